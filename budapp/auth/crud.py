@@ -1,0 +1,62 @@
+from uuid import UUID
+
+from sqlalchemy import exists, func, select
+
+from budapp.auth.tokens import Claims
+from budapp.commons.access import Caller
+from budapp.commons.database import ReadSession
+from budapp.commons.scopes import scopes_of
+from budapp.tenant_ops.models import Tenant, TenantClient
+from budapp.user_ops.models import RevokedSession, User, UserPermission, UserStatus
+
+
+async def client_of_realm(session: ReadSession, realm: str) -> str | None:
+    """Return the client through which the people of the realm's active tenant sign in."""
+    statement = select(TenantClient.client_named_id).join(Tenant, Tenant.id == TenantClient.tenant_id)
+    client_id: str | None = await session.scalar(statement.where(Tenant.realm_name == realm, Tenant.is_active))
+    return client_id
+
+
+async def find_user(session: ReadSession, tenant_id: UUID, auth_id: str) -> User | None:
+    """Return the tenant's user with this Keycloak id, unless they are deleted."""
+    statement = select(User).where(User.tenant_id == tenant_id, User.auth_id == auth_id)
+    user: User | None = await session.scalar(statement.where(User.status != UserStatus.DELETED))
+    return user
+
+
+async def find_user_id(session: ReadSession, auth_id: str) -> UUID | None:
+    user_id: UUID | None = await session.scalar(select(User.id).where(User.auth_id == auth_id))
+    return user_id
+
+
+async def find_caller(session: ReadSession, claims: Claims) -> Caller | None:
+    """Return the person whom the token names, unless they, their tenant or the session are out."""
+    granted = select(func.array_agg(UserPermission.scope)).where(UserPermission.user_id == User.id).scalar_subquery()
+    ended = exists().where(RevokedSession.session_id == claims.session_id)
+    statement = (
+        select(User, granted.label("granted"))
+        .join(Tenant, Tenant.id == User.tenant_id)
+        .where(User.auth_id == claims.auth_id, User.status != UserStatus.DELETED)
+        .where(Tenant.realm_name == claims.realm, Tenant.is_active, ~ended)
+    )
+    row = (await session.execute(statement)).one_or_none()
+    if row is None:
+        return None
+    user: User = row.User
+    return Caller(
+        user_id=user.id,
+        tenant_id=user.tenant_id,
+        auth_id=user.auth_id,
+        session_id=claims.session_id,
+        realm=claims.realm,
+        name=user.name,
+        email=user.email,
+        role=user.role,
+        status=user.status,
+        user_type=user.user_type,
+        color=user.color,
+        company=user.company,
+        purpose=user.purpose,
+        scopes=scopes_of(user.role, user.user_type, row.granted or ()),
+        token_expires_at=claims.expires_at,
+    )

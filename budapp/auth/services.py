@@ -1,0 +1,173 @@
+import asyncio
+import time
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import Depends, Request
+
+from budapp.auth import crud
+from budapp.auth.refreshing import Refreshing
+from budapp.auth.schemas import Login, LoginAnswer, Tokens
+from budapp.auth.tokens import TokenVerifier, unverified_claims
+from budapp.commons.access import Caller
+from budapp.commons.config import Settings
+from budapp.commons.database import Database, WriteSession
+from budapp.commons.errors import BadRequest, Unauthenticated, Unavailable
+from budapp.commons.logging import get_logger
+from budapp.commons.scopes import UserRole, UserType
+from budapp.integrations.keycloak import InvalidGrant, Keycloak
+from budapp.tenant_ops.services import TenantAccess, find_access
+from budapp.user_ops.accounts import NewAccount, open_account
+from budapp.user_ops.callers import Callers
+from budapp.user_ops.models import User, UserStatus
+from budapp.user_ops.schemas import UserRegistration
+from budapp.user_ops.sessions import revoke_sessions
+
+logger = get_logger(__name__)
+
+_LOGIN_REFUSED = "E-mail or password is not right"
+_SIGN_IN_AGAIN = "Sign in again"
+
+
+class AuthService:
+    """Signing in, staying signed in, signing out, and registering."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        database: Database,
+        keycloak: Keycloak,
+        verifier: TokenVerifier,
+        callers: Callers,
+        refreshing: Refreshing,
+    ) -> None:
+        self._settings = settings
+        self._database = database
+        self._keycloak = keycloak
+        self._verifier = verifier
+        self._callers = callers
+        self._refreshing = refreshing
+
+    async def login(self, data: Login) -> LoginAnswer:
+        """Return tokens for the password.
+
+        Raises:
+            BadRequest: wrong password, unknown, locked or disabled account, unknown tenant, or a client's account
+                where an administrator's was asked for: one answer, no sooner than `LOGIN_FAILURE_SECONDS`.
+        """
+        started = time.monotonic()
+        signed_in = await self._sign_in(data)
+        if signed_in is None:
+            await asyncio.sleep(self._settings.login_failure_seconds - (time.monotonic() - started))
+            raise BadRequest(_LOGIN_REFUSED)
+        tokens, user = signed_in
+        return LoginAnswer(
+            token=Tokens.model_validate(tokens), first_login=user.first_login, is_reset_password=user.is_reset_password
+        )
+
+    async def _sign_in(self, data: Login) -> tuple[dict[str, Any], User] | None:
+        access = await self._access(tenant_id=data.tenant_id)
+        if access is None:
+            return None
+        try:
+            tokens = await self._keycloak.sign_in(access.client, data.email, data.password, remember=data.remember_me)
+        except InvalidGrant:
+            return None
+        auth_id = str(unverified_claims(tokens["access_token"]).get("sub"))
+        async with self._database.read() as session:
+            user = await crud.find_user(session, access.tenant_id, auth_id)
+        if user is None or (data.user_type is UserType.ADMIN and user.user_type == UserType.CLIENT):
+            logger.info("login_refused", reason="no such user here" if user is None else "client as administrator")
+            await self._keycloak.sign_out(access.client, tokens["refresh_token"])
+            return None
+        return tokens, user
+
+    async def _access(self, *, tenant_id: UUID | None = None, realm: str | None = None) -> TenantAccess | None:
+        async with self._database.read() as session:
+            return await find_access(
+                session,
+                self._database.encryption,
+                tenant_id=tenant_id,
+                realm=realm or self._settings.default_realm_name,
+            )
+
+    async def refresh(self, refresh_token: str) -> Tokens:
+        """Return new tokens; the old refresh token counts no more, and its later reuse ends the session.
+
+        Raises:
+            Unauthenticated: the token is not valid, has expired or was used before.
+        """
+
+        async def renew() -> dict[str, Any]:
+            return await self._renew(refresh_token)
+
+        return Tokens.model_validate(await self._refreshing.once(refresh_token, renew))
+
+    async def _renew(self, refresh_token: str) -> dict[str, Any]:
+        realm = self._verifier.realm_of_issuer(unverified_claims(refresh_token).get("iss"))
+        access = await self._access(realm=realm) if realm else None
+        if access is None:
+            raise Unauthenticated(_SIGN_IN_AGAIN)
+        try:
+            return await self._keycloak.refresh(access.client, refresh_token)
+        except InvalidGrant as error:
+            if error.reused:
+                await self._end_session_of(access, refresh_token)
+            raise Unauthenticated(_SIGN_IN_AGAIN) from error
+
+    async def _end_session_of(self, access: TenantAccess, refresh_token: str) -> None:
+        """End the session of a refresh token whose signature Keycloak has checked."""
+        claims = unverified_claims(refresh_token)
+        session_id, auth_id = claims.get("sid"), claims.get("sub")
+        logger.warning("session_ended", session=session_id, user=auth_id)
+        if isinstance(session_id, str) and isinstance(auth_id, str):
+            await self._keycloak.end_session(access.client.realm, session_id)
+            async with self._database.write() as session:
+                await self._revoke(session, session_id, auth_id)
+
+    async def _revoke(self, session: WriteSession, session_id: str, auth_id: str) -> None:
+        await revoke_sessions(session, [session_id])
+        user_id = await crud.find_user_id(session, auth_id)
+        if user_id is not None:
+            self._callers.forget_after_commit(session, user_id)
+
+    async def logout(self, refresh_token: str, caller: Caller | None) -> None:
+        """End the refresh token's session, and the caller's own where one is signed in; an ended one is no error."""
+        if caller is not None:
+            async with self._database.write() as session:
+                await self._revoke(session, caller.session_id, caller.auth_id)
+        realm = self._verifier.realm_of_issuer(unverified_claims(refresh_token).get("iss"))
+        access = await self._access(realm=realm) if realm else None
+        if access is not None and await self._keycloak.sign_out(access.client, refresh_token):
+            await self._end_session_of(access, refresh_token)
+        if caller is not None:
+            await self._keycloak.end_session(caller.realm, caller.session_id)
+
+    async def register(self, session: WriteSession, data: UserRegistration) -> User:
+        """Make a customer's user of the default tenant; what they may do is not theirs to say.
+
+        Raises:
+            Conflict: the e-mail is taken.
+        """
+        access = await self._access()
+        if access is None:
+            raise Unavailable("Registration is not open")
+        account = NewAccount(
+            tenant_id=access.tenant_id,
+            realm=access.client.realm,
+            role=UserRole.DEVELOPER,
+            user_type=UserType.CLIENT,
+            status=UserStatus.ACTIVE,
+            must_change_password=False,
+            **data.model_dump(),
+        )
+        return await open_account(session, self._keycloak, account)
+
+
+def get_auth_service(request: Request) -> AuthService:
+    """Give a route the process' service."""
+    service: AuthService = request.app.state.auth
+    return service
+
+
+AuthServiceDep = Annotated[AuthService, Depends(get_auth_service)]

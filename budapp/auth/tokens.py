@@ -1,0 +1,136 @@
+"""Access tokens, checked locally against the realm's signing keys."""
+
+import asyncio
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import jwt
+from jwt import PyJWK, PyJWKSet
+
+from budapp.commons.errors import Unauthenticated
+from budapp.integrations.keycloak import Keycloak
+
+_ALGORITHMS = ["RS256"]
+_REFETCH_SECONDS = 10.0
+_CLOCK_SKEW_SECONDS = 5
+_MAX_TOKEN_LENGTH = 16_384
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What a valid access token says."""
+
+    realm: str
+    auth_id: str
+    session_id: str
+    expires_at: datetime
+
+
+class SigningKeys:
+    """The realms' public keys, fetched at the first unknown key id and at most every ten seconds a realm."""
+
+    def __init__(self, keycloak: Keycloak) -> None:
+        self._keycloak = keycloak
+        self._keys: dict[tuple[str, str], PyJWK] = {}
+        self._fetched_at: dict[str, float] = {}
+        self._locks: dict[str, asyncio.Lock] = {}
+
+    async def get(self, realm: str, key_id: str) -> PyJWK:
+        """Return the key.
+
+        Raises:
+            Unauthenticated: the realm has no such key.
+            Unavailable: the keys are not here and Keycloak cannot be reached.
+        """
+        key = self._keys.get((realm, key_id))
+        if key is not None:
+            return key
+        async with self._locks.setdefault(realm, asyncio.Lock()):
+            if (realm, key_id) not in self._keys and self._may_fetch(realm):
+                await self._fetch(realm)
+        key = self._keys.get((realm, key_id))
+        if key is None:
+            raise Unauthenticated("This token is not valid here")
+        return key
+
+    def _may_fetch(self, realm: str) -> bool:
+        return time.monotonic() - self._fetched_at.get(realm, -_REFETCH_SECONDS) >= _REFETCH_SECONDS
+
+    async def _fetch(self, realm: str) -> None:
+        document = await self._keycloak.signing_keys(realm)
+        self._fetched_at[realm] = time.monotonic()
+        signing = [key for key in document["keys"] if key.get("use") == "sig" and key.get("alg") in _ALGORITHMS]
+        found = {(realm, str(key.key_id)): key for key in PyJWKSet.from_dict({"keys": signing}).keys}
+        self._keys = {at: key for at, key in self._keys.items() if at[0] != realm} | found
+
+
+class TokenVerifier:
+    """Decides whether a text is an access token that one of our realms issued to one of our clients."""
+
+    def __init__(self, keys: SigningKeys, issuer_base: str) -> None:
+        self._keys = keys
+        self._issuer_prefix = f"{issuer_base}/realms/"
+
+    def claimed_realm(self, token: str) -> tuple[str, str]:
+        """Return the realm that the token says it is from, and the id of its key; nothing is checked yet.
+
+        Raises:
+            Unauthenticated: it is not a token of our Keycloak.
+        """
+        if len(token) > _MAX_TOKEN_LENGTH:
+            raise Unauthenticated("This token is not valid here")
+        try:
+            key_id = jwt.get_unverified_header(token).get("kid")
+        except jwt.InvalidTokenError as error:
+            raise Unauthenticated("This token is not valid here") from error
+        realm = self.realm_of_issuer(unverified_claims(token).get("iss"))
+        if realm is None or not isinstance(key_id, str):
+            raise Unauthenticated("This token is not valid here")
+        return realm, key_id
+
+    def realm_of_issuer(self, issuer: object) -> str | None:
+        """Return the realm if the issuer is one of our Keycloak's."""
+        if not isinstance(issuer, str) or not issuer.startswith(self._issuer_prefix):
+            return None
+        realm = issuer.removeprefix(self._issuer_prefix)
+        return realm if realm and "/" not in realm else None
+
+    async def verify(self, token: str, realm: str, key_id: str, client_id: str) -> Claims:
+        """Check signature, issuer, audience, authorized party, kind and times.
+
+        Raises:
+            Unauthenticated: one of them is not right; the message tells an expired token apart.
+        """
+        key = await self._keys.get(realm, key_id)
+        try:
+            claims: dict[str, Any] = jwt.decode(
+                token,
+                key,
+                algorithms=_ALGORITHMS,
+                issuer=f"{self._issuer_prefix}{realm}",
+                audience=client_id,
+                leeway=_CLOCK_SKEW_SECONDS,
+                options={"require": ["exp", "iat", "iss", "sub", "aud"]},
+            )
+        except jwt.ExpiredSignatureError as error:
+            raise Unauthenticated("This token has expired") from error
+        except jwt.InvalidTokenError as error:
+            raise Unauthenticated("This token is not valid here") from error
+        session_id = claims.get("sid")
+        if claims.get("typ") != "Bearer" or claims.get("azp") != client_id or not isinstance(session_id, str):
+            raise Unauthenticated("This token is not valid here")
+        return Claims(realm, claims["sub"], session_id, datetime.fromtimestamp(claims["exp"], UTC))
+
+
+def unverified_claims(token: str) -> dict[str, Any]:
+    """Return what a token says of itself, unchecked, or nothing where it is none.
+
+    Only to find out whom to ask about it, or for a token that Keycloak has just judged itself.
+    """
+    try:
+        claims: dict[str, Any] = jwt.decode(token, options={"verify_signature": False})
+    except jwt.InvalidTokenError:
+        return {}
+    return claims

@@ -1,0 +1,58 @@
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index
+from sqlalchemy.orm import Mapped, mapped_column
+
+from budapp.commons.database import Base, TenantOwned
+
+
+class ClusterStatus(StrEnum):
+    AVAILABLE = "available"
+    NOT_AVAILABLE = "not_available"
+    ERROR = "error"
+    DELETING = "deleting"
+    DELETED = "deleted"
+
+
+class ClusterType(StrEnum):
+    ON_PREM = "ON_PREM"
+    CLOUD = "CLOUD"
+
+
+class Cluster(TenantOwned, Base):
+    """Machines that deployments run on; budcluster knows it by `cluster_id`."""
+
+    __tablename__ = "cluster"
+    __table_args__ = (
+        CheckConstraint("status in ('available', 'not_available', 'error', 'deleting', 'deleted')", name="status"),
+        CheckConstraint("cluster_type in ('ON_PREM', 'CLOUD')", name="cluster_type"),
+    )
+
+    name: Mapped[str]
+    icon: Mapped[str]
+    ingress_url: Mapped[str | None]
+    cluster_type: Mapped[str] = mapped_column(default=ClusterType.ON_PREM)
+    cluster_id: Mapped[UUID | None]
+    status: Mapped[str]
+    status_sync_at: Mapped[datetime | None]
+    reason: Mapped[str | None]
+    cpu_count: Mapped[int] = mapped_column(default=0)
+    gpu_count: Mapped[int] = mapped_column(default=0)
+    hpu_count: Mapped[int] = mapped_column(default=0)
+    cpu_total_workers: Mapped[int] = mapped_column(default=0)
+    cpu_available_workers: Mapped[int] = mapped_column(default=0)
+    gpu_total_workers: Mapped[int] = mapped_column(default=0)
+    gpu_available_workers: Mapped[int] = mapped_column(default=0)
+    hpu_total_workers: Mapped[int] = mapped_column(default=0)
+    hpu_available_workers: Mapped[int] = mapped_column(default=0)
+    total_nodes: Mapped[int] = mapped_column(default=0)
+    available_nodes: Mapped[int] = mapped_column(default=0)
+    cloud_provider_id: Mapped[UUID | None]
+    credential_id: Mapped[UUID | None]
+    region: Mapped[str | None]
+    created_by: Mapped[UUID] = mapped_column(ForeignKey("user.id"))
+
+
+Index("ix_cluster_tenant_id_created_at", Cluster.tenant_id, Cluster.created_at.desc(), Cluster.id.desc())

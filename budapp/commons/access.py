@@ -1,0 +1,171 @@
+"""Who calls, and what a route asks of them.
+
+Every route depends on exactly one of `public`, `SignedIn`, `Requires` and `Internal`; `check_routes` refuses to start
+a service with a route that says nothing.
+"""
+
+import secrets
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Protocol
+from uuid import UUID
+
+from fastapi import Depends, Request
+from fastapi.routing import APIRoute
+from starlette.routing import BaseRoute
+
+from budapp.commons.errors import Forbidden, Unauthenticated
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """A signed-in person, as PostgreSQL knew them a few seconds ago at most."""
+
+    user_id: UUID
+    tenant_id: UUID
+    auth_id: str
+    session_id: str
+    realm: str
+    name: str
+    email: str
+    role: str
+    status: str
+    user_type: str
+    color: str
+    company: str | None
+    purpose: str | None
+    scopes: frozenset[str]
+    token_expires_at: datetime
+
+    def may(self, scope: str) -> bool:
+        """Tell whether the caller holds the scope."""
+        return scope in self.scopes
+
+    @property
+    def is_client(self) -> bool:
+        """Tell whether this is a customer's user, who only ever sees what they take part in."""
+        return self.user_type == "client"
+
+
+class Authenticator(Protocol):
+    """Finds the caller behind an access token."""
+
+    async def authenticate(self, token: str) -> Caller:
+        """Return the caller.
+
+        Raises:
+            Unauthenticated: the token is not one of ours, has expired, or its session or user is out.
+            Unavailable: a store that must be asked is down.
+        """
+        ...
+
+
+class Access:
+    """What a route asks of its caller; the base of the four kinds."""
+
+    kind: str
+    scope: str | None = None
+
+    async def __call__(self, request: Request) -> object:
+        """Let the request pass, or raise."""
+        raise Forbidden
+
+
+async def authenticated(request: Request) -> Caller:
+    """Return the signed-in caller of the request, found once.
+
+    Raises:
+        Unauthenticated: there is no valid access token.
+    """
+    found: Caller | None = request.scope.get("caller")
+    if found is not None:
+        return found
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token:
+        raise Unauthenticated
+    authenticator: Authenticator = request.app.state.authenticator
+    caller = await authenticator.authenticate(token.strip())
+    request.scope["caller"] = caller
+    return caller
+
+
+class Public(Access):
+    """Anyone may call the route."""
+
+    kind = "public"
+
+    async def __call__(self, request: Request) -> None:
+        """Let everyone pass."""
+
+
+class SignedInAccess(Access):
+    """Anyone who is signed in may call the route; an invited one too, so that they can set their password."""
+
+    kind = "signed in"
+
+    async def __call__(self, request: Request) -> Caller:
+        """Return the caller, or raise `Unauthenticated`."""
+        return await authenticated(request)
+
+
+class Requires(Access):
+    """Only a caller who holds the scope may call the route.
+
+    Raises:
+        Unauthenticated: nobody is signed in.
+        Forbidden: the caller lacks the scope; the message names it.
+    """
+
+    kind = "permission"
+
+    def __init__(self, scope: str) -> None:
+        self.scope: str = scope
+
+    async def __call__(self, request: Request) -> Caller:
+        """Return the caller, or raise."""
+        caller = await authenticated(request)
+        if caller.status != "active":
+            raise Forbidden("Set a password of your own first")
+        if self.scope not in caller.scopes:
+            raise Forbidden(f"This needs the permission {self.scope}")
+        return caller
+
+
+class InternalAccess(Access):
+    """Only our own sidecar may call the route: it carries the app token.
+
+    Raises:
+        Forbidden: the header is missing or wrong.
+    """
+
+    kind = "internal"
+
+    async def __call__(self, request: Request) -> None:
+        """Let the sidecar pass, or raise."""
+        expected: str = request.app.state.settings.app_api_token.get_secret_value()
+        headers = (request.headers.get("dapr-api-token"), request.headers.get("x-app-api-token"))
+        matches = [secrets.compare_digest((sent or "").encode(), expected.encode()) for sent in headers]
+        if not any(matches):
+            raise Forbidden("Only services of the platform may call this")
+
+
+public = Depends(Public())
+SignedIn = Annotated[Caller, Depends(SignedInAccess())]
+internal = Depends(InternalAccess())
+
+
+def access_of(route: APIRoute) -> Access | None:
+    """Return what the route asks of its caller, or None where it does not say, or says it twice."""
+    found = [dependency.call for dependency in route.dependant.dependencies if isinstance(dependency.call, Access)]
+    return found[0] if len(found) == 1 else None
+
+
+def check_routes(routes: list[BaseRoute]) -> None:
+    """Refuse routes that do not say who may call them.
+
+    Raises:
+        RuntimeError: the route's name is in the message.
+    """
+    for route in routes:
+        if isinstance(route, APIRoute) and access_of(route) is None:
+            raise RuntimeError(f"{route.methods} {route.path} must say exactly once who may call it")

@@ -1,0 +1,215 @@
+"""The settings of one process: read once, typed, and named after the environment variables that set them."""
+
+import base64
+import os
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Annotated, Any
+from uuid import UUID
+
+import httpx
+from pydantic import BeforeValidator, EmailStr, Field, SecretStr, ValidationError, field_validator
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+
+
+def _split_commas(value: object) -> object:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+CommaList = Annotated[list[str], NoDecode, BeforeValidator(_split_commas)]
+
+
+class SettingsError(Exception):
+    """A variable is missing or malformed; the message names each one."""
+
+
+class DaprStores(PydanticBaseSettingsSource):
+    """Settings kept in the Dapr configuration and secret stores, where `CONFIGSTORE_NAME` or `SECRETSTORE_NAME` is set.
+
+    A key counts with or without the prefix `budapp_`, in any case, as the other bud-stack services write them.
+    """
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        """Part of the base class' interface; the whole mapping is built in `__call__`."""
+        return None, field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        """Return the values that the configured stores hold for fields of the settings."""
+        found = self._read("configstore_name", "configuration/{}", _configuration_items)
+        found |= self._read("secretstore_name", "secrets/{}/bulk", _secret_items)
+        names = {name.removeprefix("budapp_"): value for name, value in found.items()}
+        return {name: value for name, value in names.items() if name in self.settings_cls.model_fields}
+
+    def _read(self, store_field: str, path: str, items: Callable[[dict[str, Any]], dict[str, Any]]) -> dict[str, Any]:
+        store = self.current_state.get(store_field)
+        if not store:
+            return {}
+        base_url = self.current_state.get("dapr_base_url") or Settings.model_fields["dapr_base_url"].default
+        headers = {"dapr-api-token": self.current_state.get("dapr_api_token") or ""}
+        with httpx.Client(transport=httpx.HTTPTransport(retries=3), timeout=5) as client:
+            response = client.get(f"{base_url}/v1.0/{path.format(store)}", headers=headers)
+        response.raise_for_status()
+        return items(response.json() if response.content else {})
+
+
+def _configuration_items(body: dict[str, Any]) -> dict[str, Any]:
+    return {key.lower(): item["value"] for key, item in body.items()}
+
+
+def _secret_items(body: dict[str, Any]) -> dict[str, Any]:
+    return {key.lower(): next(iter(item.values())) for key, item in body.items()}
+
+
+class Settings(BaseSettings):
+    """Every setting of the service. A field `psql_host` is the variable `PSQL_HOST`.
+
+    Environment variables come first, then the `.env` file (`BUDAPP_ENV_FILE` names another one), then the Dapr
+    stores where they are configured.
+    """
+
+    model_config = SettingsConfigDict(extra="ignore", env_file_encoding="utf-8", env_ignore_empty=True)
+
+    app_host: str = "127.0.0.1"
+    app_port: int = Field(default=9081, ge=1, le=65535)
+    app_workers: int = Field(default=1, ge=1)
+    app_api_token: SecretStr
+    log_level: str = "INFO"
+    request_body_max_bytes: int = Field(default=5 * 1024 * 1024, ge=1024)
+    trusted_proxies: CommaList = []
+    cors_origins: CommaList = ["http://localhost:3000"]
+    admin_frontend_url: str = "http://localhost:3000"
+    frontend_url: str = "http://localhost:3000"
+
+    psql_host: str
+    psql_port: int = Field(default=5432, ge=1, le=65535)
+    psql_db_name: str
+    psql_user: str
+    psql_password: SecretStr
+    psql_pool_size: int = Field(default=10, ge=1)
+    psql_timeout_seconds: float = Field(default=5, gt=0)
+
+    tensorzero_redis_url: SecretStr
+    valkey_timeout_seconds: float = Field(default=2, gt=0)
+
+    keycloak_server_url: str
+    keycloak_public_url: str | None = None
+    keycloak_admin_username: str
+    keycloak_admin_password: SecretStr
+    keycloak_realm_name: str = "master"
+    keycloak_verify_ssl: bool = True
+    keycloak_timeout_seconds: int = Field(default=10, gt=0)
+    keycloak_access_token_lifespan_seconds: int = Field(default=300, ge=30)
+    keycloak_sso_idle_seconds: int = Field(default=1800, ge=60)
+    keycloak_sso_max_seconds: int = Field(default=36000, ge=60)
+    keycloak_failures_before_lock: int = Field(default=10, ge=1)
+    default_realm_name: str = "bud-keycloak"
+    default_client_name: str = "bud-client"
+    super_user_email: EmailStr
+    super_user_password: SecretStr
+    system_user_id: UUID | None = None
+
+    minio_endpoint: str
+    minio_access_key: SecretStr
+    minio_secret_key: SecretStr
+    minio_secure: bool = False
+    minio_bucket: str = "models-registry"
+    minio_model_bucket: str = "model-info"
+
+    dapr_base_url: str = "http://127.0.0.1:3510"
+    dapr_api_token: SecretStr | None = None
+    statestore_name: str = "statestore"
+    pubsub_name: str = "pubsub-redis"
+    configstore_name: str | None = None
+    secretstore_name: str | None = None
+    app_topic: str = "budAppMessages"
+    dead_letter_topic: str = "poisonMessages"
+    bud_cluster_app_id: str = "budcluster"
+    bud_model_app_id: str = "budmodel"
+    bud_simulator_app_id: str = "budsim"
+    bud_metrics_app_id: str = "budmetrics"
+    bud_notify_app_id: str = "notify"
+    bud_eval_app_id: str = "budeval"
+    bud_prompt_app_id: str = "budprompt"
+    bud_pipeline_app_id: str = "budpipeline"
+
+    encryption_keys: SecretStr
+    caller_cache_seconds: float = Field(default=4, ge=0, le=5)
+    login_failure_seconds: float = Field(default=0.7, ge=0)
+    refresh_reuse_seconds: int = Field(default=10, ge=0)
+    rate_limit_login: str = "10/minute"
+    rate_limit_refresh: str = "20/minute"
+    rate_limit_register: str = "3/10 minutes"
+
+    otel_exporter_otlp_endpoint: str | None = None
+
+    @field_validator("keycloak_server_url", "keycloak_public_url", "dapr_base_url")
+    @classmethod
+    def _without_final_slash(cls, value: str | None) -> str | None:
+        return value.rstrip("/") if value else value
+
+    @field_validator("default_realm_name")
+    @classmethod
+    def _lower_case(cls, value: str) -> str:
+        return value.lower()
+
+    @field_validator("encryption_keys")
+    @classmethod
+    def _holds_keys(cls, value: SecretStr) -> SecretStr:
+        parse_encryption_keys(value)
+        return value
+
+    @property
+    def keycloak_issuer_base(self) -> str:
+        """The address that Keycloak writes into `iss`, before `/realms/...`."""
+        return self.keycloak_public_url or self.keycloak_server_url
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Order the sources, the strongest first."""
+        return init_settings, env_settings, dotenv_settings, DaprStores(settings_cls)
+
+
+def parse_encryption_keys(value: SecretStr) -> dict[str, bytes]:
+    """Return key id → AES-256 key from `id:base64,id:base64`; the first one encrypts, all decrypt.
+
+    Raises:
+        ValueError: a part is not `id:base64` of 32 bytes.
+    """
+    keys: dict[str, bytes] = {}
+    for part in value.get_secret_value().split(","):
+        key_id, _, encoded = part.strip().partition(":")
+        key = base64.b64decode(encoded, validate=True)
+        if not key_id or len(key) != 32:
+            raise ValueError("each part must be <key id>:<base64 of 32 bytes>")
+        keys[key_id] = key
+    return keys
+
+
+def load_settings(**overrides: object) -> Settings:
+    """Read the settings from all sources.
+
+    Raises:
+        SettingsError: a variable is missing or malformed; the message names it, never its value.
+    """
+    env_file = os.environ.get("BUDAPP_ENV_FILE", ".env")
+    try:
+        return Settings(_env_file=env_file, **overrides)  # type: ignore[arg-type]
+    except ValidationError as error:
+        lines = [f"  {str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors(include_input=False)]
+        raise SettingsError("These settings are missing or malformed:\n" + "\n".join(lines)) from None
+    except httpx.HTTPError as error:
+        raise SettingsError(f"The Dapr stores named in CONFIGSTORE_NAME or SECRETSTORE_NAME: {error!r}") from None
+
+
+@lru_cache
+def get_settings() -> Settings:
+    """Return the settings of this process, read at the first call."""
+    return load_settings()

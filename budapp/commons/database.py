@@ -1,0 +1,196 @@
+"""Engines, sessions, and the base of all tables.
+
+A request is one unit of work: `Write` commits before the answer leaves and rolls back when anything raises. `Read`
+runs on connections that PostgreSQL itself holds read-only, each statement on its own, so that a read costs no round
+trip for BEGIN and ROLLBACK.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Annotated, NewType
+from uuid import UUID
+
+from fastapi import Depends, Request
+from sqlalchemy import URL, DateTime, ForeignKey, MetaData, event, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.orm import DeclarativeBase, Mapped, ORMExecuteState, Session, mapped_column
+from uuid_utils.compat import uuid7
+
+from budapp.commons.config import Settings, parse_encryption_keys
+from budapp.commons.encryption import Encryption
+
+ReadSession = NewType("ReadSession", AsyncSession)
+WriteSession = NewType("WriteSession", ReadSession)
+
+Hook = Callable[[], Awaitable[None]]
+
+
+def now() -> datetime:
+    """Return the present moment in UTC."""
+    return datetime.now(UTC)
+
+
+class Base(DeclarativeBase):
+    """A table with an id that grows with time (UUID version 7) and the moments of its making and last change."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {datetime: DateTime(timezone=True)}
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    modified_at: Mapped[datetime] = mapped_column(default=now, onupdate=now)
+
+
+class TenantOwned:
+    """Rows that belong to one tenant; `Crud.visible` filters on it."""
+
+    tenant_id: Mapped[UUID] = mapped_column(ForeignKey("tenant.id"))
+
+
+def database_url(settings: Settings) -> URL:
+    """Return the address of the database for asyncpg."""
+    return URL.create(
+        "postgresql+asyncpg",
+        username=settings.psql_user,
+        password=settings.psql_password.get_secret_value(),
+        host=settings.psql_host,
+        port=settings.psql_port,
+        database=settings.psql_db_name,
+    )
+
+
+class Database:
+    """The two pools of a process: one that writes, and one that PostgreSQL keeps from writing."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self.engine = self._engine(read_only=False)
+        self.read_engine = self._engine(read_only=True)
+        self.encryption = Encryption(parse_encryption_keys(settings.encryption_keys))
+        self._sessions = async_sessionmaker(self.engine, expire_on_commit=False, info={"encryption": self.encryption})
+        self._read_sessions = async_sessionmaker(self.read_engine, expire_on_commit=False, autoflush=False)
+
+    def _engine(self, *, read_only: bool) -> AsyncEngine:
+        seconds = self._settings.psql_timeout_seconds
+        return create_async_engine(
+            database_url(self._settings),
+            pool_size=self._settings.psql_pool_size,
+            max_overflow=self._settings.psql_pool_size,
+            pool_timeout=seconds,
+            isolation_level="AUTOCOMMIT" if read_only else "READ COMMITTED",
+            connect_args={
+                "timeout": seconds,
+                "command_timeout": seconds * 6,
+                "server_settings": {
+                    "application_name": "budapp",
+                    "default_transaction_read_only": "on" if read_only else "off",
+                },
+            },
+        )
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[WriteSession]:
+        """Open a unit of work: committed at the end, rolled back when anything raises."""
+        async with self._sessions() as session:
+            try:
+                yield WriteSession(ReadSession(session))
+                await session.commit()
+            except BaseException:
+                await session.rollback()
+                await _run(session, "after_rollback")
+                raise
+        await _run(session, "after_commit")
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[ReadSession]:
+        """Open a session that can only read."""
+        async with self._read_sessions() as session:
+            yield ReadSession(session)
+
+    async def healthy(self) -> bool:
+        """Tell whether PostgreSQL answers."""
+        try:
+            async with self.read() as session:
+                await session.execute(text("select 1"))
+        except (DBAPIError, PoolTimeout, OSError):
+            return False
+        return True
+
+    async def dispose(self) -> None:
+        """Close all connections."""
+        await self.engine.dispose()
+        await self.read_engine.dispose()
+
+
+async def _run(session: AsyncSession, moment: str) -> None:
+    for hook in session.info.pop(moment, []):
+        await hook()
+
+
+def after_commit(session: WriteSession, hook: Hook) -> None:
+    """Run the hook once the unit of work is committed.
+
+    Only for what may be lost with the process, such as dropping a cached value; whatever must happen goes through
+    the outbox.
+    """
+    session.info.setdefault("after_commit", []).append(hook)
+
+
+def after_rollback(session: WriteSession, hook: Hook) -> None:
+    """Run the hook if the unit of work fails: to take back what was done outside the database for it."""
+    session.info.setdefault("after_rollback", []).append(hook)
+
+
+async def release(session: ReadSession) -> None:
+    """Give the connection back before slow work outside; the session can be used again afterwards.
+
+    What was read stays readable, but is no longer followed: read it again to change it. Does nothing once the unit of
+    work has written something, or holds an idempotency record.
+    """
+    if "held" not in session.info:
+        session.expunge_all()
+        await session.rollback()
+
+
+@event.listens_for(Session, "after_flush")
+def _hold_after_flush(session: Session, _context: object) -> None:
+    session.info["held"] = True
+
+
+@event.listens_for(Session, "do_orm_execute")
+def _hold_after_statement(state: ORMExecuteState) -> None:
+    if not state.is_select:
+        state.session.info["held"] = True
+
+
+async def open_write(request: Request) -> AsyncIterator[WriteSession]:
+    """Give a route its unit of work: the one that is open for the whole request already, or one of its own."""
+    shared: WriteSession | None = request.scope.get("unit_of_work")
+    if shared is not None:
+        yield shared
+        return
+    database: Database = request.app.state.database
+    async with database.write() as session:
+        yield session
+
+
+async def open_read(request: Request) -> AsyncIterator[ReadSession]:
+    """Give a route a session that can only read."""
+    database: Database = request.app.state.database
+    async with database.read() as session:
+        yield session
+
+
+Write = Annotated[WriteSession, Depends(open_write, scope="function")]
+Read = Annotated[ReadSession, Depends(open_read, scope="function")]

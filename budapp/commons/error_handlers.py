@@ -1,0 +1,98 @@
+"""One place where exceptions become answers."""
+
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from redis.exceptions import RedisError
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from budapp.commons.context import request_id
+from budapp.commons.errors import (
+    AppError,
+    BadRequest,
+    Forbidden,
+    MethodNotAllowed,
+    NotFound,
+    PayloadTooLarge,
+    Unauthenticated,
+    Unavailable,
+    UnprocessableContent,
+    error_body,
+)
+from budapp.commons.logging import get_logger
+
+logger = get_logger(__name__)
+
+_BY_STATUS: dict[int, type[AppError]] = {
+    error.status: error
+    for error in (BadRequest, Unauthenticated, Forbidden, NotFound, MethodNotAllowed, PayloadTooLarge)
+}
+_DATA_EXCEPTION = "22"
+_TRANSIENT_CLASSES = ("08", "40", "53", "55", "57")
+
+
+def error_response(error: AppError, instance: str) -> Response:
+    """Return the answer for the error at the path."""
+    return JSONResponse(
+        error_body(error, instance, request_id.get()),
+        status_code=error.status,
+        headers=error.headers(),
+        media_type="application/problem+json",
+    )
+
+
+def as_app_error(error: Exception) -> AppError:
+    """Return the outcome that the caller can understand for what a library raised."""
+    if isinstance(error, AppError):
+        return error
+    if isinstance(error, RequestValidationError):
+        return _invalid(error)
+    if isinstance(error, HTTPException):
+        kind = _BY_STATUS.get(error.status_code, AppError)
+        return kind()
+    if isinstance(error, DBAPIError):
+        return _database_error(error)
+    logger.warning("dependency_down", reason=repr(error))
+    return Unavailable()
+
+
+def _invalid(error: RequestValidationError) -> UnprocessableContent:
+    errors = [{"loc": list(e["loc"]), "msg": e["msg"], "type": e["type"]} for e in error.errors()]
+    fields = [str(part) for part in errors[0]["loc"][1:]] if errors else []
+    message = "; ".join(f"{'.'.join(str(p) for p in e['loc'][1:]) or e['loc'][0]}: {e['msg']}" for e in errors[:5])
+    return UnprocessableContent(message, param=".".join(fields) or None, errors=errors)
+
+
+def _database_error(error: DBAPIError) -> AppError:
+    code = getattr(error.orig, "sqlstate", None) or ""
+    if code.startswith(_DATA_EXCEPTION):
+        return UnprocessableContent("Some of what was sent can't be stored: a NUL character, or a number out of range")
+    if not code or code.startswith(_TRANSIENT_CLASSES):
+        logger.warning("database_unavailable", sqlstate=code, reason=repr(error.orig))
+        return Unavailable()
+    logger.error("statement_failed", sqlstate=code, reason=repr(error.orig))
+    return AppError()
+
+
+async def _handle(request: Request, error: Exception) -> Response:
+    return error_response(as_app_error(error), request.url.path)
+
+
+def install_error_handlers(app: FastAPI) -> None:
+    """Have every foreseen exception answered with the one error body."""
+    kinds: tuple[Any, ...] = (
+        AppError,
+        RequestValidationError,
+        HTTPException,
+        DBAPIError,
+        PoolTimeout,
+        RedisError,
+        OSError,
+    )
+    for kind in kinds:
+        app.add_exception_handler(kind, _handle)

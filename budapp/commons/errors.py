@@ -1,0 +1,153 @@
+"""The errors that services raise, and the one answer that clients read for all of them.
+
+The body carries the members of RFC 9457 beside the ones that today's clients read
+(`object`, `code`, `message`, `param`, `success`).
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
+
+from pydantic import BaseModel
+
+
+class AppError(Exception):
+    """An outcome the caller can understand and act on.
+
+    Args:
+        message: what happened and what to do, for a person; the class' own where absent.
+        param: the field of the request that is meant.
+    """
+
+    status: ClassVar[int] = 500
+    message: ClassVar[str] = "Something went wrong on our side"
+    retry_after: int | None = None
+
+    def __init__(self, message: str | None = None, *, param: str | None = None) -> None:
+        self.text = message or self.message
+        self.param = param
+        super().__init__(self.text)
+
+    @classmethod
+    def kind(cls) -> str:
+        """Return the error's machine-readable name, such as `not_found`."""
+        return re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
+
+    def headers(self) -> dict[str, str]:
+        """Return the headers that go with the answer."""
+        return {"Retry-After": str(self.retry_after)} if self.retry_after is not None else {}
+
+
+class BadRequest(AppError):
+    status = 400
+    message = "This can't be done as asked"
+
+
+class Unauthenticated(AppError):
+    status = 401
+    message = "Sign in to go on"
+
+    def headers(self) -> dict[str, str]:
+        """Name the scheme, as RFC 6750 asks."""
+        return {"WWW-Authenticate": "Bearer"}
+
+
+class Forbidden(AppError):
+    status = 403
+    message = "Your role does not allow this"
+
+
+class NotFound(AppError):
+    status = 404
+    message = "There is no such thing here"
+
+
+class MethodNotAllowed(AppError):
+    status = 405
+    message = "This address does not take this method"
+
+
+class Conflict(AppError):
+    status = 409
+    message = "This clashes with what is there already"
+
+
+class PayloadTooLarge(AppError):
+    status = 413
+    message = "The request is larger than allowed"
+
+
+class UnprocessableContent(AppError):
+    """What was sent does not have the shape that was asked for."""
+
+    status = 422
+    message = "Some of what was sent is not valid"
+
+    def __init__(self, message: str | None = None, *, param: str | None = None, errors: Any = None) -> None:
+        super().__init__(message, param=param)
+        self.errors = errors or [{"loc": [param or "body"], "msg": self.text, "type": "value_error"}]
+
+
+class TooManyRequests(AppError):
+    status = 429
+    message = "Too many tries; wait a little"
+
+    def __init__(self, retry_after: int) -> None:
+        super().__init__()
+        self.retry_after = retry_after
+
+
+class PeerFailed(AppError):
+    """A service that we asked refused or gave nonsense."""
+
+    status = 502
+    message = "A service that this needs did not do its part"
+
+
+class Unavailable(AppError):
+    """A store or service that we need cannot be reached."""
+
+    status = 503
+    message = "A part of the service is not available; try again soon"
+    retry_after = 5
+
+
+class ErrorDetail(BaseModel):
+    """One field that failed validation."""
+
+    loc: list[str | int]
+    msg: str
+    type: str
+
+
+class ErrorBody(BaseModel):
+    """The body of every answer that is not a success."""
+
+    object: Literal["error"] = "error"
+    success: Literal[False] = False
+    code: int
+    message: str
+    param: str | None = None
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+    request_id: str | None = None
+    errors: list[ErrorDetail] | None = None
+
+
+def error_body(error: AppError, instance: str, request_id: str | None) -> Mapping[str, Any]:
+    """Return the answer's body for the error."""
+    return ErrorBody(
+        code=error.status,
+        message=error.text,
+        param=error.param,
+        type=f"urn:bud:error:{error.kind()}",
+        title=error.kind().replace("_", " ").capitalize(),
+        status=error.status,
+        detail=error.text,
+        instance=instance,
+        request_id=request_id,
+        errors=getattr(error, "errors", None),
+    ).model_dump(exclude_none=True) | {"param": error.param}

@@ -1,0 +1,59 @@
+"""Whether the process lives, and whether what it depends on answers."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Literal
+
+from fastapi import APIRouter, Request, Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from budapp.commons.access import public
+from budapp.commons.schemas import Schema
+
+router = APIRouter(tags=["operations"], dependencies=[public], include_in_schema=False)
+
+Check = Callable[[], Awaitable[bool]]
+
+_CHECK_SECONDS = 2.5
+
+
+class Health(Schema):
+    status: Literal["ok", "unavailable"]
+    dependencies: dict[str, Literal["up", "down"]] = {}
+
+
+async def run_checks(checks: Mapping[str, Check]) -> Health:
+    """Ask all dependencies at once, each for a few seconds at most."""
+
+    async def up(check: Check) -> bool:
+        try:
+            return await asyncio.wait_for(check(), _CHECK_SECONDS)
+        except TimeoutError:
+            return False
+
+    answers = await asyncio.gather(*(up(check) for check in checks.values()))
+    dependencies: dict[str, Literal["up", "down"]] = {
+        name: "up" if answer else "down" for name, answer in zip(checks, answers, strict=True)
+    }
+    return Health(status="ok" if all(answers) else "unavailable", dependencies=dependencies)
+
+
+@router.get("/livez")
+async def live() -> Health:
+    """Tell that the process answers; it says nothing of what it depends on."""
+    return Health(status="ok")
+
+
+@router.get("/health")
+@router.get("/readyz")
+async def ready(request: Request, response: Response) -> Health:
+    """Tell whether the service can do its work, and which dependency is down where it can't."""
+    health = await run_checks(request.app.state.health_checks)
+    response.status_code = 200 if health.status == "ok" else 503
+    return health
+
+
+@router.get("/metrics")
+async def metrics() -> Response:
+    """Return the process' figures for Prometheus."""
+    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)

@@ -1,0 +1,127 @@
+"""What surrounds every request: version prefix, request id, size limit, security headers, access log, metrics."""
+
+import re
+import time
+from typing import Any
+from uuid import uuid4
+
+from prometheus_client import Counter, Histogram
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from budapp.commons.context import request_id
+from budapp.commons.error_handlers import error_response
+from budapp.commons.errors import AppError, PayloadTooLarge
+from budapp.commons.logging import get_logger
+
+logger = get_logger("budapp.access")
+
+_VERSION_PREFIX = "/v1"
+_REQUEST_ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
+_QUIET = frozenset({"/livez", "/readyz", "/health", "/metrics"})
+
+_REQUESTS = Counter("http_requests_total", "Requests answered", ["method", "route", "status"])
+_SECONDS = Histogram("http_request_duration_seconds", "Time to the end of the answer", ["method", "route"])
+
+_SECURITY_HEADERS = {
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "no-referrer",
+    "cache-control": "no-store",
+    "strict-transport-security": "max-age=31536000; includeSubDomains",
+}
+
+
+class RequestMiddleware:
+    """Wraps the application; pure ASGI, as it is on the way of every request.
+
+    Args:
+        app: what comes next.
+        max_body_bytes: a larger body is refused with 413.
+    """
+
+    def __init__(self, app: ASGIApp, max_body_bytes: int) -> None:
+        self._app = app
+        self._max_body_bytes = max_body_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one connection."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        exchange = _Exchange(scope, send, _usable_id(headers.get("x-request-id")))
+        token = request_id.set(exchange.id)
+        _strip_version(scope)
+        try:
+            if int(headers.get("content-length") or 0) > self._max_body_bytes:
+                await error_response(PayloadTooLarge(), scope["path"])(scope, receive, exchange.send)
+            else:
+                await self._app(scope, self._limited(receive), exchange.send)
+        except Exception:  # the boundary: what nobody foresaw becomes a 500 without details
+            logger.exception("request_failed", method=scope["method"], path=scope["path"])
+            if not exchange.status:
+                await error_response(AppError(), scope["path"])(scope, receive, exchange.send)
+        finally:
+            exchange.record()
+            request_id.reset(token)
+
+    def _limited(self, receive: Receive) -> Receive:
+        received = 0
+
+        async def limited() -> Message:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > self._max_body_bytes:
+                raise HTTPException(PayloadTooLarge.status)
+            return message
+
+        return limited
+
+
+class _Exchange:
+    """One request and what has been answered so far."""
+
+    def __init__(self, scope: Scope, send: Send, id: str) -> None:
+        self.id = id
+        self.status = 0
+        self._scope = scope
+        self._send = send
+        self._started = time.perf_counter()
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            headers = MutableHeaders(raw=message["headers"])
+            headers["x-request-id"] = self.id
+            for name, value in _SECURITY_HEADERS.items():
+                headers.setdefault(name, value)
+        await self._send(message)
+
+    def record(self) -> None:
+        seconds = time.perf_counter() - self._started
+        scope = self._scope
+        route = getattr(scope.get("route"), "path", "none")
+        _REQUESTS.labels(scope["method"], route, self.status).inc()
+        _SECONDS.labels(scope["method"], route).observe(seconds)
+        if route in _QUIET:
+            return
+        details: dict[str, Any] = {"method": scope["method"], "path": scope["path"], "status": self.status}
+        caller = scope.get("caller")
+        if caller is not None:
+            details |= {"user_id": str(caller.user_id), "tenant_id": str(caller.tenant_id)}
+        logger.info("request", **details, milliseconds=round(seconds * 1000, 1))
+
+
+def _usable_id(sent: str | None) -> str:
+    return sent if sent and _REQUEST_ID.fullmatch(sent) else uuid4().hex
+
+
+def _strip_version(scope: Scope) -> None:
+    """Answer `/v1/...` and, for clients that know no version, the bare path alike."""
+    path: str = scope["path"]
+    if path.startswith(f"{_VERSION_PREFIX}/"):
+        scope["path"] = path.removeprefix(_VERSION_PREFIX)
+        scope["raw_path"] = scope["path"].encode()

@@ -1,0 +1,76 @@
+"""The OpenAPI document: what FastAPI derives, and what every route shares: versions, access, errors."""
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
+
+from budapp.commons.access import Access, access_of
+from budapp.commons.errors import ErrorBody
+
+_REFERENCE = "#/components/schemas/{model}"
+_MEANING = {
+    400: "It can't be done as asked",
+    401: "Nobody is signed in, or the token has expired",
+    403: "The caller may not do this",
+    404: "There is no such thing in the caller's reach",
+    409: "It clashes with what is there",
+    413: "The body is too large",
+    422: "Something that was sent is not valid",
+    429: "Too many tries",
+    502: "A service that this needs failed",
+    503: "A store or service that this needs is down",
+}
+
+
+def _statuses(route: APIRoute, access: Access) -> list[int]:
+    writes = route.methods != {"GET"}
+    found = [422, 503]
+    if access.kind in {"permission", "signed in"}:
+        found += [401, 403]
+    if access.kind == "internal":
+        found += [403]
+    if access.kind == "public":
+        found += [429]
+    if "{" in route.path:
+        found += [404]
+    if writes:
+        found += [400, 409, 413, 502]
+    return sorted(set(found))
+
+
+def build_openapi(app: FastAPI) -> dict[str, Any]:
+    """Return the document; it is built once."""
+    if app.openapi_schema:
+        return app.openapi_schema
+    document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+    document["servers"] = [
+        {"url": "/v1", "description": "Version 1"},
+        {"url": "/", "description": "Version 1, for clients that name no version"},
+    ]
+    components = document.setdefault("components", {})
+    schemas = components.setdefault("schemas", {})
+    body = ErrorBody.model_json_schema(ref_template=_REFERENCE)
+    schemas |= body.pop("$defs", {}) | {"ErrorBody": body}
+    for obsolete in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(obsolete, None)
+    components["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}}
+    for route in app.routes:
+        if isinstance(route, APIRoute) and route.include_in_schema:
+            _describe(document["paths"][route.path_format], route)
+    app.openapi_schema = document
+    return document
+
+
+def _describe(path: dict[str, Any], route: APIRoute) -> None:
+    access = access_of(route)
+    if access is None:
+        return
+    content = {"application/problem+json": {"schema": {"$ref": _REFERENCE.format(model="ErrorBody")}}}
+    for method in route.methods or ():
+        operation = path[method.lower()]
+        errors = {str(code): {"description": _MEANING[code], "content": content} for code in _statuses(route, access)}
+        operation["responses"] = operation["responses"] | errors
+        operation["x-access"] = access.scope or access.kind
+        operation["security"] = [{"bearer": []}] if access.kind in {"permission", "signed in"} else []

@@ -1,0 +1,46 @@
+"""Shapes that the answers of every domain share."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, EmailStr, StringConstraints, computed_field
+
+
+class Schema(BaseModel):
+    """Anything that goes over the wire; a row can be given in place of a mapping."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+
+class Answer(Schema):
+    """The envelope of every success."""
+
+    object: str = "info"
+    success: Literal[True] = True
+    message: str = ""
+
+
+class PageAnswer(Answer):
+    """The envelope of a list; the rows stand under their plural name beside these members."""
+
+    page: int
+    limit: int
+    total_record: int
+    next_cursor: str | None = None
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def total_pages(self) -> int:
+        """At least 1, also for an empty list."""
+        return max(1, -(-self.total_record // self.limit)) if self.limit else 1
+
+
+Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
+Email = Annotated[EmailStr, AfterValidator(str.lower), StringConstraints(max_length=100)]
+Color = Annotated[str, StringConstraints(pattern=r"^#[0-9A-Fa-f]{6}$")]
+
+
+def _blank_to_none(value: Any) -> Any:
+    return None if isinstance(value, str) and not value.strip() else value
+
+
+OptionalText = Annotated[str | None, BeforeValidator(_blank_to_none)]

@@ -1,0 +1,74 @@
+"""The scopes, and what each built-in role holds."""
+
+from collections.abc import Iterable
+from enum import StrEnum
+
+
+class Scope(StrEnum):
+    """What a caller may be allowed to do, as `module:action`."""
+
+    MODEL_VIEW = "model:view"
+    MODEL_MANAGE = "model:manage"
+    MODEL_BENCHMARK = "model:benchmark"
+    PROJECT_VIEW = "project:view"
+    PROJECT_MANAGE = "project:manage"
+    ENDPOINT_VIEW = "endpoint:view"
+    ENDPOINT_MANAGE = "endpoint:manage"
+    CLUSTER_VIEW = "cluster:view"
+    CLUSTER_MANAGE = "cluster:manage"
+    USER_VIEW = "user:view"
+    USER_MANAGE = "user:manage"
+    BENCHMARK_VIEW = "benchmark:view"
+    BENCHMARK_MANAGE = "benchmark:manage"
+    CLIENT_ACCESS = "client:access"
+
+
+class UserRole(StrEnum):
+    ADMIN = "admin"
+    SUPER_ADMIN = "super_admin"
+    DEVELOPER = "developer"
+    DEVOPS = "devops"
+    TESTER = "tester"
+
+
+class UserType(StrEnum):
+    ADMIN = "admin"
+    CLIENT = "client"
+
+
+PROJECT_SCOPES = (Scope.ENDPOINT_VIEW, Scope.ENDPOINT_MANAGE)
+"""What a member may be allowed within one project."""
+
+GLOBAL_SCOPES = tuple(scope for scope in Scope if scope not in {*PROJECT_SCOPES, Scope.CLIENT_ACCESS})
+"""What may be granted to a user for the whole tenant."""
+
+_EVERYDAY = (Scope.MODEL_VIEW, Scope.MODEL_MANAGE, Scope.MODEL_BENCHMARK, Scope.PROJECT_VIEW, Scope.CLUSTER_VIEW)
+
+ROLE_SCOPES: dict[UserRole, tuple[Scope, ...]] = {
+    UserRole.SUPER_ADMIN: tuple(Scope),
+    UserRole.ADMIN: tuple(scope for scope in Scope if scope is not Scope.CLIENT_ACCESS),
+    UserRole.DEVOPS: (
+        Scope.MODEL_VIEW,
+        Scope.PROJECT_VIEW,
+        Scope.ENDPOINT_MANAGE,
+        Scope.CLUSTER_MANAGE,
+        Scope.BENCHMARK_MANAGE,
+    ),
+    UserRole.DEVELOPER: (*_EVERYDAY, Scope.BENCHMARK_MANAGE),
+    UserRole.TESTER: (Scope.MODEL_VIEW, Scope.MODEL_BENCHMARK, Scope.PROJECT_VIEW, Scope.BENCHMARK_MANAGE),
+}
+
+CLIENT_SCOPES = (Scope.CLIENT_ACCESS, Scope.PROJECT_VIEW, Scope.PROJECT_MANAGE)
+"""What a customer's user holds, whatever the role; they only reach projects of their own."""
+
+
+def with_implied(scopes: Iterable[str]) -> frozenset[str]:
+    """Add what the scopes imply: `X:manage` holds `X:view`."""
+    held = set(scopes)
+    return frozenset(held | {f"{scope.removesuffix(':manage')}:view" for scope in held if scope.endswith(":manage")})
+
+
+def scopes_of(role: str, user_type: str, granted: Iterable[str] = ()) -> frozenset[str]:
+    """Return all that a user holds: by role (or as a client), and by direct grants."""
+    own = CLIENT_SCOPES if user_type == UserType.CLIENT else ROLE_SCOPES[UserRole(role)]
+    return with_implied([*own, *granted])

@@ -1,0 +1,68 @@
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, case, func, select
+from sqlalchemy.dialects.postgresql import array
+
+from budapp.cluster_ops.models import Cluster
+from budapp.commons.crud import Crud, Page
+from budapp.commons.database import ReadSession
+from budapp.commons.paging import contains
+from budapp.endpoint_ops.models import Endpoint, alive
+from budapp.endpoint_ops.schemas import ProjectClusterQuery
+
+HARDWARE = {"CPU": Cluster.cpu_count, "GPU": Cluster.gpu_count, "HPU": Cluster.hpu_count}
+
+
+class ProjectClusterCrud(Crud[Cluster]):
+    """Clusters, as the deployments of a project use them."""
+
+    model = Cluster
+
+    async def page_of_project(self, project_id: UUID, query: ProjectClusterQuery) -> Page:
+        """Return a page of the clusters that the project's living endpoints run on."""
+        use = _use_of_clusters(project_id)
+        columns = {
+            **{name: getattr(Cluster, name) for name in ("id", "name", "status", "created_at", "modified_at")},
+            **{name: use.c[name] for name in ("endpoint_count", "node_count", "worker_count")},
+        }
+        statement = self.visible(*columns.values(), _hardware().label("hardware_type"))
+        statement = statement.join(use, use.c.cluster_id == Cluster.id)
+        if query.status is not None:
+            statement = statement.where(Cluster.status == query.status)
+        if query.name is not None:
+            statement = statement.where(
+                contains(Cluster.name, query.name) if query.search else Cluster.name == query.name
+            )
+        return await self.page(query, statement, columns)
+
+
+def _use_of_clusters(project_id: UUID) -> Any:
+    of_project = (Endpoint.project_id == project_id, alive, Endpoint.cluster_id.is_not(None))
+    return (
+        select(
+            Endpoint.cluster_id,
+            func.count().label("endpoint_count"),
+            func.sum(Endpoint.number_of_nodes).label("node_count"),
+            func.sum(Endpoint.total_replicas).label("worker_count"),
+        )
+        .where(*of_project)
+        .group_by(Endpoint.cluster_id)
+        .subquery()
+    )
+
+
+def _hardware() -> ColumnElement[Any]:
+    """Return the kinds of processors that the cluster has, as a list."""
+    kinds: list[ColumnElement[Any]] = [case((count > 0, kind)) for kind, count in HARDWARE.items()]
+    return func.array_remove(array(kinds), None)
+
+
+def count_in_project(project_id: Any) -> ColumnElement[int]:
+    """Return the expression that counts a project's living endpoints."""
+    return select(func.count()).select_from(Endpoint).where(Endpoint.project_id == project_id, alive).scalar_subquery()
+
+
+async def exist(session: ReadSession, *conditions: ColumnElement[bool]) -> bool:
+    """Tell whether a living endpoint meets the conditions."""
+    return await session.scalar(select(Endpoint.id).where(alive, *conditions).limit(1)) is not None

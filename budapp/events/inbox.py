@@ -1,0 +1,43 @@
+"""Handles incoming events: each one once, whole or not at all."""
+
+from sqlalchemy.dialects.postgresql import insert
+
+from budapp.commons.database import Database, WriteSession
+from budapp.commons.logging import get_logger
+from budapp.events.dispatch import EventHandlers
+from budapp.events.models import InboxMessage
+from budapp.events.schemas import Event
+
+logger = get_logger(__name__)
+
+
+async def record(session: WriteSession, event: Event) -> bool:
+    """Note in this unit of work that the event is handled; False where it has been before.
+
+    While another unit of work handles the same event, this waits for its outcome.
+    """
+    statement = (
+        insert(InboxMessage)
+        .values(source=event.source, message_id=event.id, type=event.payload.type or "")
+        .on_conflict_do_nothing()
+        .returning(InboxMessage.id)
+    )
+    return await session.scalar(statement) is not None
+
+
+async def handle_event(database: Database, handlers: EventHandlers, event: Event) -> str:
+    """Let the domain that registered for the event handle it, and return what happened, for people.
+
+    What the handler raises undoes everything, the record of the event included.
+    """
+    handler = handlers.find(event.payload.type)
+    if event.payload.category.lower() != "internal":
+        return "Not for this service"
+    if handler is None:
+        logger.info("event_ignored", type=event.payload.type, event_name=event.payload.event)
+        return "Nothing to do for this event"
+    async with database.write() as session:
+        if not await record(session, event):
+            return "This event was handled before"
+        await handler(session, event)
+    return "Event handled"

@@ -1,0 +1,105 @@
+"""Tell people something, through the outbox: each function leaves one message in the caller's unit of work."""
+
+from collections.abc import Iterable
+from typing import Any, Literal
+from uuid import UUID
+
+from budapp.commons.database import WriteSession
+from budapp.events.outbox import enqueue_invoke
+from budapp.integrations import budnotify
+from budapp.integrations.budnotify import Call, Content, NotificationRequest, Payload
+
+MailName = Literal["bud-project-invite", "bud-reset-password"]
+Target = Literal["model", "cluster", "endpoint", "project", "guardrail", "workflow", "user"]
+
+
+def user_aggregate(user_id: UUID) -> str:
+    """Return the aggregate of all that budnotify hears about a user, so that they are known before they get mail."""
+    return f"user:{user_id}"
+
+
+async def notify_users(
+    session: WriteSession,
+    *,
+    aggregate: str,
+    subscriber_ids: Iterable[UUID],
+    type: str,
+    title: str,
+    message: str,
+    target: tuple[Target, UUID] | None = None,
+    workflow_id: UUID | None = None,
+    status: str = "COMPLETED",
+    icon: str | None = None,
+    tag: str | None = None,
+) -> None:
+    """Show the users a notification in the application.
+
+    Args:
+        session: the caller's unit of work.
+        aggregate: what the notification is about, such as `project:<id>`.
+        subscriber_ids: the users; nothing is sent where there are none.
+        type: what happened, such as `project_invitation_success`; the browser acts on it.
+        title: usually the name of what it is about.
+        message: what happened, for a person.
+        target: what a click on the notification opens.
+        workflow_id: the workflow that it came of.
+        status: the outcome.
+        icon: what stands beside it.
+        tag: a short mark beside the title.
+    """
+    ids = sorted({str(user_id) for user_id in subscriber_ids})
+    if not ids:
+        return
+    result = {"target_type": target[0], "target_id": str(target[1])} if target else None
+    content = Content(title=title, message=message, status=status, icon=icon, tag=tag, result=result)
+    payload = Payload(
+        category="inapp", type=type, workflow_id=str(workflow_id) if workflow_id else None, content=content
+    )
+    request = NotificationRequest(name="bud-notification", subscriber_ids=ids, payload=payload)
+    await _enqueue(session, aggregate, budnotify.send_notification(request))
+
+
+async def send_mail(session: WriteSession, *, name: MailName, user_id: UUID, content: dict[str, Any]) -> None:
+    """Send a user one of the templates by mail; the content is encrypted until it leaves, as it may hold a password.
+
+    Args:
+        session: the caller's unit of work.
+        name: the template.
+        user_id: who gets it.
+        content: what the template names; `reset_url`, `token`, `expires_in_minutes` and `user_name` for a reset,
+            `user` (`name`, `password`, `is_budserve_user`) and `project` (`name`, `description`, `url`) for an invite.
+    """
+    payload = Payload(category="internal", content=Content.model_validate(content))
+    request = NotificationRequest(name=name, subscriber_ids=str(user_id), payload=payload)
+    await _enqueue(session, user_aggregate(user_id), budnotify.send_notification(request), secret=True)
+
+
+async def create_subscriber(session: WriteSession, user_id: UUID, email: str, name: str) -> None:
+    """Let budnotify know the user."""
+    request = budnotify.SubscriberRequest(subscriber_id=str(user_id), email=email, first_name=name)
+    await _enqueue(session, user_aggregate(user_id), budnotify.create_subscriber(request))
+
+
+async def update_subscriber(
+    session: WriteSession, user_id: UUID, *, email: str | None = None, name: str | None = None
+) -> None:
+    """Let budnotify know what has changed about the user."""
+    request = budnotify.SubscriberUpdateRequest(email=email, first_name=name)
+    await _enqueue(session, user_aggregate(user_id), budnotify.update_subscriber(str(user_id), request))
+
+
+async def delete_subscriber(session: WriteSession, user_id: UUID) -> None:
+    """Let budnotify forget the user."""
+    await _enqueue(session, user_aggregate(user_id), budnotify.delete_subscriber(str(user_id)))
+
+
+async def _enqueue(session: WriteSession, aggregate: str, call: Call, *, secret: bool = False) -> None:
+    await enqueue_invoke(
+        session,
+        aggregate=aggregate,
+        app_id=call.app_id,
+        method=call.method,
+        path=call.path,
+        payload=call.payload,
+        secret=secret,
+    )

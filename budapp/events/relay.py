@@ -1,0 +1,329 @@
+"""Delivers what the outbox holds: at least once, and in order within each aggregate.
+
+Any number of relays may run. A relay claims the oldest message of each aggregate for a while, lets go of the database,
+delivers, and then deletes the message or sets its next attempt, provided that the claim is still its own. A message
+that fails holds up its own aggregate only.
+"""
+
+import asyncio
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+from opentelemetry.context import attach, detach
+from opentelemetry.propagate import extract
+from prometheus_client import Counter, Gauge
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.orm import aliased
+
+from budapp.commons.context import request_id
+from budapp.commons.database import Database, WriteSession, now
+from budapp.commons.encryption import DecryptionError
+from budapp.commons.idempotency import purge_records
+from budapp.commons.logging import get_logger
+from budapp.events.models import InboxMessage, OutboxMessage
+from budapp.events.outbox import open_payload, wakeups
+from budapp.integrations.dapr import DaprClient, PeerRefused
+
+logger = get_logger(__name__)
+
+DELIVERY_SECONDS = 30
+LEASE = timedelta(seconds=60)
+MAX_PAUSE_SECONDS = 300
+MAX_ATTEMPTS = 400
+"""About a day, at pauses of 225 seconds on average: an outage of the sidecar or of a peer must not lose messages."""
+MAX_REFUSALS = 5
+"""A peer that answers 4xx is given a few tries, for it may just be starting."""
+KEEP_DEAD = timedelta(days=30)
+KEEP_HANDLED = timedelta(days=14)
+HOUSEKEEPING_SECONDS = 15
+PURGE_EVERY = 240
+
+DELIVERED = Counter("budapp_outbox_delivered", "Messages delivered", ["kind"])
+FAILED = Counter("budapp_outbox_failed", "Deliveries that failed and will be tried again", ["kind"])
+DEAD = Counter("budapp_outbox_dead", "Messages given up", ["kind"])
+LAG = Gauge("budapp_outbox_lag_seconds", "Age of the oldest message that waits for delivery")
+WAITING = Gauge("budapp_outbox_waiting", "Messages that wait for delivery")
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A message that is one relay's to deliver, for the length of `LEASE`."""
+
+    message_id: UUID
+    lock_token: UUID
+    aggregate: str
+    kind: str
+    target: str
+    method: str | None
+    path: str | None
+    payload: Any = field(repr=False)
+    undecryptable: bool
+    request_id: str | None
+    traceparent: str | None
+    attempts: int
+
+
+class Relay:
+    """The background task that empties the outbox; `start` it with the process and `stop` it before the pools close.
+
+    Args:
+        database: where the outbox is.
+        dapr: what delivers.
+        concurrency: how many messages may be under way at once.
+        poll_seconds: how long a message that another process left may lie unseen.
+    """
+
+    def __init__(self, database: Database, dapr: DaprClient, *, concurrency: int = 10, poll_seconds: float = 1) -> None:
+        self._database = database
+        self._dapr = dapr
+        self._concurrency = concurrency
+        self._poll_seconds = poll_seconds
+        self._wakeup = asyncio.Event()
+        self._stopping = False
+        self._under_way: set[asyncio.Task[None]] = set()
+        self._deliveries: list[asyncio.Task[None]] = []
+        self._housekeeping: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Begin to deliver, in the background."""
+        self._stopping = False
+        wakeups.add(self._wakeup)
+        self._deliveries = [asyncio.create_task(self._run())]
+        self._housekeeping = [asyncio.create_task(self._keep_house())]
+
+    async def stop(self) -> None:
+        """Take up nothing new, and wait for what is under way; `DELIVERY_SECONDS` at most."""
+        self._stopping = True
+        wakeups.discard(self._wakeup)
+        self._wakeup.set()
+        for task in self._housekeeping:
+            task.cancel()
+        await asyncio.gather(*self._deliveries, *self._housekeeping, return_exceptions=True)
+        await asyncio.gather(*self._under_way)
+        self._deliveries, self._housekeeping = [], []
+
+    async def drain(self) -> int:
+        """Deliver, one after the other, what is due now, and return how many attempts that took."""
+        attempts = 0
+        while claims := await self.claim(1):
+            await self._process(claims[0])
+            attempts += 1
+        return attempts
+
+    async def claim(self, limit: int) -> list[Claim]:
+        """Take the oldest due message of up to `limit` aggregates; whoever holds them is given `LEASE` to settle."""
+        earlier = aliased(OutboxMessage)
+        blocked = select(earlier.id).where(
+            earlier.aggregate == OutboxMessage.aggregate,
+            earlier.position < OutboxMessage.position,
+            earlier.dead_at.is_(None),
+        )
+        heads = (
+            select(OutboxMessage.id)
+            .where(
+                OutboxMessage.dead_at.is_(None),
+                OutboxMessage.next_attempt_at <= func.now(),
+                func.coalesce(OutboxMessage.lock_expires_at <= func.now(), True),
+                ~blocked.exists(),
+            )
+            .order_by(OutboxMessage.position)
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+        )
+        async with self._database.write() as session:
+            ids = (await session.scalars(heads)).all()
+            if not ids:
+                return []
+            rows = await session.scalars(
+                update(OutboxMessage)
+                .where(OutboxMessage.id.in_(ids))
+                .values(
+                    lock_token=uuid4(),
+                    lock_expires_at=func.now() + LEASE,
+                    attempts=OutboxMessage.attempts + 1,
+                )
+                .returning(OutboxMessage)
+                .execution_options(synchronize_session=False)
+            )
+            return [_claim_of(row, session) for row in sorted(rows, key=lambda row: row.position)]
+
+    async def deliver(self, claim: Claim) -> None:
+        """Send the message; raises whatever keeps it from arriving."""
+        if claim.undecryptable:
+            raise DecryptionError("the payload was sealed with a key that is gone")
+        with _context_of(claim):
+            async with asyncio.timeout(DELIVERY_SECONDS):
+                await self._send(claim)
+
+    async def settle(self, claim: Claim, error: BaseException | None = None) -> bool:
+        """Delete the delivered message, or note the error; False where the claim had run out and another took over."""
+        mine = (OutboxMessage.id == claim.message_id, OutboxMessage.lock_token == claim.lock_token)
+        async with self._database.write() as session:
+            if error is None:
+                found = await session.scalar(delete(OutboxMessage).where(*mine).returning(OutboxMessage.id))
+            else:
+                values = _after_failure(claim, error)
+                found = await session.scalar(
+                    update(OutboxMessage).where(*mine).values(**values).returning(OutboxMessage.id)
+                )
+        if found is not None:
+            _count(claim, error)
+        return found is not None
+
+    async def purge(self) -> None:
+        """Delete what is kept for a while only."""
+        async with self._database.write() as session:
+            await session.execute(delete(OutboxMessage).where(OutboxMessage.dead_at < now() - KEEP_DEAD))
+            await session.execute(delete(InboxMessage).where(InboxMessage.created_at < now() - KEEP_HANDLED))
+            await purge_records(session)
+
+    async def _send(self, claim: Claim) -> None:
+        if claim.kind == "publish":
+            return await self._dapr.publish(claim.target, claim.payload)
+        method = claim.method or "POST"
+        try:
+            # Tries of its own would only hold the aggregate: the relay comes back by itself.
+            await self._dapr.invoke(
+                claim.target, method, claim.path or "", claim.payload, timeout=DELIVERY_SECONDS, idempotent=False
+            )
+        except PeerRefused as error:
+            if not (method == "DELETE" and error.peer_status == 404):
+                raise
+
+    async def _process(self, claim: Claim) -> None:
+        failure: Exception | None = None
+        try:
+            await self.deliver(claim)
+        except Exception as error:  # noqa: BLE001 - a boundary: whatever it was, it is noted and tried again
+            failure = error
+        try:
+            await self.settle(claim, failure)
+        except Exception:
+            logger.exception("outbox_not_settled", message_id=str(claim.message_id))
+
+    async def _run(self) -> None:
+        while not self._stopping:
+            self._wakeup.clear()
+            try:
+                claims = await self._claim_what_fits()
+            except Exception:
+                logger.exception("outbox_not_read")
+                claims = []
+            for claim in claims:
+                task = asyncio.create_task(self._process(claim))
+                self._under_way.add(task)
+                task.add_done_callback(self._finished)
+            await self._pause()
+
+    async def _claim_what_fits(self) -> list[Claim]:
+        free = self._concurrency - len(self._under_way)
+        return await self.claim(free) if free > 0 else []
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        self._under_way.discard(task)
+        self._wakeup.set()
+
+    async def _pause(self) -> None:
+        try:
+            async with asyncio.timeout(self._poll_seconds):
+                await self._wakeup.wait()
+        except TimeoutError:
+            pass
+
+    async def _keep_house(self) -> None:
+        for turn in range(2**62):
+            try:
+                await self._measure()
+                if turn % PURGE_EVERY == 0:
+                    await self.purge()
+            except Exception:
+                logger.exception("outbox_housekeeping_failed")
+            await asyncio.sleep(HOUSEKEEPING_SECONDS)
+
+    async def _measure(self) -> None:
+        waiting = OutboxMessage.dead_at.is_(None)
+        statement = select(func.count(), func.min(OutboxMessage.created_at)).where(waiting)
+        async with self._database.read() as session:
+            count, oldest = (await session.execute(statement)).one()
+        WAITING.set(count)
+        LAG.set((now() - oldest).total_seconds() if count else 0)
+
+
+def _claim_of(row: OutboxMessage, session: WriteSession) -> Claim:
+    assert row.lock_token is not None
+    undecryptable = False
+    payload = None
+    try:
+        payload = open_payload(row, session)
+    except DecryptionError:
+        undecryptable = True
+    return Claim(
+        message_id=row.id,
+        lock_token=row.lock_token,
+        aggregate=row.aggregate,
+        kind=row.kind,
+        target=row.target,
+        method=row.method,
+        path=row.path,
+        payload=payload,
+        undecryptable=undecryptable,
+        request_id=row.request_id,
+        traceparent=row.traceparent,
+        attempts=row.attempts,
+    )
+
+
+@contextmanager
+def _context_of(claim: Claim) -> Iterator[None]:
+    """Let the delivery go under the request and the trace that the message came from."""
+    trace = attach(extract({"traceparent": claim.traceparent} if claim.traceparent else {}))
+    request = request_id.set(claim.request_id)
+    try:
+        yield
+    finally:
+        request_id.reset(request)
+        detach(trace)
+
+
+def _is_given_up(claim: Claim, error: BaseException | None) -> bool:
+    limit = MAX_REFUSALS if isinstance(error, PeerRefused | DecryptionError) else MAX_ATTEMPTS
+    return error is not None and claim.attempts >= limit
+
+
+def pause_after(attempts: int) -> timedelta:
+    """Return how long to wait after so many attempts: twice as long each time, up to a limit, never quite the same."""
+    seconds = min(2.0 ** min(attempts, 16), MAX_PAUSE_SECONDS)
+    return timedelta(seconds=seconds * random.uniform(0.5, 1))  # noqa: S311 - jitter
+
+
+def _after_failure(claim: Claim, error: BaseException) -> dict[str, Any]:
+    dead_at: datetime | None = now() if _is_given_up(claim, error) else None
+    return {
+        "lock_token": None,
+        "lock_expires_at": None,
+        "last_error": repr(error)[:1000],
+        "next_attempt_at": func.now() + pause_after(claim.attempts),
+        "dead_at": dead_at,
+    }
+
+
+def _count(claim: Claim, error: BaseException | None) -> None:
+    if error is None:
+        DELIVERED.labels(claim.kind).inc()
+        return
+    given_up = _is_given_up(claim, error)
+    (DEAD if given_up else FAILED).labels(claim.kind).inc()
+    log = logger.error if given_up else logger.warning
+    log(
+        "outbox_message_dead" if given_up else "outbox_delivery_failed",
+        message_id=str(claim.message_id),
+        aggregate=claim.aggregate,
+        target=claim.target,
+        attempts=claim.attempts,
+        error=repr(error),
+    )

@@ -1,0 +1,49 @@
+from fastapi import APIRouter, Request
+
+from budapp.commons.access import internal
+from budapp.commons.errors import AppError
+from budapp.commons.logging import get_logger
+from budapp.events.dispatch import EventHandlers
+from budapp.events.inbox import handle_event
+from budapp.events.schemas import MalformedEvent, Notification, NotificationAnswer, Subscription, parse_event
+
+logger = get_logger(__name__)
+
+router = APIRouter(tags=["events"])
+
+_BODY = {"requestBody": {"required": True, "content": {"application/cloudevents+json": {"schema": {}}}}}
+_BODY["requestBody"]["content"]["application/cloudevents+json"]["schema"] = Notification.model_json_schema()  # type: ignore[index]
+
+
+@router.get("/dapr/subscribe", dependencies=[internal])
+async def list_subscriptions(request: Request) -> list[Subscription]:
+    """Tell the sidecar which topic to deliver where."""
+    settings = request.app.state.settings
+    return [
+        Subscription(
+            pubsubname=settings.pubsub_name,
+            topic=settings.app_topic,
+            route="/notifications",
+            deadLetterTopic=settings.dead_letter_topic,
+        )
+    ]
+
+
+@router.post("/notifications", dependencies=[internal], openapi_extra=_BODY)
+async def receive_event(request: Request) -> NotificationAnswer:
+    """Take an event from the sidecar.
+
+    Handled, ignored and repeated events are a success. What is no event is dropped to the dead letter topic. A handler
+    that fails is a 500, upon which the sidecar sends the event again.
+    """
+    handlers: EventHandlers = request.app.state.event_handlers
+    try:
+        event = parse_event(await request.body())
+    except MalformedEvent as error:
+        logger.warning("event_malformed", error=str(error))
+        return NotificationAnswer(status="DROP", message="This is not an event")
+    try:
+        return NotificationAnswer(message=await handle_event(request.app.state.database, handlers, event))
+    except Exception as error:
+        logger.exception("event_failed", type=event.payload.type, event_name=event.payload.event, event_id=event.id)
+        raise AppError("The event could not be handled; send it again") from error

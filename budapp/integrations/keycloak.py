@@ -1,0 +1,400 @@
+"""Keycloak: identities, passwords, sessions and realm roles of every tenant's realm.
+
+Only python-keycloak's asynchronous methods are used. A Keycloak that cannot be reached is `Unavailable` (503); one that
+answers something unforeseen is `PeerFailed` (502).
+"""
+
+import secrets
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+
+import httpx
+from fastapi import Depends, Request
+from keycloak import KeycloakAdmin, KeycloakOpenID
+from keycloak.exceptions import KeycloakConnectionError, KeycloakError
+
+from budapp.commons.config import Settings
+from budapp.commons.errors import Conflict, NotFound, PeerFailed, Unavailable, UnprocessableContent
+from budapp.commons.logging import get_logger
+
+logger = get_logger(__name__)
+
+_ORPHAN_AGE = timedelta(minutes=1)
+_MARK = "managed_by"
+
+
+class InvalidGrant(Exception):
+    """Keycloak does not accept the credentials or the token: wrong, unknown, locked, expired or used before.
+
+    `reused` tells a refresh token that is genuine but was used before.
+    """
+
+    def __init__(self, *, reused: bool = False) -> None:
+        super().__init__()
+        self.reused = reused
+
+
+@dataclass(frozen=True, slots=True)
+class RealmClient:
+    """A confidential client of a realm."""
+
+    realm: str
+    client_id: str
+    secret: str
+
+
+@dataclass(frozen=True, slots=True)
+class NewUser:
+    """An account to be made; `temporary` passwords are not used, as the password grant refuses them."""
+
+    email: str
+    name: str
+    password: str
+    roles: Sequence[str]
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Turn the library's errors into ours; the 4xx that mean something are handled where they can occur."""
+    try:
+        yield
+    except (KeycloakConnectionError, httpx.HTTPError) as error:
+        raise Unavailable("The sign-in service cannot be reached; try again soon") from error
+    except KeycloakError as error:
+        if error.response_code == 404:
+            raise NotFound("The sign-in service does not know this account") from error
+        if error.response_code == 409:
+            raise Conflict("The sign-in service has such an account already", param="email") from error
+        if error.response_code == 400 and b"assword" in _raw(error):
+            raise UnprocessableContent("The password does not meet the rules", param="password") from error
+        logger.warning("keycloak_refused", status=error.response_code, reason=_raw(error).decode(errors="replace"))
+        if error.response_code is not None and error.response_code < 500:
+            raise PeerFailed("The sign-in service refused this") from error
+        raise Unavailable("The sign-in service failed; try again soon") from error
+
+
+def _raw(error: KeycloakError) -> bytes:
+    return error.response_body or str(error.error_message).encode()
+
+
+class Keycloak:
+    """The realms of one Keycloak server.
+
+    Clients and their tokens are kept per realm; nothing is asked before the first call.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._admins: dict[str, KeycloakAdmin] = {}
+        self._openid: dict[RealmClient, KeycloakOpenID] = {}
+        self._http = httpx.AsyncClient(
+            base_url=settings.keycloak_server_url,
+            timeout=settings.keycloak_timeout_seconds,
+            verify=settings.keycloak_verify_ssl,
+        )
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+        for admin in self._admins.values():
+            await admin.connection.aclose()
+            await admin.connection.keycloak_openid.connection.aclose()
+        for openid in self._openid.values():
+            await openid.connection.aclose()
+
+    def _admin(self, realm: str) -> KeycloakAdmin:
+        if realm not in self._admins:
+            self._admins[realm] = KeycloakAdmin(
+                server_url=self._settings.keycloak_server_url,
+                username=self._settings.keycloak_admin_username,
+                password=self._settings.keycloak_admin_password.get_secret_value(),
+                user_realm_name=self._settings.keycloak_realm_name,
+                realm_name=realm,
+                verify=self._settings.keycloak_verify_ssl,
+                timeout=self._settings.keycloak_timeout_seconds,
+            )
+        return self._admins[realm]
+
+    def _client(self, client: RealmClient) -> KeycloakOpenID:
+        if client not in self._openid:
+            self._openid[client] = KeycloakOpenID(
+                server_url=self._settings.keycloak_server_url,
+                realm_name=client.realm,
+                client_id=client.client_id,
+                client_secret_key=client.secret,
+                verify=self._settings.keycloak_verify_ssl,
+                timeout=self._settings.keycloak_timeout_seconds,
+            )
+        return self._openid[client]
+
+    async def healthy(self) -> bool:
+        """Tell whether Keycloak answers."""
+        try:
+            response = await self._http.get(f"/realms/{self._settings.keycloak_realm_name}", timeout=2)
+        except httpx.HTTPError:
+            return False
+        return response.status_code == 200
+
+    # Signing in
+
+    async def sign_in(self, client: RealmClient, email: str, password: str, *, remember: bool) -> dict[str, Any]:
+        """Return the tokens for the password, as Keycloak writes them.
+
+        Raises:
+            InvalidGrant: wrong password, unknown, disabled or locked account.
+        """
+        scope = "openid profile email roles" + (" offline_access" if remember else "")
+        with _grant_errors(), _translated():
+            return await self._client(client).a_token(email, password, scope=scope)
+
+    async def refresh(self, client: RealmClient, refresh_token: str) -> dict[str, Any]:
+        """Return new tokens; the refresh token counts no more.
+
+        Raises:
+            InvalidGrant: expired, ended, or used before.
+        """
+        with _grant_errors(), _translated():
+            return await self._client(client).a_refresh_token(refresh_token)
+
+    async def sign_out(self, client: RealmClient, refresh_token: str) -> bool:
+        """End the session of the refresh token; tell whether the token was genuine and the session alive."""
+        with _translated():
+            try:
+                await self._client(client).a_logout(refresh_token)
+            except KeycloakError as error:
+                if error.response_code != 400:
+                    raise
+                return False
+        return True
+
+    async def signing_keys(self, realm: str) -> dict[str, Any]:
+        """Return the realm's JWKS (RFC 7517).
+
+        Raises:
+            Unavailable: Keycloak did not answer with one.
+        """
+        try:
+            response = await self._http.get(f"/realms/{realm}/protocol/openid-connect/certs")
+            response.raise_for_status()
+        except httpx.HTTPError as error:
+            raise Unavailable("The sign-in service cannot be reached; try again soon") from error
+        keys: dict[str, Any] = response.json()
+        return keys
+
+    # Accounts
+
+    async def create_user(self, realm: str, user: NewUser) -> str:
+        """Make the account with its realm roles and return its id.
+
+        Raises:
+            Conflict: the realm has an account with this e-mail.
+            UnprocessableContent: the password does not meet the realm's policy.
+        """
+        admin = self._admin(realm)
+        payload = {
+            "username": user.email,
+            "email": user.email,
+            "firstName": user.name,
+            "lastName": user.name,
+            "enabled": True,
+            "emailVerified": True,
+            "attributes": {_MARK: ["budapp"]},
+            "credentials": [{"type": "password", "value": user.password, "temporary": False}],
+        }
+        with _translated():
+            auth_id = await admin.a_create_user(payload)
+            try:
+                await admin.a_assign_realm_roles(auth_id, [await admin.a_get_realm_role(role) for role in user.roles])
+            except BaseException:
+                await admin.a_delete_user(auth_id)
+                raise
+        return auth_id
+
+    async def orphan(self, realm: str, email: str) -> str | None:
+        """Return the id of an account that we made for the e-mail and then failed to keep; the caller knows no user.
+
+        Only one older than a minute counts: a younger one may be another request's that is about to commit.
+        """
+        with _translated():
+            query = {"email": email, "exact": "true", "briefRepresentation": "false"}
+            found = await self._admin(realm).a_get_users(query)
+        for account in found:
+            made_at = datetime.fromtimestamp(account.get("createdTimestamp", 0) / 1000, UTC)
+            ours = account.get("attributes", {}).get(_MARK) == ["budapp"]
+            if ours and datetime.now(UTC) - made_at > _ORPHAN_AGE:
+                return str(account["id"])
+        return None
+
+    async def delete_user(self, realm: str, auth_id: str) -> None:
+        """Delete the account; a missing one is no error."""
+        with _translated():
+            try:
+                await self._admin(realm).a_delete_user(auth_id)
+            except KeycloakError as error:
+                if error.response_code != 404:
+                    raise
+
+    async def set_password(self, realm: str, auth_id: str, password: str) -> None:
+        """Set the password.
+
+        Raises:
+            UnprocessableContent: it does not meet the realm's policy.
+        """
+        with _translated():
+            await self._admin(realm).a_set_user_password(auth_id, password, temporary=False)
+
+    async def set_enabled(self, realm: str, auth_id: str, *, enabled: bool) -> None:
+        """Let the account sign in, or not."""
+        with _translated():
+            await self._admin(realm).a_update_user(auth_id, {"enabled": enabled})
+
+    async def rename(self, realm: str, auth_id: str, name: str) -> None:
+        """Change the name that tokens carry."""
+        with _translated():
+            await self._admin(realm).a_update_user(auth_id, {"firstName": name, "lastName": name})
+
+    async def set_role(self, realm: str, auth_id: str, role: str, known_roles: Sequence[str]) -> None:
+        """Give the account exactly this one of the known realm roles."""
+        admin = self._admin(realm)
+        with _translated():
+            held = await admin.a_get_realm_roles_of_user(auth_id)
+            gone = [item for item in held if item["name"] in known_roles and item["name"] != role]
+            if gone:
+                await admin.a_delete_realm_roles_of_user(auth_id, gone)
+            if all(item["name"] != role for item in held):
+                await admin.a_assign_realm_roles(auth_id, [await admin.a_get_realm_role(role)])
+
+    # Sessions
+
+    async def session_ids(self, realm: str, auth_id: str) -> list[str]:
+        """Return the ids of the account's sessions, offline ones too."""
+        admin = self._admin(realm)
+        with _translated():
+            found = await admin.a_get_sessions(auth_id)
+            client_id = await admin.a_get_client_id(self._settings.default_client_name)
+            path = f"admin/realms/{realm}/users/{auth_id}/offline-sessions/{client_id}"
+            response = await admin.connection.a_raw_get(path)
+        return [str(item["id"]) for item in [*found, *response.json()]]
+
+    async def end_session(self, realm: str, session_id: str) -> None:
+        """End one session, whether it is an offline one or not; an ended one is no error."""
+        connection = self._admin(realm).connection
+        for offline in ("false", "true"):
+            with _translated():
+                path = f"admin/realms/{realm}/sessions/{session_id}"
+                response = await connection.a_raw_delete(path, isOffline=offline)
+            if response.status_code not in {204, 404}:
+                raise Unavailable("The sign-in service failed; try again soon")
+
+    # Realms
+
+    async def ensure_realm(self, realm: str, roles: Sequence[str]) -> None:
+        """Make the realm and its roles where they are missing, and bring its settings up to date."""
+        admin = self._admin(self._settings.keycloak_realm_name)
+        with _translated():
+            with _unless_there():
+                await admin.a_create_realm({"realm": realm, "enabled": True})
+            await admin.a_update_realm(realm, self._realm_settings())
+            own = self._admin(realm)
+            for role in roles:
+                with _unless_there():
+                    await own.a_create_realm_role({"name": role})
+            profile = await own.a_get_realm_users_profile()
+            await own.a_update_realm_users_profile(profile | {"unmanagedAttributePolicy": "ADMIN_EDIT"})
+
+    def _realm_settings(self) -> dict[str, Any]:
+        settings = self._settings
+        return {
+            "registrationAllowed": False,
+            "loginWithEmailAllowed": True,
+            "duplicateEmailsAllowed": False,
+            "editUsernameAllowed": False,
+            "sslRequired": "external",
+            "bruteForceProtected": True,
+            "failureFactor": settings.keycloak_failures_before_lock,
+            "maxFailureWaitSeconds": 900,
+            "waitIncrementSeconds": 60,
+            "revokeRefreshToken": True,
+            "refreshTokenMaxReuse": 0,
+            "accessTokenLifespan": settings.keycloak_access_token_lifespan_seconds,
+            "ssoSessionIdleTimeout": settings.keycloak_sso_idle_seconds,
+            "ssoSessionMaxLifespan": settings.keycloak_sso_max_seconds,
+            "passwordPolicy": "length(8) and maxLength(100) and digits(1) and upperCase(1) and lowerCase(1) "
+            "and specialChars(1)",
+        }
+
+    async def ensure_client(self, realm: str, client_id: str) -> tuple[str, RealmClient]:
+        """Make the confidential client where it is missing; return its internal id, and the client with its secret."""
+        admin = self._admin(realm)
+        with _translated():
+            with _unless_there():
+                await admin.a_create_client(_client_representation(client_id))
+            internal_id = await admin.a_get_client_id(client_id)
+            if internal_id is None:
+                raise PeerFailed("The sign-in service lost a client that it just made")
+            secret = await admin.a_get_client_secrets(internal_id)
+        return internal_id, RealmClient(realm, client_id, secret["value"])
+
+    async def find_user(self, realm: str, email: str) -> str | None:
+        """Return the id of the account with this e-mail."""
+        with _translated():
+            found = await self._admin(realm).a_get_users({"email": email, "exact": "true"})
+        return str(found[0]["id"]) if found else None
+
+    async def delete_realm(self, realm: str) -> None:
+        """Delete the realm with everyone in it."""
+        with _translated():
+            await self._admin(self._settings.keycloak_realm_name).a_delete_realm(realm)
+
+
+@contextmanager
+def _grant_errors() -> Iterator[None]:
+    try:
+        yield
+    except PeerFailed as error:
+        cause = error.__cause__
+        if isinstance(cause, KeycloakError) and b"invalid_grant" in _raw(cause):
+            raise InvalidGrant(reused=b"reuse" in _raw(cause)) from cause
+        raise
+
+
+@contextmanager
+def _unless_there() -> Iterator[None]:
+    """Pass over a 409; the library's own `skip_exists` fails on the answer of Keycloak 26."""
+    try:
+        yield
+    except KeycloakError as error:
+        if error.response_code != 409:
+            raise
+
+
+def _client_representation(client_id: str) -> dict[str, Any]:
+    return {
+        "clientId": client_id,
+        "protocol": "openid-connect",
+        "publicClient": False,
+        "secret": secrets.token_urlsafe(32),
+        "directAccessGrantsEnabled": True,
+        "standardFlowEnabled": False,
+        "serviceAccountsEnabled": False,
+        "protocolMappers": [
+            {
+                "name": "audience",
+                "protocol": "openid-connect",
+                "protocolMapper": "oidc-audience-mapper",
+                "config": {"included.client.audience": client_id, "access.token.claim": "true"},
+            }
+        ],
+    }
+
+
+def get_keycloak(request: Request) -> Keycloak:
+    """Give a route the process' Keycloak."""
+    keycloak: Keycloak = request.app.state.keycloak
+    return keycloak
+
+
+KeycloakDep = Annotated[Keycloak, Depends(get_keycloak)]

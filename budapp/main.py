@@ -1,0 +1,152 @@
+"""The application: settings, what outlives a request, middleware, routers."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+from fastapi import FastAPI
+from fastapi.middleware.cors import CORSMiddleware
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
+
+from budapp import __version__
+from budapp.auth.authentication import JwtAuthenticator
+from budapp.auth.refreshing import Refreshing
+from budapp.auth.routes import router as auth_router
+from budapp.auth.services import AuthService
+from budapp.auth.tokens import SigningKeys, TokenVerifier
+from budapp.commons import health
+from budapp.commons.access import check_routes
+from budapp.commons.config import Settings, get_settings
+from budapp.commons.database import Database
+from budapp.commons.error_handlers import install_error_handlers
+from budapp.commons.http import RequestMiddleware
+from budapp.commons.logging import configure_logging
+from budapp.commons.openapi import build_openapi
+from budapp.commons.rate_limits import RateLimiter
+from budapp.commons.telemetry import start_tracing
+from budapp.credential_ops import services as credentials
+from budapp.endpoint_ops import services as endpoints
+from budapp.endpoint_ops.routes import router as endpoint_router
+from budapp.events.dispatch import EventHandlers
+from budapp.events.relay import Relay
+from budapp.events.routes import router as event_router
+from budapp.integrations.dapr import DaprClient
+from budapp.integrations.keycloak import Keycloak
+from budapp.integrations.storage import Storage
+from budapp.integrations.valkey import connect_valkey, valkey_up
+from budapp.permission_ops.routes import router as permission_router
+from budapp.project_ops.routes import router as project_router
+from budapp.user_ops.callers import Callers
+from budapp.user_ops.routes import router as user_router
+
+_ALLOWED_HEADERS = [
+    "Accept",
+    "Authorization",
+    "Content-Type",
+    "Idempotency-Key",
+    "X-Entity-Id",
+    "X-Request-Id",
+    "X-Resource-Type",
+]
+_EXPOSED_HEADERS = ["Idempotent-Replayed", "Retry-After", "X-Request-Id", "Deprecation", "Sunset"]
+
+ROUTERS = (
+    health.router,
+    event_router,
+    auth_router,
+    permission_router,
+    user_router,
+    endpoint_router,
+    project_router,
+)
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """Put the service together. Nothing is connected to before the first request or the start of the lifespan.
+
+    Raises:
+        SettingsError: a setting is missing or malformed.
+        RuntimeError: a route does not say who may call it.
+    """
+    settings = settings or get_settings()
+    configure_logging(settings.log_level)
+    app = FastAPI(
+        title="budapp",
+        version=__version__,
+        description="Tenants, users, projects, models, deployments and their workflows.",
+        lifespan=_lifespan,
+    )
+    _assemble(app, settings)
+    credentials.register_project_content()
+    endpoints.register_project_content()
+    for router in ROUTERS:
+        app.include_router(router)
+    check_routes(app.routes)
+    install_error_handlers(app)
+    app.openapi = lambda: build_openapi(app)  # type: ignore[method-assign]
+    _add_middleware(app, settings)
+    start_tracing(app, settings)
+    return app
+
+
+def _assemble(app: FastAPI, settings: Settings) -> None:
+    """Make what outlives a request, and hang it where dependencies find it."""
+    state = app.state
+    state.settings = settings
+    state.database = Database(settings)
+    state.encryption = state.database.encryption
+    state.valkey = connect_valkey(settings)
+    state.keycloak = Keycloak(settings)
+    state.dapr = DaprClient(settings)
+    state.storage = Storage(settings)
+    state.rate_limiter = RateLimiter(state.valkey)
+    state.callers = Callers(state.valkey, settings.caller_cache_seconds)
+    verifier = TokenVerifier(SigningKeys(state.keycloak), settings.keycloak_issuer_base)
+    state.authenticator = JwtAuthenticator(state.database, verifier, state.callers)
+    refreshing = Refreshing(state.valkey, state.encryption, settings.refresh_reuse_seconds)
+    state.auth = AuthService(settings, state.database, state.keycloak, verifier, state.callers, refreshing)
+    state.event_handlers = EventHandlers()
+    state.relay = Relay(state.database, state.dapr)
+    state.health_checks = {
+        "postgresql": state.database.healthy,
+        "valkey": lambda: valkey_up(state.valkey),
+        "keycloak": state.keycloak.healthy,
+        "dapr": state.dapr.healthy,
+        "storage": state.storage.healthy,
+    }
+
+
+def _add_middleware(app: FastAPI, settings: Settings) -> None:
+    """Add the layers, the innermost first."""
+    app.add_middleware(
+        CORSMiddleware,
+        allow_origins=settings.cors_origins,
+        allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+        allow_headers=_ALLOWED_HEADERS,
+        expose_headers=_EXPOSED_HEADERS,
+        max_age=600,
+    )
+    app.add_middleware(RequestMiddleware, max_body_bytes=settings.request_body_max_bytes)
+    if settings.trusted_proxies:
+        app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=settings.trusted_proxies)
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    state = app.state
+    listening = asyncio.create_task(state.callers.listen())
+    await state.relay.start()
+    yield
+    await state.relay.stop()
+    listening.cancel()
+    with suppress(asyncio.CancelledError):
+        await listening
+    await close(app)
+
+
+async def close(app: FastAPI) -> None:
+    """Close every connection that the application holds."""
+    await app.state.dapr.close()
+    await app.state.keycloak.close()
+    await app.state.valkey.aclose()
+    await app.state.database.dispose()

@@ -1,0 +1,73 @@
+"""The columns that lists of projects and members are made of."""
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Select, TableValuedAlias, Text, case, column, func, literal_column, select
+
+from budapp.project_ops import contents
+from budapp.project_ops.models import Project, ProjectMember
+from budapp.user_ops.models import User, UserStatus
+
+MAX_PROFILE_COLORS = 3
+
+PRESENT = User.status != literal_column(f"'{UserStatus.DELETED}'")
+"""The condition for users who count as members."""
+
+SORTABLE = {
+    "id": Project.id,
+    "name": Project.name,
+    "created_at": Project.created_at,
+    "modified_at": Project.modified_at,
+}
+
+SORTABLE_MEMBERS = ("id", "name", "email", "role", "status", "created_at", "project_role")
+
+
+def _members(result: ColumnElement[Any] | Any) -> Select[Any]:
+    statement = select(result).select_from(User).join(ProjectMember, ProjectMember.user_id == User.id)
+    return statement.where(ProjectMember.project_id == Project.id, PRESENT).correlate(Project)
+
+
+def _creator() -> ColumnElement[Any]:
+    """Return the creator as one value: a join would burden the count of all rows too."""
+    fields: list[Any] = []
+    for name in ("id", "name", "email", "color", "role"):
+        fields += [literal_column(f"'{name}'"), getattr(User, name)]
+    return select(func.jsonb_build_object(*fields)).where(User.id == Project.created_by).scalar_subquery()
+
+
+def project_columns() -> list[Any]:
+    """Return the columns of a `ProjectView`."""
+    names = ("id", "name", "description", "tags", "icon", "project_type", "created_by", "created_at", "modified_at")
+    return [*(getattr(Project, name) for name in names), _creator().label("created_user")]
+
+
+def summary_columns() -> list[Any]:
+    """Return the columns of a `ProjectSummary`."""
+    first_colors = _members(User.color).order_by(ProjectMember.created_at, ProjectMember.id).limit(MAX_PROFILE_COLORS)
+    return [
+        *project_columns(),
+        _members(func.count()).scalar_subquery().label("users_count"),
+        func.array(first_colors.scalar_subquery()).label("profile_colors"),
+        contents.count_of("endpoints", Project.id),
+        contents.count_of("credentials", Project.id),
+    ]
+
+
+def member_columns(created_by: UUID) -> dict[str, Any]:
+    """Return the columns of a `MemberView`, by name, in a project of that creator."""
+    names = ("id", "name", "email", "color", "role", "status", "company", "purpose", "user_type")
+    role: ColumnElement[str] = case((User.id == created_by, "owner"), else_="participant")
+    return {
+        **{name: getattr(User, name) for name in names},
+        "scopes": ProjectMember.scopes,
+        "created_at": ProjectMember.created_at,
+        "project_role": role.label("project_role"),
+    }
+
+
+def tags_of_project() -> TableValuedAlias:
+    """Return the project's tags as a table."""
+    tags = func.jsonb_to_recordset(Project.tags).table_valued(column("name", Text), column("color", Text))
+    return tags.render_derived(name="tag", with_types=True)

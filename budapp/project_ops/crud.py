@@ -1,0 +1,163 @@
+from collections.abc import Collection, Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Row, Select, delete, exists, func, or_, select, true
+
+from budapp.commons.crud import Crud, Page, fetch_page
+from budapp.commons.database import ReadSession
+from budapp.commons.errors import NotFound
+from budapp.commons.paging import contains
+from budapp.commons.scopes import Scope
+from budapp.project_ops.columns import (
+    PRESENT,
+    SORTABLE,
+    SORTABLE_MEMBERS,
+    member_columns,
+    project_columns,
+    summary_columns,
+    tags_of_project,
+)
+from budapp.project_ops.models import Project, ProjectMember, ProjectType
+from budapp.project_ops.schemas import MemberQuery, ProjectQuery, TagQuery
+from budapp.user_ops.models import User
+
+MAX_ACCESS_ROWS = 1000
+
+LISTED = ~Project.benchmark
+"""The condition for projects that lists show, beside being in reach."""
+
+
+class ProjectCrud(Crud[Project]):
+    """Projects in the caller's reach: those that they are a member of, and with project:manage every admin_app one.
+
+    A customer's user only ever reaches client_app projects.
+    """
+
+    model = Project
+
+    def reach(self, only: ProjectType | None = None) -> list[Any]:
+        """Return the conditions for the projects in reach, where asked of one type.
+
+        Naming the type here, not in a filter on top, decides most of the question before PostgreSQL is asked.
+        """
+        conditions = super().reach()
+        if only is not None:
+            conditions.append(Project.project_type == only)
+        if self.caller.is_client:
+            return [*conditions, Project.project_type == ProjectType.CLIENT_APP, self._takes_part()]
+        if not self.caller.may(Scope.PROJECT_MANAGE) or only is ProjectType.CLIENT_APP:
+            return [*conditions, self._takes_part()]
+        if only is None:
+            conditions.append(or_(Project.project_type == ProjectType.ADMIN_APP, self._takes_part()))
+        return conditions
+
+    def _takes_part(self) -> ColumnElement[bool]:
+        return exists(select(1).where(*self._own_membership()))
+
+    def _own_membership(self) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+        return ProjectMember.project_id == Project.id, ProjectMember.user_id == self.caller.user_id
+
+    def _own_scopes(self) -> ColumnElement[Any]:
+        return select(ProjectMember.scopes).where(*self._own_membership()).scalar_subquery().label("own_scopes")
+
+    async def page_of_projects(self, query: ProjectQuery) -> Page:
+        """Return a page of what lists show: admin_app projects unless the other type is asked for."""
+        wanted = ProjectType.CLIENT_APP if self.caller.is_client else query.project_type or ProjectType.ADMIN_APP
+        statement = select(*summary_columns()).where(*self.reach(wanted), LISTED)
+        if query.name is not None:
+            statement = statement.where(_mentions(query.name) if query.search else Project.name == query.name)
+        return await self.page(query, statement, SORTABLE)
+
+    async def summary(self, id: UUID) -> Row[Any]:
+        """Return the project with its counts.
+
+        Raises:
+            NotFound: no such project, or out of reach.
+        """
+        return await self._one(self.visible(*summary_columns()).where(Project.id == id))
+
+    async def view(self, id: UUID) -> Row[Any]:
+        """Return the columns of a `ProjectView`, or raise `NotFound`."""
+        return await self._one(self.visible(*project_columns()).where(Project.id == id))
+
+    async def page_of_tags(self, query: TagQuery, prefix: str = "") -> Page:
+        """Return a page of the tags in reach, each name once."""
+        tag = tags_of_project()
+        found = self.visible(tag.c.name.label("id"), tag.c.name, func.min(tag.c.color).label("color"))
+        found = found.join(tag, true()).where(LISTED).group_by(tag.c.name)
+        if prefix:
+            found = found.where(tag.c.name.istartswith(prefix, autoescape=True))
+        tags = found.subquery()
+        return await self.page(query, select(tags), {"id": tags.c.id, "name": tags.c.name}, "name")
+
+    async def access(self) -> Sequence[Row[Any]]:
+        """Return id and own scopes of the newest projects in reach."""
+        statement = self.visible(Project.id, self._own_scopes()).where(LISTED)
+        newest = statement.order_by(Project.created_at.desc(), Project.id.desc()).limit(MAX_ACCESS_ROWS)
+        rows: Sequence[Row[Any]] = (await self.session.execute(newest)).all()
+        return rows
+
+    async def get_with_scopes(self, id: UUID, *, lock: bool) -> Row[Any]:
+        """Return the project and own scopes in it, kept from being deleted meanwhile where asked.
+
+        Raises:
+            NotFound: no such project, or out of reach.
+        """
+        statement = self.visible(Project, self._own_scopes()).where(Project.id == id)
+        return await self._one(statement.with_for_update(read=True, of=Project) if lock else statement)
+
+    async def _one(self, statement: Select[Any]) -> Row[Any]:
+        row: Row[Any] | None = (await self.session.execute(statement)).one_or_none()
+        if row is None:
+            raise NotFound("There is no such project")
+        return row
+
+
+class MemberCrud:
+    """The members of one project, which the caller has been found to reach."""
+
+    def __init__(self, session: ReadSession, project: Project) -> None:
+        self.session = session
+        self.project = project
+
+    def _here(self) -> ColumnElement[bool]:
+        return ProjectMember.project_id == self.project.id
+
+    async def page(self, query: MemberQuery) -> Page:
+        """Return a page of the members that are active or invited, the newest member first."""
+        columns = member_columns(self.project.created_by)
+        present = select(*columns.values()).join(ProjectMember, ProjectMember.user_id == User.id)
+        present = present.where(self._here(), PRESENT)
+        for name, value in query.filters().items():
+            looks_inside = query.search and name != "role"
+            present = present.where(contains(columns[name], value) if looks_inside else columns[name] == value)
+        sortable = {name: columns[name] for name in SORTABLE_MEMBERS}
+        return await fetch_page(self.session, query, present, sortable)
+
+    async def people(self, ids: Collection[UUID], emails: Collection[str]) -> Sequence[User]:
+        """Return the users of the tenant with these ids or e-mails, deleted ones too."""
+        wanted = or_(User.id.in_(ids), func.lower(User.email).in_(emails))
+        statement = select(User).where(User.tenant_id == self.project.tenant_id, wanted)
+        return (await self.session.scalars(statement)).all()
+
+    async def any_of(self, user_ids: Collection[UUID]) -> set[UUID]:
+        """Return which of the users are members."""
+        statement = select(ProjectMember.user_id).where(self._here(), ProjectMember.user_id.in_(user_ids))
+        return set(await self.session.scalars(statement))
+
+    async def remain_without(self, user_ids: Collection[UUID]) -> bool:
+        """Tell whether an active or invited member remains without these users."""
+        others = select(ProjectMember.id).join(User, ProjectMember.user_id == User.id)
+        others = others.where(self._here(), PRESENT, ProjectMember.user_id.not_in(user_ids)).limit(1)
+        return await self.session.scalar(others) is not None
+
+    async def remove(self, user_ids: Collection[UUID]) -> None:
+        """Take the users out of the project."""
+        await self.session.execute(delete(ProjectMember).where(self._here(), ProjectMember.user_id.in_(user_ids)))
+
+
+def _mentions(text: str) -> ColumnElement[bool]:
+    tag = tags_of_project()
+    tagged = exists(select(1).select_from(tag).where(contains(tag.c.name, text)))
+    return or_(contains(Project.name, text), contains(Project.description, text), tagged)

@@ -1,0 +1,105 @@
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query, Request
+
+from budapp.commons.access import Caller, Requires
+from budapp.commons.database import Read, Write
+from budapp.commons.idempotency import IdempotentRoute
+from budapp.commons.scopes import Scope
+from budapp.integrations.keycloak import KeycloakDep
+from budapp.project_ops import members, services
+from budapp.project_ops.schemas import (
+    MemberList,
+    MemberQuery,
+    MembersAdd,
+    MembersAdded,
+    MembersRemove,
+    MembersRemoved,
+    ProjectCreate,
+    ProjectCreated,
+    ProjectDeleted,
+    ProjectDetail,
+    ProjectEdited,
+    ProjectList,
+    ProjectQuery,
+    ProjectUpdate,
+    TagList,
+    TagQuery,
+    TagSearchQuery,
+)
+
+router = APIRouter(prefix="/projects", tags=["projects"], route_class=IdempotentRoute)
+
+Viewer = Annotated[Caller, Depends(Requires(Scope.PROJECT_VIEW))]
+Manager = Annotated[Caller, Depends(Requires(Scope.PROJECT_MANAGE))]
+RemoveCredential = Annotated[bool, Query(description="Delete the keys concerned; otherwise such keys refuse this")]
+
+
+@router.get("/")
+async def list_projects(caller: Viewer, session: Read, query: Annotated[ProjectQuery, Query()]) -> ProjectList:
+    """List projects: the `admin_app` ones in reach, or those of the other type that the caller takes part in."""
+    return ProjectList.of(await services.list_projects(session, caller, query))
+
+
+@router.post("/")
+async def create_project(data: ProjectCreate, caller: Manager, session: Write) -> ProjectCreated:
+    """Make a project; the caller becomes its first member."""
+    return ProjectCreated.of(await services.create_project(session, caller, data))
+
+
+@router.get("/tags")
+async def list_tags(caller: Viewer, session: Read, query: Annotated[TagQuery, Query()]) -> TagList:
+    """List the tags that the projects in reach bear, each name once."""
+    return TagList.of(await services.list_tags(session, caller, query))
+
+
+@router.get("/tags/search")
+async def search_tags(caller: Viewer, session: Read, query: Annotated[TagSearchQuery, Query()]) -> TagList:
+    """List the tags whose name begins with the term, in any case."""
+    return TagList.of(await services.list_tags(session, caller, query, prefix=query.search_term))
+
+
+@router.get("/{project_id}")
+async def get_project(project_id: UUID, caller: Viewer, session: Read) -> ProjectDetail:
+    return ProjectDetail.of(await services.get_project(session, caller, project_id))
+
+
+@router.patch("/{project_id}")
+async def update_project(project_id: UUID, data: ProjectUpdate, caller: Manager, session: Write) -> ProjectEdited:
+    return ProjectEdited.of(await services.update_project(session, caller, project_id, data))
+
+
+@router.delete("/{project_id}")
+async def delete_project(
+    project_id: UUID, caller: Manager, session: Write, remove_credential: RemoveCredential = True
+) -> ProjectDeleted:
+    """Delete a project that holds no deployments any more."""
+    await services.delete_project(session, caller, project_id, remove_credentials=remove_credential)
+    return ProjectDeleted()
+
+
+@router.get("/{project_id}/users")
+async def list_members(
+    project_id: UUID, caller: Viewer, session: Read, query: Annotated[MemberQuery, Query()]
+) -> MemberList:
+    """List the members, and what each may do in the project by being one."""
+    return MemberList.of(await members.list_members(session, caller, project_id, query))
+
+
+@router.post("/{project_id}/add-users")
+async def add_members(
+    project_id: UUID, data: MembersAdd, caller: Manager, session: Write, keycloak: KeycloakDep, request: Request
+) -> MembersAdded:
+    """Add users, all or none; people without an account are invited by mail."""
+    await members.add_members(session, keycloak, request.app.state.settings, caller, project_id, data)
+    return MembersAdded()
+
+
+@router.post("/{project_id}/remove-users")
+async def remove_members(
+    project_id: UUID, data: MembersRemove, caller: Manager, session: Write, remove_credential: RemoveCredential = True
+) -> MembersRemoved:
+    """Take users out, all or none; at least one member must remain."""
+    await members.remove_members(session, caller, project_id, data.user_ids, remove_credentials=remove_credential)
+    return MembersRemoved()

@@ -1,0 +1,155 @@
+"""What can be done with projects; other domains come in here too."""
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row
+
+from budapp.commons.access import Caller
+from budapp.commons.crud import Page
+from budapp.commons.database import ReadSession, WriteSession
+from budapp.commons.errors import BadRequest, Conflict, Forbidden
+from budapp.commons.integrity import conflict_on
+from budapp.commons.scopes import Scope, with_implied
+from budapp.events.notify import notify_users
+from budapp.project_ops import contents
+from budapp.project_ops.contents import Removal
+from budapp.project_ops.crud import ProjectCrud
+from budapp.project_ops.models import Project, ProjectMember, ProjectStatus, ProjectType
+from budapp.project_ops.schemas import MEMBER_SCOPES, ProjectCreate, ProjectQuery, ProjectUpdate, TagQuery
+
+CREATOR_SCOPES = (Scope.ENDPOINT_VIEW, Scope.ENDPOINT_MANAGE)
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectAccess:
+    """What a caller may do in one project."""
+
+    project_id: UUID
+    scopes: frozenset[str]
+
+
+async def list_projects(session: ReadSession, caller: Caller, query: ProjectQuery) -> Page:
+    """Return a page of the projects in reach, newest first."""
+    return await ProjectCrud(session, caller).page_of_projects(query)
+
+
+async def list_tags(session: ReadSession, caller: Caller, query: TagQuery, prefix: str = "") -> Page:
+    """Return a page of the tags that begin with the prefix, by name."""
+    return await ProjectCrud(session, caller).page_of_tags(query, prefix)
+
+
+async def get_project(session: ReadSession, caller: Caller, project_id: UUID) -> Row[Any]:
+    """Return the columns of a `ProjectSummary`.
+
+    Raises:
+        NotFound: no such project, or out of reach.
+    """
+    return await ProjectCrud(session, caller).summary(project_id)
+
+
+async def create_project(session: WriteSession, caller: Caller, data: ProjectCreate) -> Row[Any]:
+    """Make the project, with the caller as its first member.
+
+    Raises:
+        Conflict: the name is taken.
+    """
+    project_type = ProjectType.CLIENT_APP if caller.is_client else data.project_type or ProjectType.ADMIN_APP
+    values = data.model_dump(exclude={"project_type"})
+    project = Project(tenant_id=caller.tenant_id, created_by=caller.user_id, project_type=project_type, **values)
+    session.add(project)
+    await _flush_name(session, project)
+    session.add(new_member(project, caller.user_id, CREATOR_SCOPES))
+    await session.flush()
+    if project_type is ProjectType.CLIENT_APP:
+        await _tell_creation(session, project)
+    return await ProjectCrud(session, caller).view(project.id)
+
+
+async def update_project(session: WriteSession, caller: Caller, project_id: UUID, data: ProjectUpdate) -> Row[Any]:
+    """Change what is given.
+
+    Raises:
+        NotFound: no such project, or out of reach.
+        BadRequest: the type is to change.
+        Conflict: the name is taken.
+    """
+    crud = ProjectCrud(session, caller)
+    project = await crud.get(project_id, for_update=True)
+    if data.project_type not in {None, project.project_type}:
+        raise BadRequest("The type of a project can't change once it is made", param="project_type")
+    for name, value in data.changes().items():
+        setattr(project, name, value)
+    await _flush_name(session, project)
+    return await crud.view(project_id)
+
+
+async def delete_project(session: WriteSession, caller: Caller, project_id: UUID, *, remove_credentials: bool) -> None:
+    """Delete the project; its name is free again.
+
+    Raises:
+        NotFound: no such project, or out of reach.
+        BadRequest: there are deployments in it, or keys that are not to be removed.
+    """
+    project = await ProjectCrud(session, caller).get(project_id, for_update=True)
+    await contents.before_removal(session, Removal(project_id, None, remove_credentials))
+    project.status = ProjectStatus.DELETED
+    await session.flush()
+
+
+async def project_access(session: ReadSession, caller: Caller) -> list[ProjectAccess]:
+    """Return what the caller may do in each project in reach: the newest 1000."""
+    rows = await ProjectCrud(session, caller).access()
+    return [ProjectAccess(row.id, _scopes_held(caller, row.own_scopes)) for row in rows]
+
+
+async def require_project(
+    session: ReadSession, caller: Caller, project_id: UUID, scope: str, *, lock: bool = False
+) -> Project:
+    """Return the project if the caller holds the scope in it, by membership or everywhere.
+
+    Args:
+        session: with `lock`, a session that writes.
+        caller: who asks.
+        project_id: the project.
+        scope: one of `MEMBER_SCOPES`.
+        lock: keep the project from being deleted before the unit of work ends: for adding something to it.
+
+    Raises:
+        NotFound: no such project, or out of reach.
+        Forbidden: the caller lacks the scope there.
+    """
+    row = await ProjectCrud(session, caller).get_with_scopes(project_id, lock=lock)
+    if scope not in _scopes_held(caller, row.own_scopes):
+        raise Forbidden(f"This needs the permission {scope} in the project")
+    project: Project = row.Project
+    return project
+
+
+def new_member(project: Project, user_id: UUID, scopes: tuple[str, ...] | list[str]) -> ProjectMember:
+    """Return the row that makes the user a member."""
+    return ProjectMember(tenant_id=project.tenant_id, project_id=project.id, user_id=user_id, scopes=list(scopes))
+
+
+def _scopes_held(caller: Caller, own_scopes: list[str] | None) -> frozenset[str]:
+    return (caller.scopes | with_implied(own_scopes or ())).intersection(MEMBER_SCOPES)
+
+
+async def _flush_name(session: WriteSession, project: Project) -> None:
+    """Flush, and tell a name that is taken from everything else that can go wrong."""
+    taken = Conflict("There is a project with this name already; choose another", param="name")
+    with conflict_on(f"uq_project_{project.project_type}_name", taken):
+        await session.flush()
+
+
+async def _tell_creation(session: WriteSession, project: Project) -> None:
+    await notify_users(
+        session,
+        aggregate=f"project:{project.id}",
+        subscriber_ids=[project.created_by],
+        type="project_creation",
+        title="Project created",
+        message=f"Your project {project.name} is ready",
+        target=("project", project.id),
+    )

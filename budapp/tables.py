@@ -1,0 +1,21 @@
+"""Every table, so that Alembic and the tests know all of them."""
+
+from budapp.cluster_ops import models as cluster_models
+from budapp.commons import idempotency
+from budapp.credential_ops import models as credential_models
+from budapp.endpoint_ops import models as endpoint_models
+from budapp.events import models as event_models
+from budapp.project_ops import models as project_models
+from budapp.tenant_ops import models as tenant_models
+from budapp.user_ops import models as user_models
+
+ALL_TABLES = (
+    cluster_models,
+    credential_models,
+    endpoint_models,
+    event_models,
+    idempotency,
+    project_models,
+    tenant_models,
+    user_models,
+)

@@ -1,0 +1,32 @@
+from uuid import UUID
+
+from sqlalchemy import ForeignKey, Index, func
+from sqlalchemy.orm import Mapped, mapped_column
+
+from budapp.commons.database import Base
+
+
+class Tenant(Base):
+    """A company on the platform; its people live in a Keycloak realm of its own."""
+
+    __tablename__ = "tenant"
+
+    name: Mapped[str]
+    realm_name: Mapped[str] = mapped_column(unique=True)
+    tenant_identifier: Mapped[str] = mapped_column(unique=True)
+    description: Mapped[str | None]
+    is_active: Mapped[bool] = mapped_column(default=True)
+
+
+class TenantClient(Base):
+    """The Keycloak client through which a tenant's people sign in."""
+
+    __tablename__ = "tenant_client"
+
+    tenant_id: Mapped[UUID] = mapped_column(ForeignKey("tenant.id", ondelete="CASCADE"), unique=True)
+    client_id: Mapped[str]
+    client_named_id: Mapped[str]
+    client_secret_encrypted: Mapped[str]
+
+
+Index("uq_tenant_name", func.lower(Tenant.name), unique=True)

@@ -1,0 +1,110 @@
+"""The callers that a replica remembers, and how it forgets them.
+
+What PostgreSQL knows of a caller is kept for `CALLER_CACHE_SECONDS` (at most 5), so a disabled user, an ended session
+or a changed right shows within that time on every replica, whatever else fails. A message over Valkey makes it
+immediate.
+"""
+
+import asyncio
+import time
+from dataclasses import dataclass
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Depends, Request
+from redis.asyncio import Redis
+from redis.asyncio.client import PubSub
+from redis.exceptions import RedisError
+
+from budapp.commons.access import Caller
+from budapp.commons.database import WriteSession, after_commit
+from budapp.commons.logging import get_logger
+
+logger = get_logger(__name__)
+
+_CHANNEL = "budapp:callers"
+_MAX_ENTRIES = 20_000
+
+
+@dataclass(slots=True)
+class _Entry:
+    caller: Caller
+    token_expires_at: float
+    fresh_until: float
+
+
+class Callers:
+    """The callers that this process knows, by access token; other replicas are told whom to forget."""
+
+    def __init__(self, valkey: Redis, seconds: float) -> None:
+        self._valkey = valkey
+        self._seconds = seconds
+        self._by_token: dict[str, _Entry] = {}
+        self._tokens_of: dict[UUID, set[str]] = {}
+
+    def get(self, token: str) -> Caller | None:
+        """Return the caller if known and fresh."""
+        entry = self._by_token.get(token)
+        if entry is None or entry.fresh_until < time.monotonic() or entry.token_expires_at < time.time():
+            return None
+        return entry.caller
+
+    def put(self, token: str, caller: Caller, asked_at: float) -> None:
+        """Remember the caller of the token, as PostgreSQL was asked at that moment of the monotonic clock."""
+        if len(self._by_token) >= _MAX_ENTRIES:
+            self.forget_all()
+        entry = _Entry(caller, caller.token_expires_at.timestamp(), asked_at + self._seconds)
+        self._by_token[token] = entry
+        self._tokens_of.setdefault(caller.user_id, set()).add(token)
+
+    def forget_after_commit(self, session: WriteSession, user_id: UUID) -> None:
+        """Forget the user everywhere once the unit of work is committed."""
+
+        async def announce() -> None:
+            await self.forget(user_id)
+
+        after_commit(session, announce)
+
+    async def forget(self, user_id: UUID) -> None:
+        """Forget the user here at once, and elsewhere as soon as Valkey carries it; the time limit covers the rest."""
+        self._drop(user_id)
+        try:
+            await self._valkey.publish(_CHANNEL, str(user_id))
+        except (RedisError, OSError) as error:
+            logger.warning("caller_change_not_announced", reason=repr(error))
+
+    async def listen(self) -> None:
+        """Follow the other replicas' announcements until cancelled."""
+        while True:
+            try:
+                async with self._valkey.pubsub() as channel:
+                    await channel.subscribe(_CHANNEL)
+                    self.forget_all()
+                    await self._follow(channel)
+            except (RedisError, OSError) as error:
+                logger.warning("caller_changes_not_heard", reason=repr(error))
+                await asyncio.sleep(1)
+
+    async def _follow(self, channel: PubSub) -> None:
+        while True:
+            message = await channel.get_message(ignore_subscribe_messages=True, timeout=None)
+            if message is not None:
+                self._drop(UUID(message["data"]))
+
+    def _drop(self, user_id: UUID) -> None:
+        for token in self._tokens_of.pop(user_id, ()):
+            self._by_token.pop(token, None)
+
+    def forget_all(self) -> None:
+        """Forget everyone in this process."""
+        self._by_token.clear()
+        self._tokens_of.clear()
+
+
+def get_callers(request: Request) -> Callers:
+    """Give a route the process' callers."""
+    callers: Callers = request.app.state.callers
+    return callers
+
+
+CallersDep = Annotated[Callers, Depends(get_callers)]

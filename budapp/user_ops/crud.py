@@ -1,0 +1,56 @@
+from collections.abc import Iterable
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Select, func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from budapp.commons.crud import Crud, Page
+from budapp.commons.database import ReadSession
+from budapp.commons.paging import contains
+from budapp.user_ops.models import User, UserPermission, UserStatus
+from budapp.user_ops.schemas import UserInfo, UserQuery
+
+SORTABLE = {
+    name: getattr(User, name)
+    for name in ("id", "name", "email", "role", "status", "user_type", "created_at", "modified_at")
+}
+LIST_COLUMNS = ({name: getattr(User, name) for name in UserInfo.model_fields} | SORTABLE).values()
+
+
+class UserCrud(Crud[User]):
+    """The people of the caller's tenant, deleted ones too: they can be looked at and brought back."""
+
+    model = User
+    deleted_status = None
+
+    async def page_of_users(self, query: UserQuery) -> Page:
+        return await self.page(query, _filtered(self.visible(*LIST_COLUMNS), query), SORTABLE)
+
+    async def grants_of(self, user_id: UUID) -> list[str]:
+        """Return the scopes granted to the user beside the role's."""
+        return list(await self.session.scalars(select(UserPermission.scope).where(UserPermission.user_id == user_id)))
+
+
+def _filtered(statement: Select[Any], query: UserQuery) -> Select[Any]:
+    if query.status is None:
+        statement = statement.where(User.status != UserStatus.DELETED)
+    for name in ("name", "email", "role", "status", "user_type"):
+        column, value = getattr(User, name), getattr(query, name)
+        if value is None:
+            continue
+        searched = query.search and name in {"name", "email"}
+        statement = statement.where(contains(column, value) if searched else column == value)
+    return statement
+
+
+async def find_by_emails(session: ReadSession, tenant_id: UUID, emails: Iterable[str]) -> dict[str, User]:
+    """Return the tenant's users with these e-mails, by lower-case e-mail."""
+    wanted = [email.lower() for email in emails]
+    statement = select(User).where(User.tenant_id == tenant_id, func.lower(User.email).in_(wanted))
+    return {user.email.lower(): user for user in await session.scalars(statement)}
+
+
+async def find_by_auth_id(session: AsyncSession, auth_id: str) -> User | None:
+    user: User | None = await session.scalar(select(User).where(User.auth_id == auth_id))
+    return user

@@ -1,0 +1,135 @@
+from typing import Annotated, Any, Literal, Self
+from uuid import UUID
+
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, field_validator
+
+from budapp.commons.crud import Page
+from budapp.commons.paging import Paging
+from budapp.commons.schemas import Answer, Email, Name, PageAnswer, Schema
+from budapp.commons.scopes import GLOBAL_SCOPES, UserRole, UserType
+from budapp.user_ops.models import UserStatus
+
+
+def _check_password(value: str) -> str:
+    missing = [
+        name
+        for name, present in {
+            "a digit": any(c.isdigit() for c in value),
+            "an upper-case letter": any(c.isupper() for c in value),
+            "a lower-case letter": any(c.islower() for c in value),
+            "a punctuation character": any(not c.isalnum() and not c.isspace() for c in value),
+        }.items()
+        if not present
+    ]
+    if missing:
+        raise ValueError(f"must have {', '.join(missing)}")
+    if any(c.isspace() for c in value):
+        raise ValueError("must not have white space")
+    return value
+
+
+NewPassword = Annotated[str, StringConstraints(min_length=8, max_length=100), AfterValidator(_check_password)]
+ShortText = Annotated[str, StringConstraints(strip_whitespace=True, max_length=255)]
+
+
+def _one_of_list(value: Any) -> Any:
+    return value[0] if isinstance(value, list) and len(value) == 1 else value
+
+
+def _not_super_admin(role: UserRole) -> UserRole:
+    if role is UserRole.SUPER_ADMIN:
+        raise ValueError("super_admin can't be given")
+    return role
+
+
+AssignableRole = Annotated[UserRole, BeforeValidator(_one_of_list), AfterValidator(_not_super_admin)]
+
+
+class PermissionGrant(Schema):
+    name: str
+    has_permission: bool
+
+
+class UserRegistration(Schema):
+    """What someone says who registers on their own; a role or permissions they may send are not read."""
+
+    name: Name
+    email: Email
+    password: NewPassword
+    company: ShortText | None = None
+    purpose: ShortText | None = None
+
+
+class UserCreate(UserRegistration):
+    role: AssignableRole
+    user_type: UserType = UserType.CLIENT
+    permissions: list[PermissionGrant] | None = None
+
+    @field_validator("permissions")
+    @classmethod
+    def _known_scopes(cls, value: list[PermissionGrant] | None) -> list[PermissionGrant] | None:
+        unknown = sorted({grant.name for grant in value or []} - set(GLOBAL_SCOPES))
+        if unknown:
+            raise ValueError(f"not a permission that can be granted: {', '.join(unknown)}")
+        return value
+
+    @property
+    def granted(self) -> list[str]:
+        """The scopes that are to be granted beside the role's."""
+        return sorted({grant.name for grant in self.permissions or [] if grant.has_permission})
+
+
+class UserUpdate(Schema):
+    """What to change; what is absent or null stays."""
+
+    name: Name | None = None
+    password: NewPassword | None = None
+    role: AssignableRole | None = None
+    user_type: UserType | None = None
+    company: ShortText | None = None
+    purpose: ShortText | None = None
+
+
+class UserQuery(Paging):
+    """Filters must hold exactly, but with `search` a name or e-mail must only contain what is given."""
+
+    name: str | None = Field(default=None, max_length=100)
+    email: str | None = Field(default=None, max_length=100)
+    role: UserRole | None = None
+    status: UserStatus | None = None
+    user_type: UserType | None = None
+
+
+class UserSummary(Schema):
+    """A person as other things show them."""
+
+    id: UUID
+    name: str
+    email: str
+    color: str
+    role: UserRole
+
+
+class UserInfo(UserSummary):
+    status: UserStatus
+    company: str | None
+    purpose: str | None
+    user_type: UserType
+
+
+class UserAnswer(Answer):
+    user: UserInfo
+
+
+class CurrentUser(UserAnswer):
+    object: Literal["user.me"] = "user.me"
+
+
+class UserList(PageAnswer):
+    object: Literal["users.list"] = "users.list"
+    users: list[UserInfo]
+
+    @classmethod
+    def of(cls, page: Page) -> Self:
+        """Return the answer for the page."""
+        return cls(message="Users found", users=list(page.rows), **page.envelope())

@@ -1,0 +1,23 @@
+"""Sessions that were ended before their access tokens expired."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from sqlalchemy import delete
+from sqlalchemy.dialects.postgresql import insert
+
+from budapp.commons.database import WriteSession, now
+from budapp.user_ops.models import RevokedSession
+
+_KEPT = timedelta(days=1)
+
+
+async def revoke_sessions(session: WriteSession, session_ids: Sequence[str]) -> None:
+    """Refuse the sessions' access tokens from the commit on.
+
+    The note is kept for a day, longer than any access token lives; older ones go on the way.
+    """
+    await session.execute(delete(RevokedSession).where(RevokedSession.expires_at < now()))
+    if session_ids:
+        rows = [{"session_id": session_id, "expires_at": now() + _KEPT} for session_id in session_ids]
+        await session.execute(insert(RevokedSession).on_conflict_do_nothing(), rows)

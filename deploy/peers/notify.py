@@ -1,0 +1,185 @@
+"""The stand-in for budnotify: takes notifications and subscribers, and shows the messages on a page."""
+
+import json
+import re
+from html import escape
+from typing import Any, Literal
+from uuid import uuid4
+
+from fastapi import APIRouter, status
+from fastapi.responses import HTMLResponse
+from pydantic import BaseModel, ConfigDict, model_validator
+
+from peers.control import Control, Request
+
+_LINK = re.compile(r"https?://(?:(?!&quot;|\\)\S)+")
+
+
+class NotificationContent(BaseModel):
+    """What a message says; templates may read further fields."""
+
+    model_config = ConfigDict(extra="allow")
+
+    title: str | None = None
+    message: str | None = None
+    status: str | None = None
+    result: dict[str, Any] | None = None
+    primary_action: str | None = None
+    secondary_action: str | None = None
+    icon: str | None = None
+    tag: str | None = None
+
+
+class NotificationPayload(BaseModel):
+    """A message and where it belongs."""
+
+    category: Literal["inapp", "internal"]
+    type: str | None = None
+    event: str | None = None
+    workflow_id: str | None = None
+    source: str
+    content: NotificationContent
+
+
+class NotificationRequest(BaseModel):
+    """The body of `POST /notifications`: a CloudEvent, in which unknown fields are refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    specversion: str | None = None
+    topic: str | None = None
+    pubsubname: str | None = None
+    source: str | None = None
+    source_topic: str | list[str] | None = None
+    data: dict[str, Any] | None = None
+    traceid: str | None = None
+    tracestate: str | None = None
+    traceparent: str | None = None
+    type: str | None = None
+    time: str
+    debug: bool = False
+    notification_metadata: dict[str, Any] | None = None
+
+    notification_type: Literal["event", "topic", "broadcast"] = "event"
+    name: str
+    subscriber_ids: str | list[str] | None = None
+    actor: str | None = None
+    topic_keys: str | list[str] | None = None
+    payload: NotificationPayload
+
+    @model_validator(mode="after")
+    def _fits_its_type(self) -> "NotificationRequest":
+        if self.notification_type == "event" and not self.subscriber_ids:
+            raise ValueError("subscriber_ids is required for an event notification")
+        if self.notification_type == "topic" and not self.topic_keys:
+            raise ValueError("topic_keys is required for a topic notification")
+        if self.notification_type == "broadcast" and (self.subscriber_ids or self.topic_keys):
+            raise ValueError("subscriber_ids and topic_keys must be absent in a broadcast notification")
+        return self
+
+
+class SubscriberUpdate(BaseModel):
+    """The body of `PUT /subscribers/{id}`."""
+
+    email: str | None = None
+    first_name: str | None = None
+    last_name: str | None = None
+    phone: str | None = None
+    avatar: str | None = None
+    channels: list[Any] | None = None
+    data: dict[str, Any] | None = None
+
+
+class Subscriber(SubscriberUpdate):
+    """The body of `POST /subscribers`."""
+
+    subscriber_id: str
+    email: str
+
+
+class Notify:
+    """What the stand-in knows, in memory."""
+
+    def __init__(self, control: Control) -> None:
+        self._control = control
+        self._subscribers: dict[str, dict[str, Any]] = {}
+
+    async def notify(self, _request: NotificationRequest) -> dict[str, Any]:
+        """Take a message."""
+        return {
+            "object": "notification",
+            "message": "Notification triggered successfully",
+            "acknowledged": True,
+            "status": "processed",
+            "transaction_id": uuid4().hex,
+        }
+
+    async def create(self, subscriber: Subscriber) -> dict[str, Any]:
+        """Learn of a user; one that is known already is replaced."""
+        self._subscribers[subscriber.subscriber_id] = subscriber.model_dump()
+        return self._answer(subscriber.subscriber_id)
+
+    async def update(self, subscriber_id: str, change: SubscriberUpdate) -> dict[str, Any]:
+        """Change a user; one that a restart has forgotten is made again."""
+        known = self._subscribers.setdefault(subscriber_id, {"subscriber_id": subscriber_id})
+        known |= change.model_dump(exclude_unset=True)
+        return self._answer(subscriber_id)
+
+    async def delete(self, subscriber_id: str) -> dict[str, Any]:
+        """Forget a user."""
+        self._subscribers.pop(subscriber_id, None)
+        return {"object": "info", "message": "Subscriber deleted successfully"}
+
+    async def page(self) -> HTMLResponse:
+        """Show the messages, the newest first."""
+        messages = [request for request in self._control.found("") if request.path == "/notifications"]
+        shown = "\n".join(self._shown(message) for message in reversed(messages)) or "<p>No messages yet.</p>"
+        return HTMLResponse(_PAGE.format(messages=shown))
+
+    def _answer(self, subscriber_id: str) -> dict[str, Any]:
+        return {"object": "subscriber", "message": "Subscriber saved", **self._subscribers[subscriber_id]}
+
+    def _shown(self, message: Request) -> str:
+        body = message.body if isinstance(message.body, dict) else {}
+        receivers = body.get("subscriber_ids") or []
+        addresses = [self._address(one) for one in (receivers if isinstance(receivers, list) else [receivers])]
+        content = json.dumps(body.get("payload", message.body), indent=2, ensure_ascii=False)
+        heading = f"{body.get('name', 'not understood')} to {', '.join(addresses) or 'all'}"
+        text = _LINK.sub(r'<a href="\g<0>">\g<0></a>', escape(content))
+        return f"<h2>{escape(heading)}</h2><p>{message.received_at:%Y-%m-%d %H:%M:%S} UTC</p><pre>{text}</pre>"
+
+    def _address(self, subscriber_id: object) -> str:
+        known = self._subscribers.get(str(subscriber_id))
+        return f"{known['email']} ({subscriber_id})" if known and known.get("email") else str(subscriber_id)
+
+
+def router(control: Control) -> APIRouter:
+    """Return the routes of the contract, and the page."""
+    notify = Notify(control)
+    routes = APIRouter()
+    routes.add_api_route("/", notify.page, include_in_schema=False)
+    routes.add_api_route("/notifications", notify.notify, methods=["POST"])
+    routes.add_api_route("/subscribers", notify.create, methods=["POST"], status_code=status.HTTP_201_CREATED)
+    routes.add_api_route("/subscribers/{subscriber_id}", notify.update, methods=["PUT"])
+    routes.add_api_route("/subscribers/{subscriber_id}", notify.delete, methods=["DELETE"])
+    return routes
+
+
+_PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<title>Messages</title>
+<style>
+body {{ font-family: sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }}
+h2 {{ font-size: 1rem; margin: 2rem 0 0; }}
+p {{ color: #555; margin: 0.2rem 0; }}
+pre {{ background: #f4f4f4; padding: 0.8rem; overflow-x: auto; }}
+</style>
+</head>
+<body>
+<h1>Messages</h1>
+{messages}
+</body>
+</html>
+"""

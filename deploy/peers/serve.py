@@ -1,0 +1,39 @@
+"""Run a stand-in: `python -m peers.serve notify --port 9101`."""
+
+import argparse
+import importlib
+
+import uvicorn
+from fastapi import APIRouter, FastAPI
+
+from peers.control import Control, ControlMiddleware
+
+
+def create_app(name: str) -> FastAPI:
+    """Return the application of the stand-in `peers/<name>.py`, whose function `router` gives its routes."""
+    control = Control()
+    router: APIRouter = importlib.import_module(f"peers.{name}").router(control)
+    app = FastAPI(title=f"Stand-in for {name}")
+    app.include_router(router)
+    app.include_router(control.router())
+    app.add_api_route("/health", _health, tags=["control"])
+    app.add_middleware(ControlMiddleware, control=control)
+    return app
+
+
+async def _health() -> dict[str, str]:
+    return {"object": "info", "message": "ack"}
+
+
+def main() -> None:
+    """Serve until stopped."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("name", help="a module of the package peers")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, required=True)
+    arguments = parser.parse_args()
+    uvicorn.run(create_app(arguments.name), host=arguments.host, port=arguments.port, log_level="info")
+
+
+if __name__ == "__main__":
+    main()

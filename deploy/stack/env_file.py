@@ -1,0 +1,114 @@
+"""The `.env` file: made once from `.env.sample` with secrets of its own, then only read."""
+
+import base64
+import os
+import re
+import secrets
+import string
+from collections.abc import Callable
+from pathlib import Path
+
+GENERATED = "# generated"
+TEST_PORT_SHIFT = 20_000
+HIGHEST_PORT = 65_535
+
+_LINE = re.compile(r"^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*?)\s*$")
+_REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+
+
+def read(*paths: Path) -> dict[str, str]:
+    """Return the variables of the files, a later file before an earlier one, with `${NAME}` filled in."""
+    raw: dict[str, str] = {}
+    for path in paths:
+        raw |= _assignments(path.read_text(encoding="utf-8"))
+    values: dict[str, str] = {}
+    for name, value in raw.items():
+        values[name] = _REFERENCE.sub(lambda match: values.get(match[1], ""), value)
+    return values
+
+
+def names(path: Path) -> set[str]:
+    """Return the names that a file sets."""
+    return set(_assignments(path.read_text(encoding="utf-8")))
+
+
+def create(target: Path, sample: Path, *, for_tests: bool = False) -> bool:
+    """Make `target` from the sample, with generated secrets; return False, and change nothing, where it exists.
+
+    For tests every port moves, and every app id gets a suffix: mDNS knows app ids on the whole machine.
+    """
+    if target.exists():
+        return False
+    lines = _with_secrets(sample.read_text(encoding="utf-8").splitlines())
+    if for_tests:
+        lines = [_for_tests(line) for line in lines]
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f"{target.name}.{os.getpid()}")
+    temporary.touch(mode=0o600)
+    temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    try:
+        os.link(temporary, target)
+    except FileExistsError:
+        return False
+    finally:
+        temporary.unlink()
+    return True
+
+
+def _assignments(text: str) -> dict[str, str]:
+    found = (_LINE.match(line) for line in text.splitlines())
+    return {match[1]: _unquoted(match[2]) for match in found if match}
+
+
+def _unquoted(value: str) -> str:
+    if value[:1] in {"'", '"'}:
+        return value[1:].partition(value[0])[0]
+    return re.split(r"\s#|^#", value, maxsplit=1)[0].rstrip()
+
+
+def _with_secrets(lines: list[str]) -> list[str]:
+    """Replace the value of each line that follows a `# generated` line."""
+    result: list[str] = []
+    for line in lines:
+        match = _LINE.match(line)
+        if match and result and result[-1].strip().startswith(GENERATED):
+            line = f"{match[1]}={_GENERATORS.get(match[1], _token)()}"  # noqa: PLW2901
+        result.append(line)
+    return result
+
+
+def _for_tests(line: str) -> str:
+    match = _LINE.match(line)
+    if match is None:
+        return line
+    name, value = match[1], match[2]
+    if name.endswith("_PORT"):
+        return f"{name}={shifted(int(value))}"
+    return f"{name}={value}-test" if name.endswith("APP_ID") else line
+
+
+def shifted(port: int) -> int:
+    """Return the test stack's port for a default port."""
+    higher = port + TEST_PORT_SHIFT
+    return higher if higher <= HIGHEST_PORT else port - TEST_PORT_SHIFT
+
+
+def _token() -> str:
+    return secrets.token_hex(20)
+
+
+def _password() -> str:
+    """Return a password with all kinds of characters, none of which needs quoting in a shell, a URL or JSON."""
+    body = "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(18))
+    return f"{body}-{secrets.choice(string.ascii_uppercase)}{secrets.choice(string.ascii_lowercase)}7"
+
+
+def _encryption_keys() -> str:
+    return f"{secrets.token_hex(4)}:{base64.b64encode(secrets.token_bytes(32)).decode()}"
+
+
+_GENERATORS: dict[str, Callable[[], str]] = {
+    "ENCRYPTION_KEYS": _encryption_keys,
+    "SUPER_USER_PASSWORD": _password,
+    "KEYCLOAK_ADMIN_PASSWORD": _password,
+}

@@ -1,0 +1,45 @@
+"""budapp itself, and the stand-ins for the services that it talks to."""
+
+from ..files import digest, tree_digest
+from ..python_env import LOCKS, PROJECT_PYTHON
+from ..settings import DEPLOY, ROOT, SAMPLE, Settings
+from .part import Part, answers_http
+
+PEERS = {"notify": "BUD_NOTIFY_APP_ID"}
+"""Each stand-in in deploy/peers, and the variable with its app id; its ports are <NAME>_PORT, <NAME>_DAPR_..."""
+
+BUDAPP_COMMAND = (PROJECT_PYTHON, "-m", "budapp.cli")
+
+
+def budapp(settings: Settings) -> Part:
+    """Return the service."""
+    port = settings.port("APP_PORT")
+    return Part(
+        name="budapp",
+        title="budapp",
+        command=[*BUDAPP_COMMAND, "serve"],
+        ready=lambda: answers_http(port, "/readyz"),
+        ports={"APP_PORT": port},
+        environment=budapp_environment(settings),
+        version=digest(settings.env_file, SAMPLE, LOCKS / "dev.txt", tree_digest(ROOT / "budapp")),
+    )
+
+
+def budapp_environment(settings: Settings) -> dict[str, str]:
+    """Return where budapp finds its settings; what the file lacks comes from the sample."""
+    return {**settings.missing, "BUDAPP_ENV_FILE": str(settings.env_file), "PYTHONUNBUFFERED": "1"}
+
+
+def peer(settings: Settings, name: str) -> Part:
+    """Return a stand-in."""
+    variable = f"{name.upper()}_PORT"
+    port = settings.port(variable)
+    return Part(
+        name=name,
+        title=f"Stand-in for {name}",
+        command=[PROJECT_PYTHON, "-m", "peers.serve", name, "--port", str(port)],
+        ready=lambda: answers_http(port, "/control/requests"),
+        ports={variable: port},
+        environment={"PYTHONPATH": str(DEPLOY), "PYTHONUNBUFFERED": "1"},
+        version=digest(LOCKS / "dev.txt", tree_digest(DEPLOY / "peers")),
+    )

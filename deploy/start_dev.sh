@@ -1,0 +1,8 @@
+#!/usr/bin/env bash
+# Start the development stack; --help tells the options.
+set -euo pipefail
+
+# shellcheck source=deploy/common.sh
+source "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
+
+run_stack up "$@"

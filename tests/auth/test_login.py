@@ -1,0 +1,128 @@
+import time
+from statistics import median
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from budapp.auth.schemas import Login
+from tests.cast import PASSWORD, Cast
+
+
+def body(email: str, password: str = PASSWORD, **more: object) -> dict[str, object]:
+    return {"email": email, "password": password, **more}
+
+
+async def test_the_right_password_gives_tokens_that_work(client: httpx.AsyncClient, cast: Cast) -> None:
+    answer = await client.post("/auth/login", json=body(cast.admin.email, user_type="admin"))
+
+    assert answer.status_code == 200
+    document = answer.json()
+    assert document["first_login"] is False
+    assert document["is_reset_password"] is False
+    assert document["token"]["token_type"] == "Bearer"
+    headers = {"Authorization": f"Bearer {document['token']['access_token']}"}
+    assert (await client.get("/users/me", headers=headers)).json()["user"]["id"] == str(cast.admin.id)
+
+
+async def test_an_email_in_capitals_is_the_same_account(client: httpx.AsyncClient, cast: Cast) -> None:
+    answer = await client.post("/auth/login", json=body(cast.admin.email.upper(), user_type="admin"))
+    assert answer.status_code == 200
+
+
+async def test_the_versioned_path_signs_in_too(client: httpx.AsyncClient, cast: Cast) -> None:
+    answer = await client.post("/v1/auth/login", json=body(cast.developer.email))
+    assert answer.status_code == 200
+
+
+async def test_remember_me_gives_a_refresh_token_that_outlives_the_session(
+    client: httpx.AsyncClient, cast: Cast
+) -> None:
+    answer = await client.post("/auth/login", json=body(cast.developer.email, remember_me=True))
+    token = answer.json()["token"]
+    assert "offline_access" in token["scope"]
+    assert token["refresh_expires_in"] == 0
+
+
+async def test_every_way_to_fail_answers_the_same_body_in_the_same_time(
+    client: httpx.AsyncClient, cast: Cast, app: FastAPI
+) -> None:
+    for _ in range(app.state.settings.keycloak_failures_before_lock + 1):
+        await app.state.auth._sign_in(Login(email=cast.tester.email, password="Wrong-Password-1"))
+    tries = {
+        "wrong password": body(cast.developer.email, "Wrong-Password-1"),
+        "unknown account": body("nobody@example.com"),
+        "locked account": body(cast.tester.email),
+        "client where an administrator is asked for": body(cast.client.email, user_type="admin"),
+        "unknown tenant": body(cast.admin.email, tenant_id="00000000-0000-4000-8000-000000000000"),
+        "account of another tenant": body(cast.other_admin.email),
+    }
+    bodies, times = [], []
+    for request in tries.values():
+        started = time.monotonic()
+        answer = await client.post("/auth/login", json=request)
+        times.append(time.monotonic() - started)
+        assert answer.status_code == 400
+        bodies.append({name: value for name, value in answer.json().items() if name != "request_id"})
+
+    assert all(found == bodies[0] for found in bodies)
+    assert max(times) - min(times) < max(0.4, median(times))
+
+
+async def test_the_other_tenants_people_sign_in_with_their_tenant_id(client: httpx.AsyncClient, cast: Cast) -> None:
+    request = body(cast.other_admin.email, tenant_id=str(cast.other_tenant_id))
+    answer = await client.post("/auth/login", json=request)
+    assert answer.status_code == 200
+    headers = {"Authorization": f"Bearer {answer.json()['token']['access_token']}"}
+    me = (await client.get("/users/me", headers=headers)).json()
+    assert me["user"]["id"] == str(cast.other_admin.id)
+
+
+@pytest.mark.parametrize(
+    ("request_body", "field"),
+    [
+        ({"email": "x", "password": PASSWORD}, "email"),
+        ({"email": "someone@example.com", "password": "y"}, "password"),
+        ({"password": PASSWORD}, "email"),
+        ({"email": "someone@example.com", "password": PASSWORD, "user_type": "king"}, "user_type"),
+    ],
+)
+async def test_a_malformed_login_names_the_field(
+    client: httpx.AsyncClient, cast: Cast, request_body: dict[str, object], field: str
+) -> None:
+    answer = await client.post("/auth/login", json=request_body)
+    assert answer.status_code == 422
+    document = answer.json()
+    assert document["param"] == field
+    assert document["errors"][0]["loc"] == ["body", field]
+    assert PASSWORD not in answer.text
+
+
+async def test_too_many_tries_on_one_account_are_stopped_whatever_the_address(
+    client: httpx.AsyncClient, cast: Cast, app: FastAPI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app.state.settings, "rate_limit_login", "3/minute")
+    monkeypatch.setattr(app.state.settings, "login_failure_seconds", 0)
+    email = f"brute-force-{time.time_ns()}@example.com"
+    for number in range(3):
+        transport = httpx.ASGITransport(app, client=(f"10.0.0.{number}", 1))
+        async with httpx.AsyncClient(transport=transport, base_url="http://budapp.test") as other:
+            assert (await other.post("/auth/login", json=body(email))).status_code == 400
+    answer = await client.post("/auth/login", json=body(email))
+    assert answer.status_code == 429
+    assert 0 < int(answer.headers["retry-after"]) <= 60
+
+
+async def test_too_many_tries_from_one_address_are_stopped_whatever_the_account(
+    app: FastAPI, cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app.state.settings, "rate_limit_login", "3/minute")
+    monkeypatch.setattr(app.state.settings, "login_failure_seconds", 0)
+    transport = httpx.ASGITransport(app, client=(f"test-{time.time_ns()}", 1))
+    async with httpx.AsyncClient(transport=transport, base_url="http://budapp.test") as http:
+        forged = {"X-Forwarded-For": "1.2.3.4"}
+        answers = [
+            (await http.post("/auth/login", json=body(f"{n}@example.com"), headers=forged)).status_code
+            for n in range(4)
+        ]
+    assert answers == [400, 400, 400, 429]

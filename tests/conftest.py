@@ -1,0 +1,127 @@
+"""The fixtures that every test shares: the real stack, a database per worker, two realms per run, and a cast."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import asyncpg
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from alembic import command
+from budapp.cli import alembic_config
+from budapp.commons.config import Settings, load_settings
+from budapp.commons.database import Base, Database, database_url
+from budapp.main import close, create_app
+from budapp.tables import ALL_TABLES
+from tests.cast import Cast, Realms, make_realms
+from tests.statements import Statements, count_statements
+
+assert ALL_TABLES
+
+
+@pytest.fixture(scope="session")
+def run_id(worker_id: str) -> str:
+    """A name that no other worker and no other run at the same time has."""
+    return f"{worker_id}-{os.getpid()}"
+
+
+@pytest.fixture(scope="session")
+def settings(run_id: str) -> Settings:
+    """The test stack's settings, with a database and realms of this worker's own."""
+    return load_settings(
+        psql_db_name=f"test-{run_id}",
+        default_realm_name=f"test-{run_id}-a",
+        keycloak_access_token_lifespan_seconds=3600,
+        login_failure_seconds=0.5,
+        refresh_reuse_seconds=2,
+        rate_limit_login="1000/minute",
+        rate_limit_refresh="1000/minute",
+        rate_limit_register="1000/minute",
+    )
+
+
+@asynccontextmanager
+async def _admin_connection(settings: Settings) -> AsyncIterator[asyncpg.Connection]:
+    url = database_url(settings).set(drivername="postgresql", database="postgres")
+    connection = await asyncpg.connect(url.render_as_string(hide_password=False))
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+@pytest.fixture(scope="session")
+def migrated(settings: Settings) -> Iterator[None]:
+    """The worker's database, made by the migrations."""
+
+    async def execute(*statements: str) -> None:
+        async with _admin_connection(settings) as connection:
+            for statement in statements:
+                await connection.execute(statement)
+
+    drop = f'drop database if exists "{settings.psql_db_name}" with (force)'
+    asyncio.run(execute(drop, f'create database "{settings.psql_db_name}"'))
+    config = alembic_config()
+    config.attributes["url"] = database_url(settings)
+    command.upgrade(config, "head")
+    yield
+    asyncio.run(execute(drop))
+
+
+@pytest.fixture(scope="session")
+async def app(settings: Settings, migrated: None) -> AsyncIterator[FastAPI]:
+    """The application without its background tasks: a test that needs one starts it."""
+    application = create_app(settings)
+    yield application
+    await close(application)
+
+
+@pytest.fixture(scope="session")
+async def realms(app: FastAPI, settings: Settings) -> AsyncIterator[Realms]:
+    """Two Keycloak realms with the cast's accounts in them."""
+    made = await make_realms(app.state.keycloak, settings)
+    yield made
+    for client in made.clients:
+        await app.state.keycloak.delete_realm(client.realm)
+
+
+@pytest.fixture
+async def database(app: FastAPI) -> Database:
+    """The database, empty but for what the test puts in."""
+    database: Database = app.state.database
+    names = ", ".join(f'"{table.name}"' for table in Base.metadata.sorted_tables)
+    async with database.engine.begin() as connection:
+        await connection.exec_driver_sql(f"truncate {names} cascade")
+    app.state.callers.forget_all()
+    return database
+
+
+@pytest.fixture
+async def cast(database: Database, realms: Realms) -> Cast:
+    """Two tenants and their people, each with a token of their own."""
+    return await Cast.enter(database, realms)
+
+
+@pytest.fixture
+async def client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    """A client that nobody is signed in with; pass `headers=cast.admin.headers`."""
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://budapp.test") as http:
+        yield http
+
+
+@pytest.fixture
+def statements(database: Database) -> Iterator[Statements]:
+    """The SQL statements that the test causes; `statements.clear()` starts over."""
+    with count_statements(database) as counted:
+        yield counted
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The checkout."""
+    return Path(__file__).resolve().parent.parent

@@ -1,0 +1,209 @@
+"""A real daprd in front of the application and of a peer that can be told to fail."""
+
+import asyncio
+import os
+import shutil
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import uvicorn
+from fastapi import FastAPI
+from pydantic import SecretStr
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from budapp.commons.config import Settings
+from budapp.integrations.dapr import DaprClient
+
+SIDECAR_TOKEN = "sidecar-token"
+
+RESOURCES = """
+apiVersion: dapr.io/v1alpha1
+kind: Component
+metadata: {{name: {pubsub}}}
+spec: {{type: pubsub.in-memory, version: v1, metadata: []}}
+---
+apiVersion: dapr.io/v1alpha1
+kind: Component
+metadata: {{name: {statestore}}}
+spec: {{type: state.in-memory, version: v1, metadata: []}}
+---
+apiVersion: dapr.io/v2alpha1
+kind: Subscription
+metadata: {{name: dead-letters}}
+spec: {{pubsubname: {pubsub}, topic: {dead_letter_topic}, routes: {{default: /dead-letters}}}}
+"""
+
+# In a file of its own: daprd reads only the first document of a file when it looks for policies.
+RESILIENCY = """
+apiVersion: dapr.io/v1alpha1
+kind: Resiliency
+metadata: {{name: redelivery}}
+spec:
+  policies:
+    retries:
+      redelivery: {{policy: constant, duration: 100ms, maxRetries: 3}}
+  targets:
+    components:
+      {pubsub}:
+        inbound: {{retry: redelivery}}
+"""
+
+
+@dataclass
+class Call:
+    method: str
+    path: str
+    query: dict[str, str]
+    headers: dict[str, str]
+    body: Any
+
+
+@dataclass
+class Peer:
+    """Takes every call, and answers what it was told: by path, statuses in turn, then 200."""
+
+    calls: list[Call] = field(default_factory=list)
+    answers: dict[str, list[int | dict[str, Any]]] = field(default_factory=dict)
+    delay: Callable[[Call], Awaitable[None]] | None = None
+
+    def forget(self) -> None:
+        self.calls.clear()
+        self.answers.clear()
+        self.delay = None
+
+    def bodies(self, path: str) -> list[Any]:
+        return [call.body for call in self.calls if call.path == path]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        raw = await request.body()
+        path = request.url.path.lstrip("/")
+        is_json = "json" in request.headers.get("content-type", "")
+        body = await request.json() if raw and is_json else raw or None
+        call = Call(request.method, path, dict(request.query_params), dict(request.headers), body)
+        self.calls.append(call)
+        if self.delay:
+            await self.delay(call)
+        answers = self.answers.get(path) or [200]
+        answer = answers.pop(0) if len(answers) > 1 else answers[0]
+        response = JSONResponse(answer) if isinstance(answer, dict) else JSONResponse({"object": "info"}, answer)
+        await response(scope, receive, send)
+
+
+@dataclass
+class Sidecar:
+    peer: Peer
+    dapr: DaprClient
+    settings: Settings
+
+    @property
+    def peer_id(self) -> str:
+        return self.settings.bud_notify_app_id
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+class _Server(uvicorn.Server):
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+@asynccontextmanager
+async def _serve(app: ASGIApp) -> AsyncIterator[int]:
+    port = free_port()
+    server = _Server(uvicorn.Config(app, port=port, lifespan="off", log_config=None, ws="none"))
+    serving = asyncio.create_task(server.serve())
+
+    async def started() -> bool:
+        return server.started
+
+    await until(started)
+    yield port
+    server.should_exit = True
+    await serving
+
+
+def daprd_binary() -> str:
+    found = os.environ.get("DAPRD") or shutil.which("daprd")
+    assert found, "These tests need daprd: put it on the PATH, or its path into DAPRD"
+    return found
+
+
+@asynccontextmanager
+async def _daprd(settings: Settings, app_port: int, folder: Path) -> AsyncIterator[str]:
+    resources = RESOURCES.format(
+        pubsub=settings.pubsub_name,
+        statestore=settings.statestore_name,
+        dead_letter_topic=settings.dead_letter_topic,
+    )
+    (folder / "resources.yaml").write_text(resources)
+    (folder / "resiliency.yaml").write_text(RESILIENCY.format(pubsub=settings.pubsub_name))
+    port = free_port()
+    flags = {
+        "app-id": settings.bud_notify_app_id,
+        "app-port": app_port,
+        "dapr-http-port": port,
+        "dapr-grpc-port": free_port(),
+        "dapr-internal-grpc-port": free_port(),
+        "metrics-port": free_port(),
+        "resources-path": folder,
+        "dapr-listen-addresses": "127.0.0.1",
+        "log-level": "error",
+    }
+    tokens = {"APP_API_TOKEN": settings.app_api_token.get_secret_value(), "DAPR_API_TOKEN": SIDECAR_TOKEN}
+    arguments = [part for name, value in flags.items() for part in (f"--{name}", str(value))]
+    process = await asyncio.create_subprocess_exec(daprd_binary(), *arguments, env={**os.environ, **tokens})
+    try:
+        await _until_healthy(f"http://127.0.0.1:{port}/v1.0/healthz")
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.kill()
+        await process.wait()
+
+
+async def _until_healthy(url: str) -> None:
+    async with asyncio.timeout(30), httpx.AsyncClient(headers={"dapr-api-token": SIDECAR_TOKEN}) as http:
+        while True:
+            try:
+                if (await http.get(url)).is_success:
+                    return
+            except httpx.TransportError:
+                pass
+            await asyncio.sleep(0.1)
+
+
+@asynccontextmanager
+async def run_sidecar(app: FastAPI, settings: Settings, folder: Path) -> AsyncIterator[Sidecar]:
+    """Run daprd; it delivers events to the application, and calls of its own app id to the peer."""
+    peer = Peer()
+
+    async def either(scope: Scope, receive: Receive, send: Send) -> None:
+        is_event = b"pubsubname" in dict(scope["headers"]) and scope["path"] == "/notifications"
+        target = app if is_event or scope["path"].startswith("/dapr/") else peer
+        await target(scope, receive, send)
+
+    async with _serve(either) as app_port, _daprd(settings, app_port, folder) as base_url:
+        update = {"dapr_base_url": base_url, "dapr_api_token": SecretStr(SIDECAR_TOKEN)}
+        ours = settings.model_copy(update=update)
+        dapr = DaprClient(ours)
+        yield Sidecar(peer, dapr, ours)
+        await dapr.close()
+
+
+async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 10) -> None:
+    """Wait for the condition."""
+    async with asyncio.timeout(seconds):
+        while not await condition():  # noqa: ASYNC110 - what is waited for is in other processes
+            await asyncio.sleep(0.02)

@@ -1,0 +1,288 @@
+"""The route class on a small application of its own, whose routes leave outbox messages."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+from fastapi import APIRouter, FastAPI, Request, Response
+from pydantic import BaseModel
+from sqlalchemy import func, select, text, update
+from uuid_utils.compat import uuid7
+
+from budapp.commons.access import Caller, SignedIn, public
+from budapp.commons.database import Database, Write, after_commit, now
+from budapp.commons.error_handlers import install_error_handlers
+from budapp.commons.errors import Conflict, Unauthenticated
+from budapp.commons.idempotency import IdempotencyRecord, IdempotentRoute, purge_records
+from budapp.events.models import OutboxMessage
+from budapp.events.outbox import enqueue_publish
+
+TENANT = uuid7()
+PEOPLE = {"ann": (TENANT, uuid7()), "bob": (TENANT, uuid7()), "eve": (uuid7(), uuid7())}
+
+router = APIRouter(prefix="/things", route_class=IdempotentRoute)
+
+
+class Thing(BaseModel):
+    name: str
+
+
+async def _make(session: Write, name: str) -> dict[str, str]:
+    thing_id = str(uuid7())
+    await enqueue_publish(session, aggregate=thing_id, topic="things", payload={"name": name})
+    await asyncio.sleep(0.02)
+    return {"id": thing_id, "secret": f"s3cret-{name}"}
+
+
+@router.post("/", status_code=201)
+async def create(thing: Thing, _caller: SignedIn, session: Write, request: Request) -> dict[str, str]:
+    async def count() -> None:
+        request.app.state.commits += 1
+
+    after_commit(session, count)
+    return await _make(session, thing.name)
+
+
+@router.post("/raw", status_code=201)
+async def create_from_bytes(_caller: SignedIn, session: Write, request: Request) -> dict[str, str]:
+    return await _make(session, (await request.body()).decode())
+
+
+@router.post("/fails")
+async def fail(_caller: SignedIn, session: Write, request: Request) -> dict[str, str]:
+    made = await _make(session, "x")
+    request.app.state.failures -= 1
+    if request.app.state.failures >= 0:
+        raise Conflict
+    return made
+
+
+@router.post("/public", dependencies=[public], status_code=201)
+async def create_for_anyone(thing: Thing, session: Write) -> dict[str, str]:
+    return await _make(session, thing.name)
+
+
+@router.put("/", status_code=201)
+async def replace(thing: Thing, _caller: SignedIn, session: Write) -> dict[str, str]:
+    return await _make(session, thing.name)
+
+
+@router.post("/empty", status_code=204)
+async def empty(_caller: SignedIn, session: Write) -> Response:
+    await _make(session, "x")
+    return Response(status_code=204)
+
+
+class Tokens:
+    """Knows people by their first name."""
+
+    async def authenticate(self, token: str) -> Caller:
+        if token not in PEOPLE:
+            raise Unauthenticated
+        tenant_id, user_id = PEOPLE[token]
+        return _caller(tenant_id, user_id, token)
+
+
+def _caller(tenant_id: UUID, user_id: UUID, name: str) -> Caller:
+    texts = dict.fromkeys(("auth_id", "session_id", "realm", "email", "role", "status", "user_type", "color"), "x")
+    return Caller(
+        user_id=user_id,
+        tenant_id=tenant_id,
+        name=name,
+        company=None,
+        purpose=None,
+        scopes=frozenset(),
+        token_expires_at=now() + timedelta(hours=1),
+        **texts,
+    )
+
+
+@pytest.fixture
+async def http(database: Database) -> AsyncIterator[httpx.AsyncClient]:
+    app = FastAPI()
+    app.include_router(router)
+    install_error_handlers(app)
+    app.state.database, app.state.encryption, app.state.authenticator = database, database.encryption, Tokens()
+    app.state.commits, app.state.failures = 0, 0
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://things.test") as client:
+        yield client
+
+
+async def post(
+    http: httpx.AsyncClient,
+    key: str | None,
+    path: str = "/",
+    *,
+    who: str | None = "ann",
+    name: str = "one",
+    **more: Any,
+) -> httpx.Response:
+    headers = {"authorization": f"Bearer {who}"} if who else {}
+    if key is not None:
+        headers["Idempotency-Key"] = key
+    body = more or {"json": {"name": name}}
+    return await http.post(f"/things{path}", headers=headers, **body)
+
+
+async def things(database: Database) -> int:
+    async with database.read() as session:
+        return (await session.execute(select(func.count()).select_from(OutboxMessage))).scalar_one()
+
+
+async def test_the_same_request_gets_the_same_answer(http: httpx.AsyncClient, database: Database) -> None:
+    first = await post(http, "k")
+    second = await post(http, "k")
+
+    assert first.status_code == second.status_code == 201
+    assert first.content == second.content
+    assert first.headers["content-type"] == second.headers["content-type"]
+    assert "Idempotent-Replayed" not in first.headers
+    assert second.headers["Idempotent-Replayed"] == "true"
+    assert await things(database) == 1
+
+
+async def test_fifty_at_once_make_one(http: httpx.AsyncClient, database: Database) -> None:
+    responses = await asyncio.gather(*[post(http, "k") for _ in range(50)])
+
+    made = [response for response in responses if response.status_code == 201]
+    refused = [response for response in responses if response.status_code == 409]
+    assert len(made) + len(refused) == 50
+    assert len({response.json()["id"] for response in made}) == 1
+    assert all(response.headers["Retry-After"] == "1" for response in refused)
+    assert await things(database) == 1
+    assert (await post(http, "k")).json() == made[0].json()
+
+
+async def test_hooks_run_once_after_the_commit(http: httpx.AsyncClient) -> None:
+    await post(http, "k")
+    await post(http, "k")
+
+    assert http._transport.app.state.commits == 1  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("other", [{"name": "two"}, {"path": "/raw"}, {"path": "/?x=1"}])
+async def test_the_same_key_with_another_request_is_refused(
+    http: httpx.AsyncClient, database: Database, other: dict[str, Any]
+) -> None:
+    await post(http, "k")
+    response = await post(http, "k", **other)
+
+    assert response.status_code == 422
+    assert response.json()["param"] == "Idempotency-Key"
+    assert await things(database) == 1
+
+
+async def test_keys_belong_to_a_person_of_a_tenant(http: httpx.AsyncClient, database: Database) -> None:
+    answers = [await post(http, "k", who=who) for who in ("ann", "bob", "eve")]
+
+    assert len({answer.json()["id"] for answer in answers}) == 3
+
+
+@pytest.mark.parametrize("key", ["", " ", "a b", "x" * 256, "tab\there"])
+async def test_a_malformed_key_is_422(http: httpx.AsyncClient, database: Database, key: str) -> None:
+    response = await post(http, key)
+
+    assert response.status_code == 422
+    assert response.json()["errors"][0]["loc"] == ["header", "Idempotency-Key"]
+    assert await things(database) == 0
+
+
+async def test_the_longest_key_is_fine(http: httpx.AsyncClient) -> None:
+    assert (await post(http, "x" * 255)).status_code == 201
+
+
+async def test_an_error_leaves_nothing_and_the_request_may_come_again(
+    http: httpx.AsyncClient, database: Database
+) -> None:
+    http._transport.app.state.failures = 1  # type: ignore[attr-defined]
+
+    assert (await post(http, "k", "/fails")).status_code == 409
+    assert await things(database) == 0
+    assert (await post(http, "k", "/fails")).status_code == 200
+    assert await things(database) == 1
+    assert (await post(http, "k", "/fails")).headers["Idempotent-Replayed"] == "true"
+
+
+async def test_a_request_that_fails_validation_does_not_use_up_its_key(http: httpx.AsyncClient) -> None:
+    assert (await post(http, "k", json={"nome": "x"})).status_code == 422
+    assert (await post(http, "k")).status_code == 201
+
+
+async def test_only_post_looks_at_the_header(http: httpx.AsyncClient, database: Database) -> None:
+    headers = {"authorization": "Bearer ann", "Idempotency-Key": "k"}
+    for _ in range(2):
+        assert (await http.put("/things/", headers=headers, json={"name": "one"})).status_code == 201
+
+    assert await things(database) == 2
+
+
+async def test_without_a_key_or_a_caller_each_request_counts(http: httpx.AsyncClient, database: Database) -> None:
+    for key, who, path in ((None, "ann", "/"), ("k", None, "/public"), ("k", "nobody", "/public")):
+        for _ in range(2):
+            assert (await post(http, key, path, who=who)).status_code == 201
+
+    assert await things(database) == 6
+
+
+async def test_a_signed_in_caller_of_a_public_route_is_served_once(http: httpx.AsyncClient, database: Database) -> None:
+    for _ in range(2):
+        assert (await post(http, "k", "/public")).status_code == 201
+
+    assert await things(database) == 1
+
+
+async def test_an_answer_is_replayed_to_nobody_who_is_signed_out(http: httpx.AsyncClient) -> None:
+    await post(http, "k")
+
+    assert (await post(http, "k", who=None)).status_code == 401
+
+
+async def test_bytes_and_an_empty_answer_work_too(http: httpx.AsyncClient, database: Database) -> None:
+    for _ in range(2):
+        assert (await post(http, "f", "/raw", content=b"one")).json()["secret"] == "s3cret-one"
+        assert (await post(http, "e", "/empty", json={})).status_code == 204
+
+    assert await things(database) == 2
+
+
+async def test_the_answer_is_stored_encrypted(http: httpx.AsyncClient, database: Database) -> None:
+    assert "s3cret" in (await post(http, "k")).text
+
+    async with database.read() as session:
+        row = (await session.execute(text("select idempotency_record::text from idempotency_record"))).scalar_one()
+    assert "s3cret" not in row
+
+
+async def test_a_key_may_be_used_anew_after_a_day(http: httpx.AsyncClient, database: Database) -> None:
+    first = await post(http, "k")
+    async with database.write() as session:
+        await session.execute(update(IdempotencyRecord).values(expires_at=now() - timedelta(seconds=1)))
+
+    second = await post(http, "k", name="two")
+    assert second.status_code == 201
+    assert second.json() != first.json()
+
+
+def test_the_header_is_documented_where_it_counts() -> None:
+    app = FastAPI()
+    app.include_router(router)
+    path = app.openapi()["paths"]["/things/"]
+
+    assert [parameter["name"] for parameter in path["post"]["parameters"]] == ["Idempotency-Key"]
+    assert "parameters" not in path["put"]
+
+
+async def test_old_records_are_purged(http: httpx.AsyncClient, database: Database) -> None:
+    await post(http, "old")
+    async with database.write() as session:
+        await session.execute(update(IdempotencyRecord).values(expires_at=now() - timedelta(seconds=1)))
+    await post(http, "new")
+
+    async with database.write() as session:
+        await purge_records(session)
+        assert (await session.scalars(select(IdempotencyRecord.key))).all() == ["new"]
