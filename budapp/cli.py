@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 import uvicorn
+from alembic import command
 from alembic.config import Config
 
-from alembic import command
 from budapp.commons.config import SettingsError, get_settings
 from budapp.commons.errors import AppError
 from budapp.main import close, create_app

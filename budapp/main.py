@@ -10,12 +10,13 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from budapp import __version__
 from budapp.auth.authentication import JwtAuthenticator
+from budapp.auth.password_resets import PasswordResets
 from budapp.auth.refreshing import Refreshing
 from budapp.auth.routes import router as auth_router
 from budapp.auth.services import AuthService
 from budapp.auth.tokens import SigningKeys, TokenVerifier
 from budapp.commons import health
-from budapp.commons.access import check_routes
+from budapp.commons.access import api_routes, check_routes
 from budapp.commons.config import Settings, get_settings
 from budapp.commons.database import Database
 from budapp.commons.error_handlers import install_error_handlers
@@ -23,7 +24,7 @@ from budapp.commons.http import RequestMiddleware
 from budapp.commons.logging import configure_logging
 from budapp.commons.openapi import build_openapi
 from budapp.commons.rate_limits import RateLimiter
-from budapp.commons.telemetry import start_tracing
+from budapp.commons.telemetry import start_tracing, stop_tracing
 from budapp.credential_ops import services as credentials
 from budapp.endpoint_ops import services as endpoints
 from budapp.endpoint_ops.routes import router as endpoint_router
@@ -81,7 +82,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     endpoints.register_project_content()
     for router in ROUTERS:
         app.include_router(router)
-    check_routes(app.routes)
+    check_routes(api_routes(app))
     install_error_handlers(app)
     app.openapi = lambda: build_openapi(app)  # type: ignore[method-assign]
     _add_middleware(app, settings)
@@ -104,8 +105,11 @@ def _assemble(app: FastAPI, settings: Settings) -> None:
     verifier = TokenVerifier(SigningKeys(state.keycloak), settings.keycloak_issuer_base)
     state.authenticator = JwtAuthenticator(state.database, verifier, state.callers)
     refreshing = Refreshing(state.valkey, state.encryption, settings.refresh_reuse_seconds)
-    state.auth = AuthService(settings, state.database, state.keycloak, verifier, state.callers, refreshing)
+    state.auth = AuthService(
+        settings, state.database, state.keycloak, verifier, state.valkey, state.callers, refreshing
+    )
     state.event_handlers = EventHandlers()
+    state.password_resets = PasswordResets(settings, state.database, state.keycloak, state.callers)
     state.relay = Relay(state.database, state.dapr)
     state.health_checks = {
         "postgresql": state.database.healthy,
@@ -142,6 +146,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     with suppress(asyncio.CancelledError):
         await listening
     await close(app)
+    await stop_tracing()
 
 
 async def close(app: FastAPI) -> None:

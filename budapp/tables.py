@@ -1,5 +1,6 @@
 """Every table, so that Alembic and the tests know all of them."""
 
+from budapp.auth import models as auth_models
 from budapp.cluster_ops import models as cluster_models
 from budapp.commons import idempotency
 from budapp.credential_ops import models as credential_models
@@ -10,6 +11,7 @@ from budapp.tenant_ops import models as tenant_models
 from budapp.user_ops import models as user_models
 
 ALL_TABLES = (
+    auth_models,
     cluster_models,
     credential_models,
     endpoint_models,

@@ -1,7 +1,7 @@
 """The people of the tests: two tenants, each with its realm, and everyone with a real access token."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
@@ -44,7 +44,7 @@ class Account:
 
     auth_id: str
     email: str
-    tokens: dict[str, Any]
+    tokens: dict[str, Any] = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class Person:
     id: UUID
     tenant_id: UUID
     email: str
-    tokens: dict[str, Any]
+    tokens: dict[str, Any] = field(repr=False)
 
     @property
     def headers(self) -> dict[str, str]:
@@ -102,6 +102,10 @@ class Cast:
     invited: Person
     other_admin: Person
     other_developer: Person
+
+    def _repr_pretty_(self, printer: Any, _cycle: bool) -> None:
+        """What Hypothesis shows instead of everyone's tokens."""
+        printer.text("cast")
 
     @classmethod
     async def enter(cls, database: Database, realms: Realms) -> "Cast":

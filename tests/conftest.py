@@ -9,9 +9,9 @@ from pathlib import Path
 import asyncpg
 import httpx
 import pytest
+from alembic import command
 from fastapi import FastAPI
 
-from alembic import command
 from budapp.cli import alembic_config
 from budapp.commons.config import Settings, load_settings
 from budapp.commons.database import Base, Database, database_url
@@ -36,11 +36,13 @@ def settings(run_id: str) -> Settings:
         psql_db_name=f"test-{run_id}",
         default_realm_name=f"test-{run_id}-a",
         keycloak_access_token_lifespan_seconds=3600,
+        keycloak_timeout_seconds=60,
         login_failure_seconds=0.5,
         refresh_reuse_seconds=2,
         rate_limit_login="1000/minute",
         rate_limit_refresh="1000/minute",
         rate_limit_register="1000/minute",
+        rate_limit_reset="1000/minute",
     )
 
 

@@ -1,5 +1,6 @@
 """From an access token to the caller, without asking Keycloak and, for a warm caller, without a statement."""
 
+import asyncio
 import time
 
 from budapp.auth import crud
@@ -17,6 +18,7 @@ class JwtAuthenticator:
         self._database = database
         self._verifier = verifier
         self._callers = callers
+        self._lookups: dict[str, asyncio.Task[Caller]] = {}
 
     async def authenticate(self, token: str) -> Caller:
         """Return the caller.
@@ -28,6 +30,14 @@ class JwtAuthenticator:
         known = self._callers.get(token)
         if known is not None:
             return known
+        lookup = self._lookups.get(token)
+        if lookup is None:
+            # All who come with the token meanwhile wait for this one; it goes on if its own request is gone.
+            lookup = self._lookups[token] = asyncio.create_task(self._look_up(token))
+            lookup.add_done_callback(lambda _: self._lookups.pop(token))
+        return await asyncio.shield(lookup)
+
+    async def _look_up(self, token: str) -> Caller:
         realm, key_id = self._verifier.claimed_realm(token)
         asked_at = time.monotonic()
         async with self._database.read() as session:

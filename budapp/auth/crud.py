@@ -1,10 +1,14 @@
+from collections.abc import Iterable
 from uuid import UUID
 
 from sqlalchemy import exists, func, select
+from sqlalchemy.dialects.postgresql import insert
+from uuid_utils.compat import uuid7
 
+from budapp.auth.models import PasswordReset
 from budapp.auth.tokens import Claims
 from budapp.commons.access import Caller
-from budapp.commons.database import ReadSession
+from budapp.commons.database import ReadSession, WriteSession, now
 from budapp.commons.scopes import scopes_of
 from budapp.tenant_ops.models import Tenant, TenantClient
 from budapp.user_ops.models import RevokedSession, User, UserPermission, UserStatus
@@ -42,7 +46,11 @@ async def find_caller(session: ReadSession, claims: Claims) -> Caller | None:
     row = (await session.execute(statement)).one_or_none()
     if row is None:
         return None
-    user: User = row.User
+    return caller_of(row.User, claims, row.granted or ())
+
+
+def caller_of(user: User, claims: Claims, granted: Iterable[str] = ()) -> Caller:
+    """Return the user as a caller, with all that role and grants hold."""
     return Caller(
         user_id=user.id,
         tenant_id=user.tenant_id,
@@ -57,6 +65,37 @@ async def find_caller(session: ReadSession, claims: Claims) -> Caller | None:
         color=user.color,
         company=user.company,
         purpose=user.purpose,
-        scopes=scopes_of(user.role, user.user_type, row.granted or ()),
+        scopes=scopes_of(user.role, user.user_type, granted),
         token_expires_at=claims.expires_at,
     )
+
+
+async def find_user_by_email(session: ReadSession, tenant_id: UUID, email: str) -> User | None:
+    """Return the tenant's user with this e-mail, unless they are deleted."""
+    statement = select(User).where(User.tenant_id == tenant_id, func.lower(User.email) == email.lower())
+    user: User | None = await session.scalar(statement.where(User.status != UserStatus.DELETED))
+    return user
+
+
+async def realm_of(session: ReadSession, user: User) -> str:
+    realm: str = (await session.execute(select(Tenant.realm_name).where(Tenant.id == user.tenant_id))).scalar_one()
+    return realm
+
+
+async def replace_reset(session: WriteSession, reset: PasswordReset) -> None:
+    """Keep the reset as the user's only one; parallel ones leave the last."""
+    values = {"id": uuid7(), "tenant_id": reset.tenant_id, "user_id": reset.user_id}
+    fresh = {"token_hash": reset.token_hash, "expires_at": reset.expires_at}
+    statement = insert(PasswordReset).values(**values, **fresh)
+    await session.execute(statement.on_conflict_do_update(index_elements=["user_id"], set_=fresh))
+
+
+async def find_reset(
+    session: ReadSession, token_hash: str, *, for_update: bool = False
+) -> tuple[PasswordReset, User] | None:
+    """Return the reset that is still good and its user, both locked where asked."""
+    statement = select(PasswordReset, User).join(User, User.id == PasswordReset.user_id)
+    statement = statement.where(PasswordReset.token_hash == token_hash, PasswordReset.expires_at > now())
+    statement = statement.where(User.status != UserStatus.DELETED)
+    row = (await session.execute(statement.with_for_update() if for_update else statement)).one_or_none()
+    return (row.PasswordReset, row.User) if row else None

@@ -1,17 +1,30 @@
 from typing import Annotated
+from uuid import uuid4
 
 from fastapi import APIRouter, Depends, Request
 
-from budapp.auth.schemas import Login, LoginAnswer, Logout, Refresh, RefreshAnswer
+from budapp.auth.password_resets import PasswordResetsDep
+from budapp.auth.schemas import (
+    Login,
+    LoginAnswer,
+    Logout,
+    Refresh,
+    RefreshAnswer,
+    ResetAcknowledged,
+    ResetRequest,
+    ResetToken,
+    ResetTokenAnswer,
+    ResetWithToken,
+)
 from budapp.auth.services import AuthServiceDep
 from budapp.commons.access import Caller, authenticated, public
-from budapp.commons.database import Write
+from budapp.commons.database import Read, Write
 from budapp.commons.errors import Unauthenticated
 from budapp.commons.rate_limits import RateLimiter
 from budapp.commons.schemas import Answer
 from budapp.user_ops.schemas import UserRegistration
 
-router = APIRouter(prefix="/auth", tags=["auth"], dependencies=[public])
+router = APIRouter(tags=["auth"], dependencies=[public])
 
 
 class LimitedBy:
@@ -43,28 +56,28 @@ async def signed_in_or_none(request: Request) -> Caller | None:
 MaybeCaller = Annotated[Caller | None, Depends(signed_in_or_none)]
 
 
-@router.post("/login")
+@router.post("/auth/login")
 async def login(data: Login, request: Request, limited: Limited, auth: AuthServiceDep) -> LoginAnswer:
     """Sign in with e-mail and password."""
     await limited(request.app.state.settings.rate_limit_login, account=data.email)
     return await auth.login(data)
 
 
-@router.post("/refresh-token")
+@router.post("/auth/refresh-token")
 async def refresh_token(data: Refresh, request: Request, limited: Limited, auth: AuthServiceDep) -> RefreshAnswer:
     """Trade a refresh token, once, for new tokens."""
     await limited(request.app.state.settings.rate_limit_refresh)
     return RefreshAnswer(token=await auth.refresh(data.refresh_token))
 
 
-@router.post("/logout")
+@router.post("/auth/logout")
 async def logout(data: Logout, caller: MaybeCaller, auth: AuthServiceDep) -> Answer:
     """End the session of the refresh token and of the access token sent along; both are out within seconds."""
     await auth.logout(data.refresh_token, caller)
     return Answer(object="auth.logout", message="Signed out")
 
 
-@router.post("/register")
+@router.post("/auth/register")
 async def register(
     data: UserRegistration, request: Request, limited: Limited, session: Write, auth: AuthServiceDep
 ) -> Answer:
@@ -72,3 +85,36 @@ async def register(
     await limited(request.app.state.settings.rate_limit_register)
     await auth.register(session, data)
     return Answer(object="auth.register", message="Registered; sign in now")
+
+
+@router.post("/users/reset-password")
+async def request_password_reset(
+    data: ResetRequest, request: Request, limited: Limited, resets: PasswordResetsDep
+) -> ResetAcknowledged:
+    """Have a link to set a new password mailed; neither answer nor time tell whether the e-mail is known."""
+    await limited(request.app.state.settings.rate_limit_reset, account=data.email)
+    await resets.request(data.email, data.tenant_id)
+    return ResetAcknowledged(transaction_id=str(uuid4()))
+
+
+@router.post("/users/validate-reset-token")
+async def validate_reset_token(
+    data: ResetToken, request: Request, limited: Limited, session: Read, resets: PasswordResetsDep
+) -> ResetTokenAnswer:
+    """Tell whether a link can still be used."""
+    await limited(request.app.state.settings.rate_limit_login)
+    found = await resets.find(session, data.token)
+    if found is None:
+        return ResetTokenAnswer(message="This link is not valid any more", is_valid=False)
+    reset, user = found
+    return ResetTokenAnswer(message="This link is valid", is_valid=True, email=user.email, expires_at=reset.expires_at)
+
+
+@router.post("/users/reset-password-with-token")
+async def reset_password_with_token(
+    data: ResetWithToken, request: Request, limited: Limited, session: Write, resets: PasswordResetsDep
+) -> Answer:
+    """Set a new password with the token of the link, once; every session of the person ends."""
+    await limited(request.app.state.settings.rate_limit_login)
+    await resets.use(session, data)
+    return Answer(object="password.reset", message="Your new password is set; sign in with it")

@@ -1,12 +1,15 @@
+from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, ValidationInfo, field_validator
 
 from budapp.commons.schemas import Answer, Email, Schema
 from budapp.commons.scopes import UserType
+from budapp.user_ops.schemas import NewPassword
 
 Password = Annotated[str, StringConstraints(min_length=8, max_length=100)]
+ResetTokenText = Annotated[str, StringConstraints(min_length=1, max_length=255)]
 RefreshToken = Annotated[str, StringConstraints(min_length=1, max_length=16_384)]
 
 
@@ -53,3 +56,41 @@ class RefreshAnswer(Answer):
     object: Literal["auth_token"] = "auth_token"
     message: str = "Tokens renewed"
     token: Tokens
+
+
+class ResetRequest(Schema):
+    email: Email
+    tenant_id: UUID | None = None
+
+
+class ResetAcknowledged(Answer):
+    """The same for everyone, whether the e-mail is known or not."""
+
+    object: Literal["password.reset"] = "password.reset"
+    message: str = "If we know this e-mail, a link is on its way"
+    acknowledged: bool = True
+    status: str = "processed"
+    transaction_id: str
+
+
+class ResetToken(Schema):
+    token: ResetTokenText
+
+
+class ResetTokenAnswer(Answer):
+    object: Literal["password.reset.token"] = "password.reset.token"
+    is_valid: bool
+    email: str | None = None
+    expires_at: datetime | None = None
+
+
+class ResetWithToken(ResetToken):
+    new_password: NewPassword
+    confirm_password: str
+
+    @field_validator("confirm_password")
+    @classmethod
+    def _same(cls, value: str, info: ValidationInfo) -> str:
+        if value != info.data.get("new_password", value):
+            raise ValueError("is not the same as the new password")
+        return value

@@ -1,21 +1,27 @@
-import asyncio
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Depends, Request
+from redis.asyncio import Redis
+from redis.exceptions import LockError, LockNotOwnedError
 
 from budapp.auth import crud
 from budapp.auth.refreshing import Refreshing
 from budapp.auth.schemas import Login, LoginAnswer, Tokens
-from budapp.auth.tokens import TokenVerifier, unverified_claims
+from budapp.auth.tokens import Claims, TokenVerifier, unverified_claims
 from budapp.commons.access import Caller
 from budapp.commons.config import Settings
-from budapp.commons.database import Database, WriteSession
+from budapp.commons.database import Database, WriteSession, now
 from budapp.commons.errors import BadRequest, Unauthenticated, Unavailable
 from budapp.commons.logging import get_logger
 from budapp.commons.scopes import UserRole, UserType
+from budapp.commons.timing import until_after
 from budapp.integrations.keycloak import InvalidGrant, Keycloak
+from budapp.project_ops.schemas import ProjectCreate
+from budapp.project_ops.services import create_project
 from budapp.tenant_ops.services import TenantAccess, find_access
 from budapp.user_ops.accounts import NewAccount, open_account
 from budapp.user_ops.callers import Callers
@@ -25,7 +31,9 @@ from budapp.user_ops.sessions import revoke_sessions
 
 logger = get_logger(__name__)
 
+_SIGN_IN_SECONDS = 15
 _LOGIN_REFUSED = "E-mail or password is not right"
+_FIRST_PROJECT = "My First Project"
 _SIGN_IN_AGAIN = "Sign in again"
 
 
@@ -38,6 +46,7 @@ class AuthService:
         database: Database,
         keycloak: Keycloak,
         verifier: TokenVerifier,
+        valkey: Redis,
         callers: Callers,
         refreshing: Refreshing,
     ) -> None:
@@ -45,6 +54,7 @@ class AuthService:
         self._database = database
         self._keycloak = keycloak
         self._verifier = verifier
+        self._valkey = valkey
         self._callers = callers
         self._refreshing = refreshing
 
@@ -58,7 +68,7 @@ class AuthService:
         started = time.monotonic()
         signed_in = await self._sign_in(data)
         if signed_in is None:
-            await asyncio.sleep(self._settings.login_failure_seconds - (time.monotonic() - started))
+            await until_after(started, self._settings.login_failure_seconds)
             raise BadRequest(_LOGIN_REFUSED)
         tokens, user = signed_in
         return LoginAnswer(
@@ -70,7 +80,10 @@ class AuthService:
         if access is None:
             return None
         try:
-            tokens = await self._keycloak.sign_in(access.client, data.email, data.password, remember=data.remember_me)
+            async with self._one_at_a_time(f"{access.client.realm}:{data.email}"):
+                tokens = await self._keycloak.sign_in(
+                    access.client, data.email, data.password, remember=data.remember_me
+                )
         except InvalidGrant:
             return None
         auth_id = str(unverified_claims(tokens["access_token"]).get("sub"))
@@ -81,6 +94,22 @@ class AuthService:
             await self._keycloak.sign_out(access.client, tokens["refresh_token"])
             return None
         return tokens, user
+
+    @asynccontextmanager
+    async def _one_at_a_time(self, account: str) -> AsyncIterator[None]:
+        """Let one sign-in of an account through, on all replicas: Keycloak takes parallel ones for an attack.
+
+        Raises:
+            Unavailable: others were faster for too long.
+        """
+        lock = self._valkey.lock(f"sign_in:{account}", timeout=_SIGN_IN_SECONDS, blocking_timeout=_SIGN_IN_SECONDS)
+        try:
+            async with lock:
+                yield
+        except LockNotOwnedError:
+            logger.warning("sign_in_was_slow", account=account)
+        except LockError as error:
+            raise Unavailable from error
 
     async def _access(self, *, tenant_id: UUID | None = None, realm: str | None = None) -> TenantAccess | None:
         async with self._database.read() as session:
@@ -144,7 +173,7 @@ class AuthService:
             await self._keycloak.end_session(caller.realm, caller.session_id)
 
     async def register(self, session: WriteSession, data: UserRegistration) -> User:
-        """Make a customer's user of the default tenant; what they may do is not theirs to say.
+        """Make a customer's user of the default tenant, with a first project; what they may do is not theirs to say.
 
         Raises:
             Conflict: the e-mail is taken.
@@ -161,7 +190,10 @@ class AuthService:
             must_change_password=False,
             **data.model_dump(),
         )
-        return await open_account(session, self._keycloak, account)
+        user = await open_account(session, self._keycloak, account)
+        no_session = Claims(account.realm, user.auth_id, session_id="", expires_at=now())
+        await create_project(session, crud.caller_of(user, no_session), ProjectCreate(name=_FIRST_PROJECT))
+        return user
 
 
 def get_auth_service(request: Request) -> AuthService:

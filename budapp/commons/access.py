@@ -5,14 +5,14 @@ a service with a route that says nothing.
 """
 
 import secrets
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Protocol
 from uuid import UUID
 
-from fastapi import Depends, Request
-from fastapi.routing import APIRoute
-from starlette.routing import BaseRoute
+from fastapi import Depends, FastAPI, Request
+from fastapi.routing import APIRoute, iter_route_contexts
 
 from budapp.commons.errors import Forbidden, Unauthenticated
 
@@ -160,12 +160,18 @@ def access_of(route: APIRoute) -> Access | None:
     return found[0] if len(found) == 1 else None
 
 
-def check_routes(routes: list[BaseRoute]) -> None:
+def api_routes(app: FastAPI) -> list[APIRoute]:
+    """Return the application's own routes, those of included routers too."""
+    found = (context.original_route for context in iter_route_contexts(app.routes))
+    return [route for route in found if isinstance(route, APIRoute)]
+
+
+def check_routes(routes: Iterable[APIRoute]) -> None:
     """Refuse routes that do not say who may call them.
 
     Raises:
         RuntimeError: the route's name is in the message.
     """
     for route in routes:
-        if isinstance(route, APIRoute) and access_of(route) is None:
+        if access_of(route) is None:
             raise RuntimeError(f"{route.methods} {route.path} must say exactly once who may call it")

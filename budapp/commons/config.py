@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import httpx
+from limits import parse as parse_rate
 from pydantic import BeforeValidator, EmailStr, Field, SecretStr, ValidationError, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
@@ -139,6 +140,7 @@ class Settings(BaseSettings):
     refresh_reuse_seconds: int = Field(default=10, ge=0)
     rate_limit_login: str = "10/minute"
     rate_limit_refresh: str = "20/minute"
+    rate_limit_reset: str = "5/hour"
     rate_limit_register: str = "3/10 minutes"
 
     otel_exporter_otlp_endpoint: str | None = None
@@ -152,6 +154,15 @@ class Settings(BaseSettings):
     @classmethod
     def _lower_case(cls, value: str) -> str:
         return value.lower()
+
+    @field_validator("rate_limit_login", "rate_limit_refresh", "rate_limit_reset", "rate_limit_register")
+    @classmethod
+    def _is_a_rate(cls, value: str) -> str:
+        try:
+            parse_rate(value)
+        except ValueError:
+            raise ValueError("must be a rate such as 10/minute") from None
+        return value
 
     @field_validator("encryption_keys")
     @classmethod

@@ -86,7 +86,8 @@ class Database:
         return create_async_engine(
             database_url(self._settings),
             pool_size=self._settings.psql_pool_size,
-            max_overflow=self._settings.psql_pool_size,
+            max_overflow=0,  # an overflowing connection is closed after each use: under load, a sign-in per request
+            pool_use_lifo=True,  # the same few connections, with their prepared statements, as long as they suffice
             pool_timeout=seconds,
             isolation_level="AUTOCOMMIT" if read_only else "READ COMMITTED",
             connect_args={
@@ -117,6 +118,10 @@ class Database:
         """Open a session that can only read."""
         async with self._read_sessions() as session:
             yield ReadSession(session)
+
+    def read_session(self) -> ReadSession:
+        """Return a session that can only read; whoever asks closes it."""
+        return ReadSession(self._read_sessions())
 
     async def healthy(self) -> bool:
         """Tell whether PostgreSQL answers."""
@@ -188,8 +193,11 @@ async def open_write(request: Request) -> AsyncIterator[WriteSession]:
 async def open_read(request: Request) -> AsyncIterator[ReadSession]:
     """Give a route a session that can only read."""
     database: Database = request.app.state.database
-    async with database.read() as session:
+    session = database.read_session()
+    try:
         yield session
+    finally:
+        await session.close()
 
 
 Write = Annotated[WriteSession, Depends(open_write, scope="function")]

@@ -6,13 +6,13 @@ from typing import Any
 from uuid import uuid4
 
 from prometheus_client import Counter, Histogram
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from budapp.commons.context import request_id
 from budapp.commons.error_handlers import error_response
-from budapp.commons.errors import AppError, PayloadTooLarge
+from budapp.commons.errors import AppError, BadRequest, PayloadTooLarge
 from budapp.commons.logging import get_logger
 
 logger = get_logger("budapp.access")
@@ -24,13 +24,13 @@ _QUIET = frozenset({"/livez", "/readyz", "/health", "/metrics"})
 _REQUESTS = Counter("http_requests_total", "Requests answered", ["method", "route", "status"])
 _SECONDS = Histogram("http_request_duration_seconds", "Time to the end of the answer", ["method", "route"])
 
-_SECURITY_HEADERS = {
-    "x-content-type-options": "nosniff",
-    "x-frame-options": "DENY",
-    "referrer-policy": "no-referrer",
-    "cache-control": "no-store",
-    "strict-transport-security": "max-age=31536000; includeSubDomains",
-}
+_SECURITY_HEADERS = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cache-control", b"no-store"),
+    (b"strict-transport-security", b"max-age=31536000; includeSubDomains"),
+]
 
 
 class RequestMiddleware:
@@ -55,8 +55,9 @@ class RequestMiddleware:
         token = request_id.set(exchange.id)
         _strip_version(scope)
         try:
-            if int(headers.get("content-length") or 0) > self._max_body_bytes:
-                await error_response(PayloadTooLarge(), scope["path"])(scope, receive, exchange.send)
+            refusal = self._refusal(headers.get("content-length", "0"))
+            if refusal is not None:
+                await error_response(refusal, scope["path"])(scope, receive, exchange.send)
             else:
                 await self._app(scope, self._limited(receive), exchange.send)
         except Exception:  # the boundary: what nobody foresaw becomes a 500 without details
@@ -66,6 +67,11 @@ class RequestMiddleware:
         finally:
             exchange.record()
             request_id.reset(token)
+
+    def _refusal(self, content_length: str) -> AppError | None:
+        if not content_length.isdecimal():
+            return BadRequest("Content-Length must be a number")
+        return PayloadTooLarge() if int(content_length[:20]) > self._max_body_bytes else None
 
     def _limited(self, receive: Receive) -> Receive:
         received = 0
@@ -94,10 +100,10 @@ class _Exchange:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            headers = MutableHeaders(raw=message["headers"])
-            headers["x-request-id"] = self.id
-            for name, value in _SECURITY_HEADERS.items():
-                headers.setdefault(name, value)
+            headers: list[tuple[bytes, bytes]] = message["headers"]
+            said = {name for name, _ in headers}
+            headers.append((b"x-request-id", self.id.encode()))
+            headers += [header for header in _SECURITY_HEADERS if header[0] not in said]
         await self._send(message)
 
     def record(self) -> None:

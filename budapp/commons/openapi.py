@@ -6,7 +6,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
-from budapp.commons.access import Access, access_of
+from budapp.commons.access import Access, access_of, api_routes
 from budapp.commons.errors import ErrorBody
 
 _REFERENCE = "#/components/schemas/{model}"
@@ -56,8 +56,8 @@ def build_openapi(app: FastAPI) -> dict[str, Any]:
     for obsolete in ("HTTPValidationError", "ValidationError"):
         schemas.pop(obsolete, None)
     components["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}}
-    for route in app.routes:
-        if isinstance(route, APIRoute) and route.include_in_schema:
+    for route in api_routes(app):
+        if route.include_in_schema:
             _describe(document["paths"][route.path_format], route)
     app.openapi_schema = document
     return document

@@ -2,8 +2,8 @@
 
 import base64
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
 from typing import Annotated, Any
@@ -44,10 +44,10 @@ PagingQuery = Annotated[Paging, Query()]
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """One column to order by."""
+    """One column to order by; two are the same if they are called so, as one statement has each name once."""
 
     name: str
-    column: Any
+    column: Any = field(compare=False)
     descending: bool
 
     @property
@@ -104,13 +104,13 @@ def parse_order(order_by: str | None, columns: Columns, default: str = "-created
     return [*orders, Order("id", columns["id"], last_descending)]
 
 
-def encode_cursor(orders: list[Order], row: Mapping[Any, Any]) -> str:
+def encode_cursor(orders: Sequence[Order], row: Mapping[Any, Any]) -> str:
     """Return an opaque cursor that stands for the row in this order."""
     values = {order.name: to_jsonable_python(row[order.name]) for order in orders}
     return base64.urlsafe_b64encode(json.dumps(values, separators=(",", ":")).encode()).decode().rstrip("=")
 
 
-def after_cursor(orders: list[Order], cursor: str) -> ColumnElement[bool]:
+def after_cursor(orders: Sequence[Order], cursor: str) -> ColumnElement[bool]:
     """Return the condition for the rows behind the cursor.
 
     Raises:
@@ -125,7 +125,7 @@ def after_cursor(orders: list[Order], cursor: str) -> ColumnElement[bool]:
     return and_(orders[0].not_before(values[0]), or_(*alternatives))
 
 
-def _decode_cursor(orders: list[Order], cursor: str) -> list[Any]:
+def _decode_cursor(orders: Sequence[Order], cursor: str) -> list[Any]:
     try:
         values = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
         if list(values) != [order.name for order in orders]:

@@ -1,5 +1,7 @@
 """OpenTelemetry traces, where `OTEL_EXPORTER_OTLP_ENDPOINT` says where to send them."""
 
+import asyncio
+
 from fastapi import FastAPI
 from opentelemetry import trace
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -24,3 +26,10 @@ def start_tracing(app: FastAPI, settings: Settings) -> None:
     FastAPIInstrumentor.instrument_app(app, excluded_urls="livez,readyz,health,metrics")
     AsyncPGInstrumentor().instrument()  # type: ignore[no-untyped-call]
     HTTPXClientInstrumentor().instrument()
+
+
+async def stop_tracing() -> None:
+    """Send what has not been sent yet."""
+    provider = trace.get_tracer_provider()
+    if isinstance(provider, TracerProvider):
+        await asyncio.to_thread(provider.shutdown)

@@ -5,14 +5,11 @@ from budapp.commons.errors import AppError
 from budapp.commons.logging import get_logger
 from budapp.events.dispatch import EventHandlers
 from budapp.events.inbox import handle_event
-from budapp.events.schemas import MalformedEvent, Notification, NotificationAnswer, Subscription, parse_event
+from budapp.events.schemas import MalformedEvent, NotificationAnswer, Subscription, parse_event
 
 logger = get_logger(__name__)
 
-router = APIRouter(tags=["events"])
-
-_BODY = {"requestBody": {"required": True, "content": {"application/cloudevents+json": {"schema": {}}}}}
-_BODY["requestBody"]["content"]["application/cloudevents+json"]["schema"] = Notification.model_json_schema()  # type: ignore[index]
+router = APIRouter(tags=["events"], include_in_schema=False)
 
 
 @router.get("/dapr/subscribe", dependencies=[internal])
@@ -29,7 +26,7 @@ async def list_subscriptions(request: Request) -> list[Subscription]:
     ]
 
 
-@router.post("/notifications", dependencies=[internal], openapi_extra=_BODY)
+@router.post("/notifications", dependencies=[internal])
 async def receive_event(request: Request) -> NotificationAnswer:
     """Take an event from the sidecar.
 

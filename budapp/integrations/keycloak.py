@@ -205,13 +205,23 @@ class Keycloak:
             "credentials": [{"type": "password", "value": user.password, "temporary": False}],
         }
         with _translated():
-            auth_id = await admin.a_create_user(payload)
+            auth_id = await self._create_account(admin, payload)
             try:
                 await admin.a_assign_realm_roles(auth_id, [await admin.a_get_realm_role(role) for role in user.roles])
             except BaseException:
                 await admin.a_delete_user(auth_id)
                 raise
         return auth_id
+
+    async def _create_account(self, admin: KeycloakAdmin, payload: dict[str, Any]) -> str:
+        try:
+            return await admin.a_create_user(payload)
+        except KeycloakError as error:
+            # In a race for one e-mail, Keycloak tells the loser that it could not, and not why.
+            taken = error.response_code == 400 and await admin.a_get_users({"email": payload["email"], "exact": "true"})
+            if taken:
+                raise Conflict("The sign-in service has such an account already", param="email") from error
+            raise
 
     async def orphan(self, realm: str, email: str) -> str | None:
         """Return the id of an account that we made for the e-mail and then failed to keep; the caller knows no user.

@@ -1,14 +1,63 @@
-from fastapi import APIRouter
+from typing import Annotated
+from uuid import UUID
 
-from budapp.commons.access import SignedIn
-from budapp.commons.database import Read
+from fastapi import APIRouter, Depends, Query
+from pydantic import Field
+
+from budapp.commons.access import Caller, Requires, SignedIn
+from budapp.commons.database import Read, Write
+from budapp.commons.schemas import Answer
+from budapp.commons.scopes import Scope
 from budapp.permission_ops import services
-from budapp.permission_ops.schemas import MyPermissions
+from budapp.permission_ops.schemas import (
+    GlobalGrants,
+    GlobalPermissions,
+    MyPermissions,
+    ProjectGrants,
+    UserPermissions,
+    UserProjectList,
+)
+from budapp.project_ops.schemas import ProjectQuery
+from budapp.user_ops.callers import CallersDep
 
 router = APIRouter(tags=["permissions"])
+
+Manager = Annotated[Caller, Depends(Requires(Scope.USER_MANAGE))]
 
 
 @router.get("/users/me/permissions")
 async def get_my_permissions(caller: SignedIn, session: Read) -> MyPermissions:
     """Return what the caller may do, in the tenant and in each project."""
     return MyPermissions(permissions=await services.permissions_of(session, caller))
+
+
+@router.get("/users/{user_id}/permissions")
+async def get_user_permissions(user_id: UUID, caller: Manager, session: Read) -> UserPermissions:
+    """Return what a person may do, in the tenant and in the projects that they take part in."""
+    return UserPermissions(result=await services.permissions_of_user(session, caller, user_id))
+
+
+@router.put("/permissions/{user_id}/global")
+async def change_global_permissions(
+    user_id: UUID, data: GlobalGrants, caller: Manager, session: Write, callers: CallersDep
+) -> GlobalPermissions:
+    """Grant permissions beside the role's, or take them back; nobody gives what they don't hold."""
+    held = await services.change_global(session, callers, caller, user_id, data.root)
+    return GlobalPermissions(permissions=held, result=held)
+
+
+@router.patch("/permissions/project")
+async def change_project_permissions(
+    data: Annotated[list[ProjectGrants], Field(min_length=1, max_length=1000)], caller: Manager, session: Write
+) -> Answer:
+    """Change what people may do in projects; the first permission makes a member, the last one gone unmakes one."""
+    await services.change_in_projects(session, caller, data)
+    return Answer(object="permission.project", message="Permissions changed")
+
+
+@router.get("/permissions/{user_id}/projects")
+async def list_projects_of_user(
+    user_id: UUID, caller: Manager, session: Read, query: Annotated[ProjectQuery, Query()]
+) -> UserProjectList:
+    """List projects with what a person may do in each."""
+    return await services.list_projects_of(session, caller, query, user_id)

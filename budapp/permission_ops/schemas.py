@@ -1,6 +1,13 @@
+from collections.abc import Collection
 from typing import Literal
+from uuid import UUID
 
-from budapp.commons.schemas import Answer, Schema
+from pydantic import RootModel, field_validator
+
+from budapp.commons.schemas import Answer, PageAnswer, Schema
+from budapp.commons.scopes import GLOBAL_SCOPES
+from budapp.project_ops.schemas import MEMBER_SCOPES
+from budapp.user_ops.schemas import PermissionGrant
 
 
 class PermissionEntry(Schema):
@@ -19,3 +26,80 @@ class MyPermissions(Answer):
     object: Literal["user.permissions"] = "user.permissions"
     message: str = "Permissions found"
     permissions: list[PermissionEntry]
+
+
+class GlobalGrants(RootModel[list[PermissionGrant]]):
+    """What to grant and to take back; what is not named stays."""
+
+    @field_validator("root")
+    @classmethod
+    def _each_known_and_once(cls, value: list[PermissionGrant]) -> list[PermissionGrant]:
+        return _check_names(value, GLOBAL_SCOPES)
+
+
+class ProjectGrants(Schema):
+    """What one user may do in one project; what is not named stays."""
+
+    user_id: UUID
+    project_id: UUID
+    permissions: list[PermissionGrant]
+
+    @field_validator("permissions")
+    @classmethod
+    def _each_known_and_once(cls, value: list[PermissionGrant]) -> list[PermissionGrant]:
+        return _check_names(value, MEMBER_SCOPES)
+
+
+def _check_names(grants: list[PermissionGrant], known: Collection[str]) -> list[PermissionGrant]:
+    names = [grant.name for grant in grants]
+    unknown = sorted(set(names) - set(known))
+    if unknown:
+        raise ValueError(f"not a permission that can be granted here: {', '.join(unknown)}")
+    if len(names) > len(set(names)):
+        raise ValueError("a permission is named twice")
+    return grants
+
+
+class GlobalPermissions(Answer):
+    object: Literal["permission.global"] = "permission.global"
+    message: str = "Permissions changed"
+    permissions: list[PermissionGrant]
+    result: list[PermissionGrant]
+
+
+class ProjectScopes(Schema):
+    id: UUID
+    rs_id: UUID
+    name: str
+    permissions: list[PermissionGrant]
+
+
+class UserScopes(Schema):
+    """What a user may do; the last five are empty, as nothing is granted on single objects of those kinds."""
+
+    global_scopes: list[PermissionGrant]
+    project_scopes: list[ProjectScopes]
+    user_scopes: list[PermissionGrant] = []
+    model_scopes: list[PermissionGrant] = []
+    cluster_scopes: list[PermissionGrant] = []
+    endpoint_scopes: list[PermissionGrant] = []
+    benchmark_scopes: list[PermissionGrant] = []
+
+
+class UserPermissions(Answer):
+    object: Literal["user.permissions"] = "user.permissions"
+    message: str = "Permissions found"
+    result: UserScopes
+
+
+class UserProjectPermission(Schema):
+    id: UUID
+    name: str
+    status: str
+    permissions: list[PermissionGrant]
+
+
+class UserProjectList(PageAnswer):
+    object: Literal["permission.projects"] = "permission.projects"
+    message: str = "Projects found"
+    projects: list[UserProjectPermission]

@@ -45,7 +45,8 @@ def project_columns() -> list[Any]:
 
 def summary_columns() -> list[Any]:
     """Return the columns of a `ProjectSummary`."""
-    first_colors = _members(User.color).order_by(ProjectMember.created_at, ProjectMember.id).limit(MAX_PROFILE_COLORS)
+    first_colors = _members(User.color).order_by(ProjectMember.created_at, ProjectMember.id)
+    first_colors = first_colors.limit(literal_column(str(MAX_PROFILE_COLORS)))
     return [
         *project_columns(),
         _members(func.count()).scalar_subquery().label("users_count"),

@@ -1,10 +1,11 @@
 from collections.abc import Collection, Sequence
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, delete, exists, func, or_, select, true
+from sqlalchemy import ColumnElement, Row, Select, bindparam, delete, exists, func, or_, select, true
+from sqlalchemy.orm import aliased
 
-from budapp.commons.crud import Crud, Page, fetch_page
+from budapp.commons.crud import Crud, Page, fetch_page, prepared
 from budapp.commons.database import ReadSession
 from budapp.commons.errors import NotFound
 from budapp.commons.paging import contains
@@ -23,6 +24,9 @@ from budapp.project_ops.schemas import MemberQuery, ProjectQuery, TagQuery
 from budapp.user_ops.models import User
 
 MAX_ACCESS_ROWS = 1000
+
+Lock = Literal["share", "update"]
+"""`share` keeps a project from being changed or deleted, `update` keeps others from locking it at all."""
 
 LISTED = ~Project.benchmark
 """The condition for projects that lists show, beside being in reach."""
@@ -64,10 +68,42 @@ class ProjectCrud(Crud[Project]):
     async def page_of_projects(self, query: ProjectQuery) -> Page:
         """Return a page of what lists show: admin_app projects unless the other type is asked for."""
         wanted = ProjectType.CLIENT_APP if self.caller.is_client else query.project_type or ProjectType.ADMIN_APP
-        statement = select(*summary_columns()).where(*self.reach(wanted), LISTED)
+        if query.name is None:
+            return await self.page(query, self._all_listed(wanted), SORTABLE)
+        named = _mentions(query.name) if query.search else Project.name == query.name
+        return await self.page(query, self._listed(wanted).where(named), SORTABLE)
+
+    def _listed(self, wanted: ProjectType) -> Select[Any]:
+        return select(*summary_columns()).where(*self.reach(wanted), LISTED)
+
+    _all_listed = prepared(_listed)
+
+    @prepared
+    def _summary(self) -> Select[Any]:
+        return self.visible(*summary_columns()).where(Project.id == bindparam("id"))
+
+    @prepared
+    def _view(self) -> Select[Any]:
+        return self.visible(*project_columns()).where(Project.id == bindparam("id"))
+
+    async def page_with_scopes(self, query: ProjectQuery, user_id: UUID) -> Page:
+        """Return a page of the projects in reach, of both types unless one is named, with a user's scopes in each."""
+        mine = ProjectMember.project_id == Project.id, ProjectMember.user_id == user_id
+        scopes = select(ProjectMember.scopes).where(*mine).scalar_subquery().label("member_scopes")
+        columns = (Project.id, Project.name, Project.status, Project.created_at, Project.modified_at, scopes)
+        statement = select(*columns).where(*self.reach(query.project_type), LISTED)
         if query.name is not None:
             statement = statement.where(_mentions(query.name) if query.search else Project.name == query.name)
         return await self.page(query, statement, SORTABLE)
+
+    async def of_member(self, user_id: UUID) -> Sequence[Row[Any]]:
+        """Return the newest projects in reach that the user takes part in, with their scopes there."""
+        theirs = aliased(ProjectMember)
+        statement = self.visible(Project.id, Project.name, theirs.scopes)
+        statement = statement.join(theirs, theirs.project_id == Project.id).where(LISTED, theirs.user_id == user_id)
+        newest = statement.order_by(Project.created_at.desc(), Project.id.desc()).limit(MAX_ACCESS_ROWS)
+        rows: Sequence[Row[Any]] = (await self.session.execute(newest)).all()
+        return rows
 
     async def summary(self, id: UUID) -> Row[Any]:
         """Return the project with its counts.
@@ -75,11 +111,11 @@ class ProjectCrud(Crud[Project]):
         Raises:
             NotFound: no such project, or out of reach.
         """
-        return await self._one(self.visible(*summary_columns()).where(Project.id == id))
+        return _one(await self._summary().rows(self.session, id=id))
 
     async def view(self, id: UUID) -> Row[Any]:
         """Return the columns of a `ProjectView`, or raise `NotFound`."""
-        return await self._one(self.visible(*project_columns()).where(Project.id == id))
+        return _one(await self._view().rows(self.session, id=id))
 
     async def page_of_tags(self, query: TagQuery, prefix: str = "") -> Page:
         """Return a page of the tags in reach, each name once."""
@@ -98,20 +134,17 @@ class ProjectCrud(Crud[Project]):
         rows: Sequence[Row[Any]] = (await self.session.execute(newest)).all()
         return rows
 
-    async def get_with_scopes(self, id: UUID, *, lock: bool) -> Row[Any]:
-        """Return the project and own scopes in it, kept from being deleted meanwhile where asked.
+    async def get_with_scopes(self, id: UUID, *, lock: Lock | None) -> Row[Any]:
+        """Return the project and own scopes in it, locked until the commit where asked.
 
         Raises:
             NotFound: no such project, or out of reach.
         """
         statement = self.visible(Project, self._own_scopes()).where(Project.id == id)
-        return await self._one(statement.with_for_update(read=True, of=Project) if lock else statement)
-
-    async def _one(self, statement: Select[Any]) -> Row[Any]:
-        row: Row[Any] | None = (await self.session.execute(statement)).one_or_none()
-        if row is None:
-            raise NotFound("There is no such project")
-        return row
+        if lock is not None:
+            statement = statement.with_for_update(read=lock == "share", of=Project)
+            statement = statement.execution_options(populate_existing=True)
+        return _one((await self.session.execute(statement)).all())
 
 
 class MemberCrud:
@@ -152,9 +185,21 @@ class MemberCrud:
         others = others.where(self._here(), PRESENT, ProjectMember.user_id.not_in(user_ids)).limit(1)
         return await self.session.scalar(others) is not None
 
+    async def find(self, user_id: UUID) -> ProjectMember | None:
+        """Return the membership of the user."""
+        statement = select(ProjectMember).where(self._here(), ProjectMember.user_id == user_id)
+        member: ProjectMember | None = await self.session.scalar(statement)
+        return member
+
     async def remove(self, user_ids: Collection[UUID]) -> None:
         """Take the users out of the project."""
         await self.session.execute(delete(ProjectMember).where(self._here(), ProjectMember.user_id.in_(user_ids)))
+
+
+def _one(rows: Sequence[Row[Any]]) -> Row[Any]:
+    if not rows:
+        raise NotFound("There is no such project")
+    return rows[0]
 
 
 def _mentions(text: str) -> ColumnElement[bool]:

@@ -1,6 +1,6 @@
 """Who takes part in a project."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -8,17 +8,17 @@ from budapp.commons.access import Caller
 from budapp.commons.config import Settings
 from budapp.commons.crud import Page
 from budapp.commons.database import ReadSession, WriteSession
-from budapp.commons.errors import BadRequest, Conflict, NotFound, UnprocessableContent
+from budapp.commons.errors import BadRequest, Conflict, Forbidden, NotFound, UnprocessableContent
 from budapp.commons.integrity import conflict_on
-from budapp.commons.scopes import UserType
+from budapp.commons.scopes import Scope, UserType, with_implied
 from budapp.events.notify import notify_users, send_mail
 from budapp.integrations.keycloak import Keycloak
 from budapp.project_ops import contents
 from budapp.project_ops.contents import Removal
 from budapp.project_ops.crud import MemberCrud, ProjectCrud
 from budapp.project_ops.models import Project, ProjectType
-from budapp.project_ops.schemas import MemberAdd, MemberQuery, MembersAdd
-from budapp.project_ops.services import new_member
+from budapp.project_ops.schemas import MEMBER_SCOPES, MemberAdd, MemberQuery, MembersAdd
+from budapp.project_ops.services import new_member, require_project, require_scopes
 from budapp.user_ops import services as user_services
 from budapp.user_ops.models import User, UserStatus
 
@@ -55,20 +55,51 @@ async def add_members(
 
     Raises:
         NotFound: no such project, or out of reach; or no such user.
+        Forbidden: the caller may not manage it, gives more than they hold in it, or may not invite.
         BadRequest: a user is deleted, or is a customer's in a project of the administrators.
         Conflict: one of them is a member already.
         UnprocessableContent: somebody is named twice.
     """
-    crud = ProjectCrud(session, caller)
-    project = await crud.get(project_id)
+    needed = {Scope.PROJECT_MANAGE, *(scope for item in data.users for scope in item.granted())}
+    project = await require_scopes(session, caller, project_id, needed)
     known, unknown = await _sort_out(session, project, data.users)
+    if unknown and not caller.may(Scope.PROJECT_MANAGE):
+        raise Forbidden("Only who manages all projects may invite people without an account", param="users")
     user_type = UserType.CLIENT if project.project_type == ProjectType.CLIENT_APP else UserType.ADMIN
     invited = [await _invite(session, keycloak, caller, item, user_type) for item in unknown]
-    project = await crud.get(project_id, for_update=True)
+    project = await require_scopes(session, caller, project_id, needed, lock="update")
     session.add_all(new_member(project, joining.user_id, joining.scopes) for joining in [*known, *invited])
     with conflict_on("uq_project_member_project_id_user_id", Conflict(_ALREADY_MEMBER, param="users")):
         await session.flush()
     await _tell(session, settings, project, known, invited)
+
+
+async def change_member(
+    session: WriteSession, caller: Caller, project_id: UUID, user_id: UUID, changes: Mapping[str, bool]
+) -> None:
+    """Give and take scopes in the project: who has none becomes a member by the first, and leaves with the last.
+
+    Raises:
+        NotFound: no such project, or out of reach; or no such user.
+        Forbidden: the caller may not manage it, or gives more than they hold in it.
+        BadRequest: the user may not join, or nobody would remain.
+    """
+    given = {scope for scope, holds in changes.items() if holds}
+    project = await require_scopes(session, caller, project_id, {Scope.PROJECT_MANAGE, *given}, lock="update")
+    crud = MemberCrud(session, project)
+    people = await crud.people([user_id], [])
+    if not people:
+        raise NotFound("There is no such user", param="user_id")
+    member = await crud.find(user_id)
+    kept = {scope for scope in (member.scopes if member else ()) if changes.get(scope, True)}
+    scopes: list[str] = [scope for scope in MEMBER_SCOPES if scope in with_implied(kept | given)]
+    if member is None and scopes:
+        _check_may_join(project, list(people))
+        session.add(new_member(project, user_id, scopes))
+    elif member is not None and scopes:
+        member.scopes = scopes
+    elif member is not None:
+        await remove_members(session, caller, project_id, [user_id], remove_credentials=True)
 
 
 async def remove_members(
@@ -78,9 +109,10 @@ async def remove_members(
 
     Raises:
         NotFound: no such project, or out of reach; or one of them is no member.
+        Forbidden: the caller may not manage it.
         BadRequest: nobody would remain, or they have keys that are not to be removed.
     """
-    project = await ProjectCrud(session, caller).get(project_id, for_update=True)
+    project = await require_project(session, caller, project_id, Scope.PROJECT_MANAGE, lock="update")
     crud = MemberCrud(session, project)
     leaving = set(user_ids)
     if await crud.any_of(leaving) != leaving:

@@ -33,6 +33,7 @@ router = APIRouter(prefix="/projects", tags=["projects"], route_class=Idempotent
 
 Viewer = Annotated[Caller, Depends(Requires(Scope.PROJECT_VIEW))]
 Manager = Annotated[Caller, Depends(Requires(Scope.PROJECT_MANAGE))]
+# Whether someone may change a project can hang on their membership in it; the service asks that.
 RemoveCredential = Annotated[bool, Query(description="Delete the keys concerned; otherwise such keys refuse this")]
 
 
@@ -62,17 +63,22 @@ async def search_tags(caller: Viewer, session: Read, query: Annotated[TagSearchQ
 
 @router.get("/{project_id}")
 async def get_project(project_id: UUID, caller: Viewer, session: Read) -> ProjectDetail:
+    """Return a project in reach, and how much there is in it."""
     return ProjectDetail.of(await services.get_project(session, caller, project_id))
 
 
 @router.patch("/{project_id}")
-async def update_project(project_id: UUID, data: ProjectUpdate, caller: Manager, session: Write) -> ProjectEdited:
+async def update_project(project_id: UUID, data: ProjectUpdate, caller: Viewer, session: Write) -> ProjectEdited:
+    """Change what is given; `null` clears what may be empty."""
     return ProjectEdited.of(await services.update_project(session, caller, project_id, data))
 
 
 @router.delete("/{project_id}")
 async def delete_project(
-    project_id: UUID, caller: Manager, session: Write, remove_credential: RemoveCredential = True
+    project_id: UUID,
+    caller: Viewer,
+    session: Write,
+    remove_credential: RemoveCredential = True,
 ) -> ProjectDeleted:
     """Delete a project that holds no deployments any more."""
     await services.delete_project(session, caller, project_id, remove_credentials=remove_credential)
@@ -89,7 +95,7 @@ async def list_members(
 
 @router.post("/{project_id}/add-users")
 async def add_members(
-    project_id: UUID, data: MembersAdd, caller: Manager, session: Write, keycloak: KeycloakDep, request: Request
+    project_id: UUID, data: MembersAdd, caller: Viewer, session: Write, keycloak: KeycloakDep, request: Request
 ) -> MembersAdded:
     """Add users, all or none; people without an account are invited by mail."""
     await members.add_members(session, keycloak, request.app.state.settings, caller, project_id, data)
@@ -98,7 +104,11 @@ async def add_members(
 
 @router.post("/{project_id}/remove-users")
 async def remove_members(
-    project_id: UUID, data: MembersRemove, caller: Manager, session: Write, remove_credential: RemoveCredential = True
+    project_id: UUID,
+    data: MembersRemove,
+    caller: Viewer,
+    session: Write,
+    remove_credential: RemoveCredential = True,
 ) -> MembersRemoved:
     """Take users out, all or none; at least one member must remain."""
     await members.remove_members(session, caller, project_id, data.user_ids, remove_credentials=remove_credential)

@@ -7,12 +7,12 @@ from pydantic import Field, StringConstraints, ValidationInfo, field_validator
 from budapp.commons.crud import Page
 from budapp.commons.paging import Paging
 from budapp.commons.schemas import Answer, Color, Email, Name, OptionalText, PageAnswer, Schema
-from budapp.commons.scopes import Scope, UserRole, UserType, with_implied
+from budapp.commons.scopes import Scope, UserRole, with_implied
 from budapp.project_ops.models import ProjectType
-from budapp.user_ops.models import UserStatus
+from budapp.user_ops.schemas import PermissionGrant, UserInfo, UserSummary
 
-MEMBER_SCOPES = (Scope.PROJECT_VIEW, Scope.PROJECT_MANAGE, Scope.ENDPOINT_VIEW, Scope.ENDPOINT_MANAGE)
-"""What a member may be allowed within one project."""
+MEMBER_SCOPES = (Scope.ENDPOINT_VIEW, Scope.ENDPOINT_MANAGE, Scope.PROJECT_VIEW, Scope.PROJECT_MANAGE)
+"""What a member may be allowed within one project; clients read the first two by their place."""
 
 Description = Annotated[str, StringConstraints(strip_whitespace=True, max_length=400)]
 Icon = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=255)]
@@ -88,14 +88,6 @@ class ProjectUpdate(Schema):
         return changes
 
 
-class Creator(Schema):
-    id: UUID
-    name: str
-    email: str
-    color: str
-    role: UserRole
-
-
 class ProjectView(Schema):
     id: UUID
     name: str
@@ -104,7 +96,7 @@ class ProjectView(Schema):
     icon: str | None
     project_type: ProjectType
     created_by: UUID
-    created_user: Creator
+    created_user: UserSummary
     created_at: datetime
     modified_at: datetime
 
@@ -200,22 +192,10 @@ class MembersRemove(Schema):
     user_ids: list[UUID] = Field(min_length=1, max_length=1000)
 
 
-class Permission(Schema):
-    name: Scope
-    has_permission: bool
+class MemberView(UserInfo):
+    """A member; `permissions` names every scope that one can hold in a project."""
 
-
-class MemberView(Schema):
-    id: UUID
-    name: str
-    email: str
-    color: str
-    role: UserRole
-    status: UserStatus
-    company: str | None
-    purpose: str | None
-    user_type: UserType
-    permissions: list[Permission]
+    permissions: list[PermissionGrant]
     project_role: Literal["owner", "participant"]
 
 

@@ -1,5 +1,6 @@
 """What can be done with projects; other domains come in here too."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -15,11 +16,9 @@ from budapp.commons.scopes import Scope, with_implied
 from budapp.events.notify import notify_users
 from budapp.project_ops import contents
 from budapp.project_ops.contents import Removal
-from budapp.project_ops.crud import ProjectCrud
+from budapp.project_ops.crud import Lock, ProjectCrud
 from budapp.project_ops.models import Project, ProjectMember, ProjectStatus, ProjectType
 from budapp.project_ops.schemas import MEMBER_SCOPES, ProjectCreate, ProjectQuery, ProjectUpdate, TagQuery
-
-CREATOR_SCOPES = (Scope.ENDPOINT_VIEW, Scope.ENDPOINT_MANAGE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +59,7 @@ async def create_project(session: WriteSession, caller: Caller, data: ProjectCre
     project = Project(tenant_id=caller.tenant_id, created_by=caller.user_id, project_type=project_type, **values)
     session.add(project)
     await _flush_name(session, project)
-    session.add(new_member(project, caller.user_id, CREATOR_SCOPES))
+    session.add(new_member(project, caller.user_id, MEMBER_SCOPES))
     await session.flush()
     if project_type is ProjectType.CLIENT_APP:
         await _tell_creation(session, project)
@@ -72,17 +71,17 @@ async def update_project(session: WriteSession, caller: Caller, project_id: UUID
 
     Raises:
         NotFound: no such project, or out of reach.
+        Forbidden: the caller may not manage it.
         BadRequest: the type is to change.
         Conflict: the name is taken.
     """
-    crud = ProjectCrud(session, caller)
-    project = await crud.get(project_id, for_update=True)
+    project = await require_project(session, caller, project_id, Scope.PROJECT_MANAGE, lock="update")
     if data.project_type not in {None, project.project_type}:
         raise BadRequest("The type of a project can't change once it is made", param="project_type")
     for name, value in data.changes().items():
         setattr(project, name, value)
     await _flush_name(session, project)
-    return await crud.view(project_id)
+    return await ProjectCrud(session, caller).view(project_id)
 
 
 async def delete_project(session: WriteSession, caller: Caller, project_id: UUID, *, remove_credentials: bool) -> None:
@@ -90,9 +89,10 @@ async def delete_project(session: WriteSession, caller: Caller, project_id: UUID
 
     Raises:
         NotFound: no such project, or out of reach.
+        Forbidden: the caller may not manage it.
         BadRequest: there are deployments in it, or keys that are not to be removed.
     """
-    project = await ProjectCrud(session, caller).get(project_id, for_update=True)
+    project = await require_project(session, caller, project_id, Scope.PROJECT_MANAGE, lock="update")
     await contents.before_removal(session, Removal(project_id, None, remove_credentials))
     project.status = ProjectStatus.DELETED
     await session.flush()
@@ -104,8 +104,18 @@ async def project_access(session: ReadSession, caller: Caller) -> list[ProjectAc
     return [ProjectAccess(row.id, _scopes_held(caller, row.own_scopes)) for row in rows]
 
 
+async def list_with_scopes(session: ReadSession, caller: Caller, query: ProjectQuery, user_id: UUID) -> Page:
+    """Return a page of the projects in the caller's reach, each with `member_scopes`: what the user may do there."""
+    return await ProjectCrud(session, caller).page_with_scopes(query, user_id)
+
+
+async def memberships_of(session: ReadSession, caller: Caller, user_id: UUID) -> Sequence[Row[Any]]:
+    """Return id, name and scopes of the newest 1000 projects in the caller's reach that the user takes part in."""
+    return await ProjectCrud(session, caller).of_member(user_id)
+
+
 async def require_project(
-    session: ReadSession, caller: Caller, project_id: UUID, scope: str, *, lock: bool = False
+    session: ReadSession, caller: Caller, project_id: UUID, scope: str, *, lock: Lock | None = None
 ) -> Project:
     """Return the project if the caller holds the scope in it, by membership or everywhere.
 
@@ -114,15 +124,23 @@ async def require_project(
         caller: who asks.
         project_id: the project.
         scope: one of `MEMBER_SCOPES`.
-        lock: keep the project from being deleted before the unit of work ends: for adding something to it.
+        lock: `share` to add something to the project, `update` to change it: nothing undoes that meanwhile.
 
     Raises:
         NotFound: no such project, or out of reach.
         Forbidden: the caller lacks the scope there.
     """
+    return await require_scopes(session, caller, project_id, [scope], lock=lock)
+
+
+async def require_scopes(
+    session: ReadSession, caller: Caller, project_id: UUID, scopes: Iterable[str], *, lock: Lock | None = None
+) -> Project:
+    """Return the project if the caller holds all the scopes in it; see `require_project`."""
     row = await ProjectCrud(session, caller).get_with_scopes(project_id, lock=lock)
-    if scope not in _scopes_held(caller, row.own_scopes):
-        raise Forbidden(f"This needs the permission {scope} in the project")
+    lacking = sorted(set(scopes) - _scopes_held(caller, row.own_scopes))
+    if lacking:
+        raise Forbidden(f"This needs the permission {', '.join(lacking)} in the project")
     project: Project = row.Project
     return project
 
@@ -133,7 +151,9 @@ def new_member(project: Project, user_id: UUID, scopes: tuple[str, ...] | list[s
 
 
 def _scopes_held(caller: Caller, own_scopes: list[str] | None) -> frozenset[str]:
-    return (caller.scopes | with_implied(own_scopes or ())).intersection(MEMBER_SCOPES)
+    """Return what the caller may do in a project; a customer's user only what they were given there."""
+    everywhere = frozenset[str]() if caller.is_client else caller.scopes
+    return (everywhere | with_implied(own_scopes or ())).intersection(MEMBER_SCOPES)
 
 
 async def _flush_name(session: WriteSession, project: Project) -> None:

@@ -29,6 +29,12 @@ async def find_access(
     return TenantAccess(tenant.id, RealmClient(tenant.realm_name, client.client_named_id, secret))
 
 
+async def find_id(session: ReadSession, realm: str) -> UUID | None:
+    """Return the id of the realm's active tenant."""
+    tenant = await crud.find_by_realm(session, realm)
+    return tenant.id if tenant is not None and tenant.is_active else None
+
+
 async def ensure_tenant(
     session: WriteSession, keycloak: Keycloak, encryption: Encryption, *, name: str, realm: str, client_id: str
 ) -> Tenant:

@@ -2,7 +2,8 @@ from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, delete, func, select
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from budapp.commons.crud import Crud, Page
@@ -30,6 +31,17 @@ class UserCrud(Crud[User]):
     async def grants_of(self, user_id: UUID) -> list[str]:
         """Return the scopes granted to the user beside the role's."""
         return list(await self.session.scalars(select(UserPermission.scope).where(UserPermission.user_id == user_id)))
+
+    async def grant(self, user: User, scopes: Iterable[str]) -> None:
+        """Grant the scopes beside the role's; those granted already stay."""
+        rows = [{"tenant_id": user.tenant_id, "user_id": user.id, "scope": scope} for scope in scopes]
+        if rows:
+            await self.session.execute(insert(UserPermission).on_conflict_do_nothing(), rows)
+
+    async def revoke(self, user: User, scopes: Iterable[str]) -> None:
+        """Take back what was granted of the scopes."""
+        gone = UserPermission.user_id == user.id, UserPermission.scope.in_(list(scopes))
+        await self.session.execute(delete(UserPermission).where(*gone))
 
 
 def _filtered(statement: Select[Any], query: UserQuery) -> Select[Any]:

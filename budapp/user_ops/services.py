@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -5,7 +6,7 @@ from budapp.commons.access import Caller
 from budapp.commons.crud import Page
 from budapp.commons.database import ReadSession, WriteSession, after_rollback, release
 from budapp.commons.errors import BadRequest, Forbidden
-from budapp.commons.scopes import Scope, UserRole, UserType, scopes_of
+from budapp.commons.scopes import Scope, UserRole, UserType, scopes_of, with_implied
 from budapp.events.notify import create_subscriber, delete_subscriber, update_subscriber
 from budapp.integrations.keycloak import Keycloak
 from budapp.user_ops import contents
@@ -13,8 +14,8 @@ from budapp.user_ops.accounts import NewAccount, open_account, random_password
 from budapp.user_ops.callers import Callers
 from budapp.user_ops.crud import UserCrud
 from budapp.user_ops.models import User, UserStatus
-from budapp.user_ops.schemas import UserCreate, UserQuery, UserUpdate
-from budapp.user_ops.sessions import revoke_sessions
+from budapp.user_ops.schemas import PermissionGrant, UserCreate, UserQuery, UserUpdate
+from budapp.user_ops.sessions import end_sessions, revoke_sessions
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +134,7 @@ async def delete_user(
     await delete_subscriber(session, user_id=user.id)
     callers.forget_after_commit(session, user.id)
     await _set_enabled(session, keycloak, caller, user, enabled=False)
-    await revoke_sessions(session, await _end_sessions(keycloak, caller, user))
+    await revoke_sessions(session, await end_sessions(keycloak, caller.realm, user))
 
 
 async def reactivate_user(
@@ -159,19 +160,44 @@ async def reactivate_user(
 async def _set_password(keycloak: Keycloak, caller: Caller, user: User, password: str) -> list[str]:
     """Set the password, end the sessions that rest on the old one, and return their ids."""
     await keycloak.set_password(caller.realm, user.auth_id, password)
-    return await _end_sessions(keycloak, caller, user)
+    return await end_sessions(keycloak, caller.realm, user, but=caller.session_id)
 
 
-async def _end_sessions(keycloak: Keycloak, caller: Caller, user: User) -> list[str]:
-    """End the person's sessions but the caller's own, and return their ids."""
-    ended = [
-        session_id
-        for session_id in await keycloak.session_ids(caller.realm, user.auth_id)
-        if session_id != caller.session_id
-    ]
-    for session_id in ended:
-        await keycloak.end_session(caller.realm, session_id)
-    return ended
+async def scopes_held(session: ReadSession, caller: Caller, user_id: UUID) -> frozenset[str]:
+    """Return all that a person of the tenant holds, by role and by direct grants."""
+    crud = UserCrud(session, caller)
+    user = await crud.get(user_id)
+    return scopes_of(user.role, user.user_type, await crud.grants_of(user_id))
+
+
+async def change_grants(
+    session: WriteSession, callers: Callers, caller: Caller, user_id: UUID, grants: Sequence[PermissionGrant]
+) -> frozenset[str]:
+    """Grant and take back scopes beside those of the role, and return all that the person holds then.
+
+    Raises:
+        Forbidden: the person may do more than the caller, or would.
+        BadRequest: it is the caller, or a deleted, client or super user; or what is to go is held by role, or implied.
+    """
+    if user_id == caller.user_id:
+        raise BadRequest("You can't change your own permissions")
+    await _manageable(session, caller, user_id)
+    crud = UserCrud(session, caller)
+    user = await crud.get(user_id, for_update=True)
+    _refuse_deleted(user)
+    if user.role == UserRole.SUPER_ADMIN or user.user_type == UserType.CLIENT:
+        raise BadRequest("The permissions of super administrators and clients are fixed")
+    wanted = {grant.name for grant in grants if grant.has_permission}
+    unwanted = {grant.name for grant in grants if not grant.has_permission}
+    _refuse_more_than_own(caller, with_implied(wanted))
+    await crud.grant(user, wanted - scopes_of(user.role, user.user_type))
+    await crud.revoke(user, unwanted)
+    held = scopes_of(user.role, user.user_type, await crud.grants_of(user_id))
+    if held & unwanted:
+        still = ", ".join(sorted(held & unwanted))
+        raise BadRequest(f"The role, or a permission that implies it, still holds {still}", param="name")
+    callers.forget_after_commit(session, user_id)
+    return held
 
 
 async def complete_onboarding(session: WriteSession, caller: Caller) -> User:

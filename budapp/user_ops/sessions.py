@@ -7,9 +7,18 @@ from sqlalchemy import delete
 from sqlalchemy.dialects.postgresql import insert
 
 from budapp.commons.database import WriteSession, now
-from budapp.user_ops.models import RevokedSession
+from budapp.integrations.keycloak import Keycloak
+from budapp.user_ops.models import RevokedSession, User
 
 _KEPT = timedelta(days=1)
+
+
+async def end_sessions(keycloak: Keycloak, realm: str, user: User, *, but: str | None = None) -> list[str]:
+    """End the person's sessions in Keycloak, offline ones too, except `but`; return their ids to be revoked."""
+    ended = [session_id for session_id in await keycloak.session_ids(realm, user.auth_id) if session_id != but]
+    for session_id in ended:
+        await keycloak.end_session(realm, session_id)
+    return ended
 
 
 async def revoke_sessions(session: WriteSession, session_ids: Sequence[str]) -> None:

@@ -1,3 +1,4 @@
+import asyncio
 import time
 from statistics import median
 
@@ -105,7 +106,7 @@ async def test_too_many_tries_on_one_account_are_stopped_whatever_the_address(
     monkeypatch.setattr(app.state.settings, "login_failure_seconds", 0)
     email = f"brute-force-{time.time_ns()}@example.com"
     for number in range(3):
-        transport = httpx.ASGITransport(app, client=(f"10.0.0.{number}", 1))
+        transport = httpx.ASGITransport(app, client=(f"{email}-{number}", 1))
         async with httpx.AsyncClient(transport=transport, base_url="http://budapp.test") as other:
             assert (await other.post("/auth/login", json=body(email))).status_code == 400
     answer = await client.post("/auth/login", json=body(email))
@@ -126,3 +127,8 @@ async def test_too_many_tries_from_one_address_are_stopped_whatever_the_account(
             for n in range(4)
         ]
     assert answers == [400, 400, 400, 429]
+
+
+async def test_parallel_sign_ins_with_the_right_password_all_succeed(client: httpx.AsyncClient, cast: Cast) -> None:
+    answers = await asyncio.gather(*(client.post("/auth/login", json=body(cast.developer.email)) for _ in range(8)))
+    assert [answer.status_code for answer in answers] == [200] * 8

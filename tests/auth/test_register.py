@@ -25,6 +25,8 @@ async def test_a_newcomer_registers_signs_in_and_is_a_client(client: httpx.Async
     headers = {"Authorization": f"Bearer {login.json()['token']['access_token']}"}
     me = (await client.get("/users/me", headers=headers)).json()["user"]
     assert (me["user_type"], me["status"], me["company"]) == ("client", "active", "Acme")
+    projects = (await client.get("/projects/", headers=headers)).json()["projects"]
+    assert [item["project"]["name"] for item in projects] == ["My First Project"]
 
 
 @pytest.mark.parametrize("role", ["admin", "super_admin", "devops"])

@@ -1,10 +1,11 @@
 """What the tests of projects put in beforehand and look at afterwards."""
 
+import asyncio
 from typing import Any
 from uuid import UUID
 
 import httpx
-from sqlalchemy import select
+from sqlalchemy import select, text
 from uuid_utils.compat import uuid7
 
 from budapp.cluster_ops.models import Cluster
@@ -110,6 +111,19 @@ async def messages(database: Database) -> list[tuple[OutboxMessage, Any]]:
 async def emails(database: Database) -> set[str]:
     async with database.read() as session:
         return set(await session.scalars(select(User.email)))
+
+
+async def somebody_waits(database: Database) -> None:
+    """Return once a statement in this database waits for a lock."""
+    waiting = text(
+        "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
+    )
+    async with database.read() as session:
+        for _ in range(250):
+            if await session.scalar(waiting):
+                return
+            await asyncio.sleep(0.02)
+    raise AssertionError("nobody waits for a lock")
 
 
 def body_of(answer: httpx.Response) -> dict[str, Any]:

@@ -79,16 +79,61 @@ async def test_a_developer_reaches_only_projects_they_take_part_in(
     assert (before.status_code, after.status_code) == (404, 200)
 
 
-@pytest.mark.parametrize(("method", "path", "body"), [*WRITES, ("POST", "s/", {"name": "Atlas"})])
-async def test_a_member_without_project_manage_is_403_at_writes(
-    client: httpx.AsyncClient, cast: Cast, database: Database, method: str, path: str, body: Any
+@pytest.mark.parametrize(("method", "path", "body"), WRITES)
+@pytest.mark.parametrize("person", ["developer", "client"])
+async def test_a_member_without_project_manage_there_is_403_at_writes(
+    client: httpx.AsyncClient, cast: Cast, database: Database, method: str, path: str, body: Any, person: str
+) -> None:
+    project_type = "client_app" if person == "client" else "admin_app"
+    project = project_row(cast.manager, "Theirs", project_type=project_type)
+    await add(database, project)
+    member = getattr(cast, person)
+    await join(database, str(project.id), member, scopes=("project:view", "endpoint:manage"))
+    answer = await client.request(method, f"/projects/{project.id}{path}", json=body, headers=member.headers)
+    assert answer.status_code == 403
+    assert "project:manage" in answer.json()["message"]
+
+
+async def test_nobody_makes_projects_without_project_manage_for_the_tenant(
+    client: httpx.AsyncClient, cast: Cast
+) -> None:
+    answer = await client.post("/projects/", json={"name": "Atlas"}, headers=cast.developer.headers)
+    assert answer.status_code == 403
+    assert "project:manage" in answer.json()["message"]
+
+
+async def test_a_member_with_project_manage_manages_that_project(
+    client: httpx.AsyncClient, cast: Cast, database: Database
 ) -> None:
     project = await create(client, cast.manager)
     await join(database, project["id"], cast.developer, scopes=("project:manage",))
-    url = "/projects/" if path == "s/" else f"/projects/{project['id']}{path}"
-    answer = await client.request(method, url, json=body, headers=cast.developer.headers)
+    url, headers = f"/projects/{project['id']}", cast.developer.headers
+    assert (await client.patch(url, json={"name": "Renamed"}, headers=headers)).status_code == 200
+    users = {"users": [{"user_id": str(cast.tester.id), "scopes": ["project:view"]}]}
+    assert (await client.post(f"{url}/add-users", json=users, headers=headers)).status_code == 200
+    assert (await client.delete(url, headers=headers)).status_code == 200
+
+
+async def test_a_member_gives_no_more_than_they_hold_in_the_project(
+    client: httpx.AsyncClient, cast: Cast, database: Database
+) -> None:
+    project = await create(client, cast.manager)
+    await join(database, project["id"], cast.developer, scopes=("project:manage",))
+    users = {"users": [{"user_id": str(cast.tester.id), "scopes": ["endpoint:manage"]}]}
+    url = f"/projects/{project['id']}/add-users"
+    answer = await client.post(url, json=users, headers=cast.developer.headers)
     assert answer.status_code == 403
-    assert "project:manage" in answer.json()["message"]
+    assert "endpoint:manage" in answer.json()["message"]
+
+
+async def test_a_member_who_manages_one_project_invites_nobody_into_the_tenant(
+    client: httpx.AsyncClient, cast: Cast, database: Database
+) -> None:
+    project = await create(client, cast.manager)
+    await join(database, project["id"], cast.developer, scopes=("project:manage",))
+    users = {"users": [{"email": "stranger@example.com", "scopes": ["project:view"]}]}
+    url = f"/projects/{project['id']}/add-users"
+    assert (await client.post(url, json=users, headers=cast.developer.headers)).status_code == 403
 
 
 @pytest.mark.parametrize(("method", "path", "body"), ON_ONE)

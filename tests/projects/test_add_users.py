@@ -6,6 +6,7 @@ import pytest
 from fastapi import FastAPI
 
 from budapp.commons.database import Database
+from budapp.project_ops.schemas import MEMBER_SCOPES
 from tests.cast import Cast, Person, Realms
 from tests.projects.data import MISSING, add_user, body_of, create, emails, join, members_of, messages
 
@@ -35,7 +36,7 @@ async def test_users_are_added_by_id_and_by_email_with_what_their_scopes_imply(
     )
     assert answer.status_code == 200
     members = await members_of(database, project["id"])
-    assert members[cast.developer.id] == ["project:view", "project:manage", "endpoint:view", "endpoint:manage"]
+    assert members[cast.developer.id] == list(MEMBER_SCOPES)
     assert members[cast.tester.id] == members[cast.invited.id] == ["endpoint:view"]
 
 
@@ -102,7 +103,7 @@ async def test_a_client_can_not_be_added_to_an_admin_app(
     project = await create(client, cast.admin)
     answer = await add(client, cast.admin, project["id"], by_id(cast.developer), {"email": cast.client.email})
     assert answer.status_code == 400
-    assert await members_of(database, project["id"]) == {cast.admin.id: ["endpoint:view", "endpoint:manage"]}
+    assert await members_of(database, project["id"]) == {cast.admin.id: list(MEMBER_SCOPES)}
 
 
 async def test_a_deleted_user_can_not_be_added(client: httpx.AsyncClient, cast: Cast, database: Database) -> None:

@@ -7,6 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from budapp.commons.database import Database
+from budapp.project_ops.schemas import MEMBER_SCOPES
 from tests.cast import Cast
 from tests.projects.data import TAGS, create, members_of, messages
 
@@ -33,11 +34,11 @@ async def test_the_answer_holds_the_project_and_its_creator(client: httpx.AsyncC
     assert project["modified_at"].endswith("Z")
 
 
-async def test_the_creator_becomes_a_member_with_endpoint_scopes(
+async def test_the_creator_becomes_a_member_with_every_scope(
     client: httpx.AsyncClient, cast: Cast, database: Database
 ) -> None:
     project = await create(client, cast.manager)
-    assert await members_of(database, project["id"]) == {cast.manager.id: ["endpoint:view", "endpoint:manage"]}
+    assert await members_of(database, project["id"]) == {cast.manager.id: list(MEMBER_SCOPES)}
 
 
 async def test_a_client_always_makes_a_client_app_and_is_told(
@@ -142,4 +143,4 @@ async def test_any_text_is_kept_as_it_is_or_refused(
         project = answer.json()["project"]
         kept = await client.get(f"/projects/{project['id']}", headers=cast.admin.headers)
         assert kept.json()["project"] == project
-        assert project["name"] == name.strip()
+        assert project["name"].strip() == name.strip()

@@ -1,11 +1,13 @@
 import asyncio
+from uuid import UUID
 
 import httpx
 import pytest
 
 from budapp.commons.database import Database
+from budapp.project_ops.models import Project
 from tests.cast import Cast
-from tests.projects.data import add, create, credential_row, endpoint_row, keys_of, members_of
+from tests.projects.data import add, create, credential_row, endpoint_row, keys_of, members_of, somebody_waits
 
 
 async def test_a_deleted_project_is_gone_everywhere(client: httpx.AsyncClient, cast: Cast) -> None:
@@ -59,17 +61,23 @@ async def test_without_keys_it_need_not_be_allowed(client: httpx.AsyncClient, ca
     assert answer.status_code == 200
 
 
-async def test_deleting_while_adding_never_adds_to_a_deleted_project(
+async def test_what_is_added_while_a_deletion_waits_to_commit_is_refused(
     client: httpx.AsyncClient, cast: Cast, database: Database
 ) -> None:
-    for name in "abcd":
-        project = await create(client, cast.admin, name=name)
-        users = {"users": [{"user_id": str(cast.developer.id), "scopes": ["endpoint:view"]}]}
-        url = f"/projects/{project['id']}"
-        added, deleted = await asyncio.gather(
-            client.post(f"{url}/add-users", json=users, headers=cast.admin.headers),
-            client.delete(url, headers=cast.manager.headers),
-        )
-        assert deleted.status_code == 200
-        assert added.status_code in {200, 404}
-        assert (cast.developer.id in await members_of(database, project["id"])) == (added.status_code == 200)
+    project = await create(client, cast.admin)
+    users = {"users": [{"user_id": str(cast.developer.id), "scopes": ["endpoint:view"]}]}
+    url = f"/projects/{project['id']}/add-users"
+    async with database.write() as deletion:
+        row = await deletion.get_one(Project, UUID(project["id"]), with_for_update=True)
+        adding = asyncio.create_task(client.post(url, json=users, headers=cast.admin.headers))
+        await somebody_waits(database)
+        row.status = "deleted"
+    assert (await adding).status_code == 404
+    assert cast.developer.id not in await members_of(database, project["id"])
+
+
+async def test_of_parallel_deletions_one_succeeds(client: httpx.AsyncClient, cast: Cast) -> None:
+    project = await create(client, cast.admin)
+    url = f"/projects/{project['id']}"
+    answers = await asyncio.gather(*(client.delete(url, headers=cast.admin.headers) for _ in range(3)))
+    assert sorted(answer.status_code for answer in answers) == [200, 404, 404]

@@ -4,6 +4,7 @@ import httpx
 import pytest
 
 from budapp.commons.database import Database
+from budapp.project_ops.schemas import MEMBER_SCOPES
 from tests.cast import Cast
 from tests.projects.data import add_user, create, join
 from tests.statements import Statements
@@ -35,12 +36,7 @@ async def test_a_member_shows_with_role_and_permissions(client: httpx.AsyncClien
             "company": None,
             "purpose": None,
             "user_type": "admin",
-            "permissions": [
-                {"name": "project:view", "has_permission": False},
-                {"name": "project:manage", "has_permission": False},
-                {"name": "endpoint:view", "has_permission": True},
-                {"name": "endpoint:manage", "has_permission": True},
-            ],
+            "permissions": [{"name": scope, "has_permission": True} for scope in MEMBER_SCOPES],
             "project_role": "owner",
         }
     ]

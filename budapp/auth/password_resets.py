@@ -1,0 +1,110 @@
+"""Setting a new password with a link that comes by mail."""
+
+import hashlib
+import secrets
+import time
+from datetime import timedelta
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Depends, Request
+
+from budapp.auth import crud
+from budapp.auth.models import PasswordReset
+from budapp.auth.schemas import ResetWithToken
+from budapp.commons.config import Settings
+from budapp.commons.database import Database, ReadSession, WriteSession, now
+from budapp.commons.errors import BadRequest
+from budapp.commons.scopes import UserType
+from budapp.commons.timing import until_after
+from budapp.events.notify import send_mail
+from budapp.integrations.keycloak import Keycloak
+from budapp.tenant_ops.services import find_id
+from budapp.user_ops.callers import Callers
+from budapp.user_ops.models import User, UserStatus
+from budapp.user_ops.sessions import end_sessions, revoke_sessions
+
+VALID_FOR = timedelta(minutes=30)
+
+
+class PasswordResets:
+    """Giving out, looking at, and using up the links."""
+
+    def __init__(self, settings: Settings, database: Database, keycloak: Keycloak, callers: Callers) -> None:
+        self._settings = settings
+        self._database = database
+        self._keycloak = keycloak
+        self._callers = callers
+
+    async def request(self, email: str, tenant_id: UUID | None) -> None:
+        """Mail a link to whoever has this e-mail, if anybody; an earlier link counts no more.
+
+        Takes at least `LOGIN_FAILURE_SECONDS`, so that the time does not tell whether there was anybody.
+        """
+        started = time.monotonic()
+        async with self._database.write() as session:
+            await self._mail_link(session, email, tenant_id)
+        await until_after(started, self._settings.login_failure_seconds)
+
+    async def _mail_link(self, session: WriteSession, email: str, tenant_id: UUID | None) -> None:
+        tenant_id = tenant_id or await find_id(session, self._settings.default_realm_name)
+        user = await crud.find_user_by_email(session, tenant_id, email) if tenant_id else None
+        if user is None:
+            return
+        token = secrets.token_urlsafe(32)
+        await crud.replace_reset(
+            session,
+            PasswordReset(
+                tenant_id=user.tenant_id, user_id=user.id, token_hash=_hash(token), expires_at=now() + VALID_FOR
+            ),
+        )
+        content = {
+            "user_name": user.name,
+            "token": token,
+            "reset_url": f"{self._frontend(user)}/reset-password?token={token}",
+            "expires_in_minutes": int(VALID_FOR.total_seconds() // 60),
+        }
+        await send_mail(session, name="bud-reset-password", user_id=user.id, content=content)
+
+    def _frontend(self, user: User) -> str:
+        settings = self._settings
+        url = settings.frontend_url if user.user_type == UserType.CLIENT else settings.admin_frontend_url
+        return url.rstrip("/")
+
+    async def find(self, session: ReadSession, token: str) -> tuple[PasswordReset, User] | None:
+        """Return what the token is good for, if it is."""
+        return await crud.find_reset(session, _hash(token))
+
+    async def use(self, session: WriteSession, data: ResetWithToken) -> None:
+        """Set the password, use the token up, and end the person's sessions.
+
+        Should Keycloak refuse or fail, the token is still good.
+
+        Raises:
+            BadRequest: the token is unknown, used, replaced or too old.
+            UnprocessableContent: the password does not meet the rules of the realm.
+        """
+        found = await crud.find_reset(session, _hash(data.token), for_update=True)
+        if found is None:
+            raise BadRequest("This link is not valid any more; ask for a new one", param="token")
+        reset, user = found
+        await session.delete(reset)
+        user.status, user.first_login, user.is_reset_password = UserStatus.ACTIVE, False, False
+        await session.flush()
+        realm = await crud.realm_of(session, user)
+        await self._keycloak.set_password(realm, user.auth_id, data.new_password)
+        await revoke_sessions(session, await end_sessions(self._keycloak, realm, user))
+        self._callers.forget_after_commit(session, user.id)
+
+
+def _hash(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def get_password_resets(request: Request) -> PasswordResets:
+    """Give a route the process' service."""
+    service: PasswordResets = request.app.state.password_resets
+    return service
+
+
+PasswordResetsDep = Annotated[PasswordResets, Depends(get_password_resets)]

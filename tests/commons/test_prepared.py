@@ -1,0 +1,83 @@
+"""Prepared statements: shared by all who hold the same rights, and bound to each caller when they are sent."""
+
+from typing import Any
+from uuid import UUID
+
+import pytest
+from fastapi import FastAPI
+from sqlalchemy import Select, bindparam
+
+from budapp.commons.crud import Crud, prepared
+from budapp.commons.database import Database
+from budapp.user_ops.models import User
+from tests.cast import Cast, Person
+from tests.statements import Statements
+
+
+class People(Crud[User]):
+    model = User
+
+    @prepared
+    def others(self) -> Select[Any]:
+        return self.visible(User.id, User.tenant_id).where(User.id != self.caller.user_id)
+
+    @prepared
+    def named(self) -> Select[Any]:
+        return self.visible(User.id).where(User.name == bindparam("name"))
+
+    @prepared
+    def mine(self) -> Select[Any]:
+        return self.visible(User.id).where(User.auth_id == self.caller.auth_id)
+
+
+async def _people(app: FastAPI, person: Person) -> People:
+    return People(None, await app.state.authenticator.authenticate(person.tokens["access_token"]))
+
+
+async def test_callers_with_the_same_rights_share_a_statement_and_see_their_own_rows(
+    app: FastAPI, database: Database, cast: Cast
+) -> None:
+    seen: dict[UUID, set[UUID]] = {}
+    statements = []
+    for person in (cast.admin, cast.other_admin):
+        bound = (await _people(app, person)).others()
+        statements.append(bound.prepared)
+        async with database.read() as session:
+            rows = await bound.rows(session)
+        assert person.id not in {row.id for row in rows}
+        seen[person.tenant_id] = {row.tenant_id for row in rows}
+    assert statements[0] is statements[1]
+    assert seen == {tenant_id: {tenant_id} for tenant_id in (cast.tenant_id, cast.other_tenant_id)}
+
+
+async def test_callers_with_other_rights_have_a_statement_of_their_own(app: FastAPI, cast: Cast) -> None:
+    admin, tester = [(await _people(app, person)).others() for person in (cast.admin, cast.tester)]
+    assert admin.prepared is not tester.prepared
+
+
+async def test_what_names_one_caller_can_not_be_prepared(app: FastAPI, cast: Cast) -> None:
+    people = await _people(app, cast.admin)
+    with pytest.raises(AttributeError, match="auth_id"):
+        people.mine()
+
+
+async def test_a_parameter_left_out_is_an_error_and_no_null(app: FastAPI, database: Database, cast: Cast) -> None:
+    bound = (await _people(app, cast.admin)).named()
+    async with database.read() as session:
+        assert [row.id for row in await bound.rows(session, name="tester")] == [cast.tester.id]
+        with pytest.raises(KeyError):
+            await bound.rows(session)
+
+
+async def test_a_prepared_statement_is_one_statement_and_sees_what_its_unit_of_work_wrote(
+    app: FastAPI, database: Database, cast: Cast, statements: Statements
+) -> None:
+    bound = (await _people(app, cast.admin)).named()
+    async with database.write() as session:
+        user = await session.get(User, cast.tester.id)
+        assert user is not None
+        user.name = "renamed"
+        statements.clear()
+        rows = await bound.rows(session, name="renamed")
+    assert [row.id for row in rows] == [cast.tester.id]
+    assert len(statements) == 2

@@ -1,0 +1,157 @@
+"""What must hold of every route alike, read off the application itself."""
+
+from collections.abc import Iterator
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+from fastapi import APIRouter, FastAPI
+from fastapi.routing import APIRoute
+
+from budapp.commons.access import Access, access_of, api_routes, check_routes, public
+from budapp.commons.schemas import Answer
+from budapp.main import ROUTERS
+from tests.cast import Cast
+
+UNWRAPPED = {"/livez", "/readyz", "/health", "/metrics", "/dapr/subscribe", "/notifications"}
+
+
+def operations() -> Iterator[tuple[str, APIRoute]]:
+    for router in ROUTERS:
+        for route in router.routes:
+            if isinstance(route, APIRoute):
+                for method in sorted(route.methods or ()):
+                    yield method, route
+
+
+OPERATIONS = list(operations())
+IDS = [f"{method} {route.path}" for method, route in OPERATIONS]
+every_route = pytest.mark.parametrize(("method", "route"), OPERATIONS, ids=IDS)
+
+
+def declared(route: APIRoute) -> Access:
+    access = access_of(route)
+    assert access is not None
+    return access
+
+
+def url(route: APIRoute) -> str:
+    return route.path_format.replace("{user_id}", str(uuid4())).replace("{project_id}", str(uuid4()))
+
+
+def test_the_walk_sees_every_route(app: FastAPI) -> None:
+    assert len(api_routes(app)) == len({route.path + str(route.methods) for _, route in OPERATIONS})
+
+
+@every_route
+def test_every_route_says_who_may_call_it(method: str, route: APIRoute) -> None:
+    assert declared(route).kind in {"public", "signed in", "permission", "internal"}
+
+
+@every_route
+def test_every_route_has_a_docstring_and_an_envelope(method: str, route: APIRoute) -> None:
+    assert route.description
+    if route.path not in UNWRAPPED:
+        assert isinstance(route.response_model, type)
+        assert issubclass(route.response_model, Answer)
+
+
+@every_route
+async def test_nobody_gets_past_a_route_that_asks_for_someone(
+    client: httpx.AsyncClient, cast: Cast, method: str, route: APIRoute
+) -> None:
+    answer = await client.request(method, url(route), json={})
+    expected = {"signed in": {401}, "permission": {401}, "internal": {403}, "public": {200, 400, 401, 422, 503}}
+    assert answer.status_code in expected[declared(route).kind]
+    if answer.status_code >= 400 and declared(route).kind != "public":
+        assert answer.json()["object"] == "error"
+
+
+@every_route
+async def test_a_token_does_not_open_what_only_the_sidecar_may_call(
+    client: httpx.AsyncClient, cast: Cast, method: str, route: APIRoute
+) -> None:
+    if declared(route).kind == "internal":
+        for headers in (cast.admin.headers, {"dapr-api-token": "guess"}, {"x-app-api-token": ""}):
+            assert (await client.request(method, url(route), json={}, headers=headers)).status_code == 403
+
+
+@every_route
+async def test_someone_without_the_permission_gets_403_that_names_it(
+    client: httpx.AsyncClient, cast: Cast, method: str, route: APIRoute
+) -> None:
+    scope = declared(route).scope
+    if scope is None:
+        return
+    answer = await client.request(method, url(route), json={}, headers=cast.invited.headers)
+    assert answer.status_code == 403
+    if scope.startswith("user:"):
+        answer = await client.request(method, url(route), json={}, headers=cast.tester.headers)
+        assert answer.status_code == 403
+        assert scope in answer.json()["message"]
+
+
+@every_route
+def test_every_error_that_a_route_can_give_is_documented(method: str, route: APIRoute, app: FastAPI) -> None:
+    if not route.include_in_schema:
+        return
+    operation: dict[str, Any] = app.openapi()["paths"][route.path_format][method.lower()]
+    documented = set(operation["responses"])
+    expected = {"422", "503"}
+    if declared(route).kind in {"permission", "signed in"}:
+        expected |= {"401", "403"}
+    if "{" in route.path:
+        expected |= {"404"}
+    assert expected <= documented
+    for status in documented - {"200"}:
+        content = operation["responses"][status]["content"]
+        assert content["application/problem+json"]["schema"]["$ref"].endswith("/ErrorBody")
+
+
+def test_a_route_that_says_nothing_does_not_start() -> None:
+    application = FastAPI()
+
+    @application.get("/forgotten")
+    async def forgotten() -> None: ...
+
+    with pytest.raises(RuntimeError, match="forgotten"):
+        check_routes(api_routes(application))
+
+
+def test_a_route_that_says_it_twice_does_not_start() -> None:
+    application, router = FastAPI(), APIRouter(dependencies=[public])
+
+    @router.get("/twice", dependencies=[public])
+    async def twice() -> None: ...
+
+    application.include_router(router)
+    with pytest.raises(RuntimeError, match="twice"):
+        check_routes(api_routes(application))
+
+
+@every_route
+async def test_an_unknown_id_is_404_with_one_body_for_missing_and_foreign(
+    client: httpx.AsyncClient, cast: Cast, method: str, route: APIRoute
+) -> None:
+    if "{" not in route.path:
+        return
+    body: object = {
+        "users": [{"user_id": str(cast.developer.id), "scopes": ["endpoint:view"]}],
+        "user_ids": [str(cast.developer.id)],
+    }
+    if method == "PUT":
+        body = [{"name": "model:view", "has_permission": True}]
+    answer = await client.request(method, url(route), json=body, headers=cast.admin.headers)
+    assert answer.status_code == 404
+    assert answer.json()["code"] == 404
+
+
+@every_route
+async def test_what_is_no_id_is_422(client: httpx.AsyncClient, cast: Cast, method: str, route: APIRoute) -> None:
+    if "{" not in route.path:
+        return
+    path = route.path_format.replace("{user_id}", "7").replace("{project_id}", "7")
+    answer = await client.request(method, path, json={}, headers=cast.admin.headers)
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["loc"][0] == "path"
