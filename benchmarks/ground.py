@@ -1,0 +1,156 @@
+"""What both servers stand on: a database of their own, a realm for each tenant, people and projects."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from uuid import UUID
+
+import asyncpg
+from alembic import command
+from uuid_utils.compat import uuid7
+
+from budapp.cli import alembic_config
+from budapp.commons.config import Settings
+from budapp.commons.database import Database, database_url
+from budapp.commons.errors import NotFound
+from budapp.commons.scopes import UserRole, UserType
+from budapp.integrations.keycloak import Keycloak, NewUser
+from budapp.tenant_ops.services import ensure_tenant
+from budapp.user_ops.models import User, UserStatus
+
+_PASSWORD = "Correct-Horse-1"
+_MEMBERS = 4
+
+_PROJECTS = """
+insert into project (id, tenant_id, name, description, tags, status, project_type, benchmark, created_by,
+                     created_at, modified_at)
+select gen_random_uuid(), $1, 'project ' || n, 'what it is for, in a line of text',
+       '[{"name": "tag", "color": "#E57333"}]', 'active', 'admin_app', false, $2,
+       now() - n * interval '1 minute', now()
+from generate_series(1, $3::int) n
+"""
+_MEMBERSHIPS = """
+insert into project_member (id, tenant_id, project_id, user_id, scopes, created_at, modified_at)
+select gen_random_uuid(), $1, p.id, u.id, '{endpoint:view,endpoint:manage}', now(), now()
+from project p join "user" u on u.tenant_id = p.tenant_id
+where p.tenant_id = $1
+"""
+_ENDPOINTS = """
+insert into endpoint (id, tenant_id, name, project_id, model_id, url, namespace, status, created_by, active_replicas,
+                      total_replicas, number_of_nodes, supported_endpoints, cache_enabled, is_deprecated, is_published,
+                      created_at, modified_at)
+select gen_random_uuid(), $1, 'endpoint ' || n, p.id, gen_random_uuid(), 'http://model', 'namespace', 'running', $2,
+       1, 1, 1, '{}', false, false, false, now(), now()
+from project p, generate_series(1, 2) n
+where p.tenant_id = $1
+"""
+
+
+@dataclass(frozen=True)
+class TenantGround:
+    """A tenant with its projects, and a signed-in administrator."""
+
+    realm: str
+    client_id: str
+    token: str
+    project_id: UUID
+
+
+@asynccontextmanager
+async def prepared(settings: Settings, sizes: tuple[int, ...]) -> AsyncIterator[list[TenantGround]]:
+    """Make the database and a tenant with each number of projects; all of it goes away at the end."""
+    keycloak = Keycloak(settings)
+    await _remake_database(settings)
+    await asyncio.to_thread(_migrate, settings)
+    database = Database(settings)
+    realms = [f"{settings.default_realm_name}-{size}" for size in sizes]
+    try:
+        yield [
+            await _tenant(database, keycloak, settings, realm, size) for realm, size in zip(realms, sizes, strict=True)
+        ]
+    finally:
+        for realm in realms:
+            await _delete_realm(keycloak, realm)
+        await keycloak.close()
+        await database.dispose()
+        await _admin(settings, f'drop database if exists "{settings.psql_db_name}" with (force)')
+
+
+def dsn(settings: Settings, name: str | None = None) -> str:
+    url = database_url(settings).set(drivername="postgresql", database=name or settings.psql_db_name)
+    return url.render_as_string(hide_password=False)
+
+
+async def _admin(settings: Settings, *statements: str) -> None:
+    connection = await asyncpg.connect(dsn(settings, "postgres"))
+    try:
+        for statement in statements:
+            await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+async def _remake_database(settings: Settings) -> None:
+    name = settings.psql_db_name
+    await _admin(settings, f'drop database if exists "{name}" with (force)', f'create database "{name}"')
+
+
+def _migrate(settings: Settings) -> None:
+    config = alembic_config()
+    config.attributes["url"] = database_url(settings)
+    command.upgrade(config, "head")
+
+
+async def _tenant(database: Database, keycloak: Keycloak, settings: Settings, realm: str, size: int) -> TenantGround:
+    await _delete_realm(keycloak, realm)
+    async with database.write() as session:
+        tenant = await ensure_tenant(
+            session, keycloak, database.encryption, name=realm, realm=realm, client_id=settings.default_client_name
+        )
+    _, client = await keycloak.ensure_client(realm, settings.default_client_name)
+    email = "bench@example.com"
+    account = NewUser(email, "bench", _PASSWORD, [UserRole.SUPER_ADMIN])
+    auth_id = await keycloak.create_user(realm, account)
+    users = [_user(tenant.id, auth_id, email)]
+    users += [_user(tenant.id, str(uuid7()), f"member{n}@example.com") for n in range(1, _MEMBERS)]
+    async with database.write() as session:
+        session.add_all(users)
+    project_id = await _fill(settings, tenant.id, users[0].id, size)
+    tokens = await keycloak.sign_in(client, email, _PASSWORD, remember=False)
+    return TenantGround(realm, client.client_id, tokens["access_token"], project_id)
+
+
+async def _delete_realm(keycloak: Keycloak, realm: str) -> None:
+    with suppress(NotFound):
+        await keycloak.delete_realm(realm)
+
+
+def _user(tenant_id: UUID, auth_id: str, email: str) -> User:
+    return User(
+        id=uuid7(),
+        tenant_id=tenant_id,
+        auth_id=auth_id,
+        name=email.partition("@")[0],
+        email=email,
+        role=UserRole.SUPER_ADMIN,
+        user_type=UserType.ADMIN,
+        status=UserStatus.ACTIVE,
+        color="#E57333",
+        first_login=False,
+        is_reset_password=False,
+    )
+
+
+async def _fill(settings: Settings, tenant_id: UUID, user_id: UUID, size: int) -> UUID:
+    connection = await asyncpg.connect(dsn(settings))
+    try:
+        await connection.execute(_PROJECTS, tenant_id, user_id, size)
+        await connection.execute(_MEMBERSHIPS, tenant_id)
+        await connection.execute(_ENDPOINTS, tenant_id, user_id)
+        await connection.execute("vacuum (analyze)")
+        newest = "select id from project where tenant_id = $1 order by created_at desc limit 1"
+        project_id: UUID = await connection.fetchval(newest, tenant_id)
+    finally:
+        await connection.close()
+    return project_id
