@@ -4,24 +4,27 @@ import argparse
 import os
 import signal
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 
 from . import docker, env_file, native, settings
 from .console import StackError, Stopwatch, say
-from .python_env import PROJECT_PYTHON
+from .python_env import PROJECT_PYTHON, Workshop
 from .settings import ROOT, SAMPLE, Settings, shown
 from .summary import summary
 from .supervise import Supervisor
+from .toolbox import OASDIFF, go_program
 
 _INTERRUPTED = 130
+_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def main() -> int:
     """Run a command; errors that the user can do something about are printed without a traceback."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _interrupt)
+    for number in _STOP_SIGNALS:
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup ignores it
+            signal.signal(number, _interrupt)
     arguments = _arguments()
     command: Callable[[argparse.Namespace], int] = arguments.command
     try:
@@ -148,7 +151,7 @@ def _stay(run: native.Run) -> int:
 
 def _undo(run: native.Run) -> None:
     """Stop what this call started, whatever else the user presses."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in _STOP_SIGNALS:
         signal.signal(number, signal.SIG_IGN)
     if run.launched_supervisor or run.started:
         say(f"\nStopping the {run.settings.name}")
@@ -179,17 +182,18 @@ def _test(arguments: argparse.Namespace) -> int:
     stop_after = arguments.stop or os.environ.get("CI", "").lower() == "true"
     try:
         with native.exclusive(loaded):
-            native.up(run, infra_only=arguments.infra_only, again=False)
-        return _pytest(loaded, arguments.rest)
+            tools = native.up(run, infra_only=arguments.infra_only, again=False)
+            oasdiff = go_program(Workshop(settings.cache_folder(), loaded.logs), OASDIFF)
+        return _pytest(loaded, {"DAPRD": str(tools.daprd), "OASDIFF": str(oasdiff)}, arguments.rest)
     finally:
         if stop_after:
             with native.exclusive(loaded):
                 native.stop(loaded)
 
 
-def _pytest(loaded: Settings, rest: Sequence[str]) -> int:
+def _pytest(loaded: Settings, programs: Mapping[str, str], rest: Sequence[str]) -> int:
+    """Run pytest; some tests start programs of their own, and find them by these variables."""
     workers = str(len(os.sched_getaffinity(0)))
-    paths = [] if any((ROOT / word.partition("::")[0]).exists() for word in rest) else ["tests"]
-    command: list[str | Path] = [PROJECT_PYTHON, "-m", "pytest", "-n", workers, *paths, *rest]
-    environment = {**os.environ, "BUDAPP_ENV_FILE": str(loaded.env_file)}
+    command: list[str | Path] = [PROJECT_PYTHON, "-m", "pytest", "-n", workers, *rest]
+    environment = {**os.environ, "BUDAPP_ENV_FILE": str(loaded.env_file), **programs}
     return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode

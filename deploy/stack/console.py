@@ -39,7 +39,7 @@ def indented(text: str) -> str:
     return "\n".join(f"    {line}" for line in text.splitlines())
 
 
-def last_lines(log: Path, count: int = 15, offset: int = 0) -> str:
+def last_lines(log: Path, count: int = 15, offset: int = 0, if_empty: str = "(nothing was logged)") -> str:
     """Return the end of a log, indented; `offset` is where the present run began."""
     try:
         with log.open("rb") as file:
@@ -48,4 +48,4 @@ def last_lines(log: Path, count: int = 15, offset: int = 0) -> str:
     except OSError:
         lines = deque()
     text = b"".join(lines).decode(errors="replace").strip()
-    return indented(text or "(nothing was logged)")
+    return indented(text or if_empty)

@@ -4,8 +4,10 @@ import fcntl
 import hashlib
 import shutil
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 from .console import say
@@ -21,11 +23,12 @@ def digest(*parts: object) -> str:
 
 
 def tree_digest(*folders: Path) -> str:
-    """Return a fingerprint that changes when a Python file under the folders does."""
+    """Return a fingerprint that changes when a file under the folders does."""
     stamps = (
         f"{path}:{stat.st_mtime_ns}:{stat.st_size}"
         for folder in folders
-        for path in sorted(folder.rglob("*.py"))
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.parent.name != "__pycache__"
         for stat in [path.stat()]
     )
     return digest(*stamps)
@@ -51,15 +54,16 @@ def locked(path: Path, waiting_for: str) -> Iterator[None]:
         yield
 
 
-def cached(target: Path, build: Callable[[Path], None], *, again: bool = False) -> Path:
-    """Return the folder `target`, built first where it is missing.
+def cached(target: Path, product: str, build: Callable[[Path], None], *, again: bool = False) -> Path:
+    """Return the folder `target`, built first where it, or its most important file `product`, is missing.
 
     `build` fills a temporary folder beside it, which is renamed when it is complete.
     """
-    if target.exists() and not again:
+    if (target / product).exists() and not again:
         return target
-    with locked(target.with_name(f".{target.name}.lock"), f"another process that makes {target.name}"):
-        if target.exists() and not again:
+    lock = target.with_name(f".{target.name}.lock")
+    with _thread_lock(target), locked(lock, f"another process that makes {target.name}"):
+        if (target / product).exists() and not again:
             return target
         _remove(*target.parent.glob(f".{target.name}.tmp-*"))
         temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}.tmp-", dir=target.parent))
@@ -70,6 +74,11 @@ def cached(target: Path, build: Callable[[Path], None], *, again: bool = False) 
         finally:
             _remove(temporary)
     return target
+
+
+@cache
+def _thread_lock(_target: Path) -> threading.Lock:
+    return threading.Lock()
 
 
 def _swap(new: Path, target: Path) -> None:

@@ -85,7 +85,7 @@ def exclusive(settings: Settings) -> Iterator[None]:
         yield
 
 
-def up(run: Run, *, infra_only: bool, again: bool) -> None:
+def up(run: Run, *, infra_only: bool, again: bool) -> Tools:
     """Bring the stack up; what runs already with the same configuration is left as it is."""
     _check_platform()
     settings = run.settings
@@ -98,6 +98,7 @@ def up(run: Run, *, infra_only: bool, again: bool) -> None:
         _one_shot(settings, "migrate", "Database migrated")
         _one_shot(settings, "seed", "First data in place")
         _start(run, chosen.apps)
+    return tools
 
 
 def stop(settings: Settings) -> bool:

@@ -43,10 +43,10 @@ def run(
         )
         _commands.add(process)
         try:
-            _wait_with_progress(process, title, watch)
+            _wait_with_progress(process, title, watch, log)
         finally:
             _commands.discard(process)
-            process.terminate()
+            process.send_signal(signal.SIGINT)
     if process.returncode:
         raise StackError(f"{title} failed {watch}. The end of {shown(log)}:\n{last_lines(log)}")
 
@@ -54,15 +54,15 @@ def run(
 def interrupt_commands() -> None:
     """End what `run` waits for in other threads."""
     for process in list(_commands):
-        process.terminate()
+        process.send_signal(signal.SIGINT)
 
 
-def _wait_with_progress(process: "subprocess.Popen[bytes]", title: str, watch: Stopwatch) -> None:
+def _wait_with_progress(process: "subprocess.Popen[bytes]", title: str, watch: Stopwatch, log: Path) -> None:
     while True:
         try:
             process.wait(timeout=_PROGRESS_SECONDS)
         except subprocess.TimeoutExpired:
-            say(f"  {title}: still at it ({watch.seconds:.0f} s)")
+            say(f"  {title}: {watch.seconds:.0f} s  {last_lines(log, 1, if_empty='').strip()[:80]}".rstrip())
         else:
             return
 

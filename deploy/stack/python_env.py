@@ -40,7 +40,8 @@ def uv(shop: Workshop) -> Path:
     if own and answers(own, "--version"):
         return Path(own)
     lock = LOCKS / "uv.txt"
-    return cached(shop.cache / f"uv-{digest(lock)}", lambda folder: _fetch_uv(shop, lock, folder)) / "bin" / "uv"
+    target = shop.cache / f"uv-{digest(lock)}"
+    return cached(target, "bin/uv", lambda folder: _fetch_uv(shop, lock, folder)) / "bin" / "uv"
 
 
 def _fetch_uv(shop: Workshop, lock: Path, folder: Path) -> None:
@@ -69,7 +70,7 @@ def wheels(shop: Workshop, name: str) -> Path:
     """Return the site-packages folder of an environment that holds what `requirements/<name>.txt` pins."""
     lock = LOCKS / f"{name}.txt"
     target = shop.cache / f"{name}-{digest(lock, python_tag())}"
-    cached(target, lambda folder: _make_wheels(shop, lock, folder))
+    cached(target, "bin/python", lambda folder: _make_wheels(shop, lock, folder))
     return next((target / "lib").glob("python*/site-packages"))
 
 

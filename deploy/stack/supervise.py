@@ -132,7 +132,10 @@ class Supervisor:
 
     def start_part(self, part: Part) -> None:
         """Start a part without waiting for it."""
-        self.call("startProcess", part.name, False)
+        try:
+            self.call("startProcess", part.name, False)
+        except xmlrpc.client.Fault as fault:
+            raise StackError(f"{part.title} can't be started: {fault.faultString}. --build makes it again.") from fault
 
     def stop_part(self, part: Part) -> None:
         """Stop a part and wait for its end."""

@@ -19,6 +19,7 @@ from .settings import DEPLOY
 DAPR_VERSION = "1.14.0"
 KEYCLOAK_VERSION = "26.7.3"
 _KEYCLOAK_SHA256 = "27a6535553c3cdcd083872ba40629efafb3475e3b758e0c6f691395561dd0f1f"
+_KEYCLOAK_JAR = "lib/quarkus-run.jar"
 _MAVEN_COPY = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy"
 _OLDEST_JAVA = 17
 
@@ -46,6 +47,8 @@ DAPRD = GoProgram(
     minutes=5,
 )
 MINIO = GoProgram("minio", "github.com/minio/minio", ("-ldflags=-s -w",), minutes=4)
+OASDIFF = GoProgram("oasdiff", "github.com/oasdiff/oasdiff", ("-ldflags=-s -w",), minutes=1)
+"""Compares OpenAPI documents; only the tests need it."""
 
 
 @dataclass(frozen=True)
@@ -72,9 +75,11 @@ def install(shop: Workshop, *, with_project: bool) -> Tools:
 
 
 def _install(pool: ThreadPoolExecutor, shop: Workshop, *, with_project: bool) -> Tools:
+    if shop.again or not (_keycloak_folder(shop) / _KEYCLOAK_JAR).exists():
+        _maven(shop)  # Better told now than after minutes of building.
     environment = pool.submit(project, shop) if with_project else None
     servers, java = pool.submit(_servers, shop), pool.submit(find_java, shop)
-    daprd, minio = pool.submit(_go_program, shop, DAPRD), pool.submit(_go_program, shop, MINIO)
+    daprd, minio = pool.submit(go_program, shop, DAPRD), pool.submit(go_program, shop, MINIO)
     keycloak = pool.submit(lambda: _keycloak(shop, java.result()))
     if environment:
         environment.result()
@@ -98,17 +103,19 @@ def _servers(shop: Workshop) -> Path:
     return packages
 
 
-def _go_program(shop: Workshop, program: GoProgram) -> Path:
+def go_program(shop: Workshop, program: GoProgram) -> Path:
+    """Return where the program is, built now if it is not in the cache."""
     key = digest(*program.flags, program.module / "go.mod", program.module / "go.sum")
     target = shop.cache / f"{program.name}-{key}"
-    return cached(target, lambda folder: _build(shop, program, folder), again=shop.again) / program.name
+    cached(target, program.name, lambda folder: _build(shop, program, folder), again=shop.again)
+    return target / program.name
 
 
 def _build(shop: Workshop, program: GoProgram, folder: Path) -> None:
     go, watch = _find_go(shop, program), Stopwatch()
     say(f"Building {program.name}, once: about {program.minutes} minutes")
     output = folder / program.name
-    build: Command = [go, "build", "-trimpath", "-buildvcs=false", *program.flags, "-o", output, program.package]
+    build: Command = [go, "build", "-v", "-trimpath", "-buildvcs=false", *program.flags, "-o", output, program.package]
     run(f"Building {program.name}", build, shop.logs / f"build-{program.name}.log", cwd=program.module)
     say(f"{program.name} built {watch}")
 
@@ -145,8 +152,12 @@ def _output(*command: str) -> str:
 
 
 def _keycloak(shop: Workshop, java: Path) -> Path:
-    target = shop.cache / f"keycloak-{KEYCLOAK_VERSION}"
-    return cached(target, lambda folder: _make_keycloak(shop, java, folder), again=shop.again)
+    target = _keycloak_folder(shop)
+    return cached(target, _KEYCLOAK_JAR, lambda folder: _make_keycloak(shop, java, folder), again=shop.again)
+
+
+def _keycloak_folder(shop: Workshop) -> Path:
+    return shop.cache / f"keycloak-{KEYCLOAK_VERSION}"
 
 
 def _make_keycloak(shop: Workshop, java: Path, folder: Path) -> None:

@@ -29,11 +29,17 @@ class Part:
 
 def answers_http(port: int, path: str) -> bool:
     """Return whether an HTTP server on this machine answers a GET with success."""
+    return 200 <= http_status(port, path) < 300
+
+
+def http_status(port: int, path: str, form: str | None = None) -> int:
+    """Return the status of a GET, or of a POST of a form; 0 where nothing answers."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    headers = {"Content-Type": "application/x-www-form-urlencoded"} if form else {}
     try:
-        connection.request("GET", path)
-        return 200 <= connection.getresponse().status < 300
+        connection.request("POST" if form else "GET", path, form, headers)
+        return connection.getresponse().status
     except (OSError, http.client.HTTPException):
-        return False
+        return 0
     finally:
         connection.close()

@@ -78,6 +78,7 @@ def _prepare(settings: Settings, programs: Path, data: Path) -> None:
     if not (data / "PG_VERSION").exists():
         _initialise(programs, data)
     _end_leftover(data)
+    data.chmod(0o700)  # The server accepts nothing else, and a chmod of the whole checkout is soon done.
     mark = settings.state / "postgres.applied"
     if not mark.exists() or mark.read_text() != _wanted(settings):
         _apply(settings, programs, data)

@@ -2,11 +2,13 @@
 
 import socket
 from pathlib import Path
+from urllib.parse import urlencode
 
+from ..console import StackError
 from ..files import write_private
-from ..settings import Settings
+from ..settings import Settings, shown
 from ..toolbox import Tools
-from .part import Part, answers_http
+from .part import Part, answers_http, http_status
 
 _JAVA_OPENED = ("java.util", "java.util.concurrent", "java.security")
 
@@ -101,7 +103,7 @@ def keycloak(settings: Settings, tools: Tools) -> Part:
             f"--http-port={port}",
             f"--http-management-port={management}",
         ],
-        ready=lambda: answers_http(management, "/health/ready"),
+        ready=lambda: answers_http(management, "/health/ready") and _knows_administrator(settings),
         ports={"KEYCLOAK_PORT": port, "KEYCLOAK_MANAGEMENT_PORT": management},
         environment={
             "KC_BOOTSTRAP_ADMIN_USERNAME": settings["KEYCLOAK_ADMIN_USERNAME"],
@@ -111,6 +113,29 @@ def keycloak(settings: Settings, tools: Tools) -> Part:
         seconds=180,
         version=str(tools.keycloak.stat().st_mtime_ns),
     )
+
+
+def _knows_administrator(settings: Settings) -> bool:
+    """Return whether the administrator can sign in.
+
+    Raises:
+        StackError: Keycloak has another password; it takes the one in the settings at its first start only.
+    """
+    fields = {
+        "grant_type": "password",
+        "client_id": "admin-cli",
+        "username": settings["KEYCLOAK_ADMIN_USERNAME"],
+        "password": settings["KEYCLOAK_ADMIN_PASSWORD"],
+    }
+    path = f"/realms/{settings['KEYCLOAK_REALM_NAME']}/protocol/openid-connect/token"
+    status = http_status(settings.port("KEYCLOAK_PORT"), path, urlencode(fields))
+    if status in {400, 401}:
+        raise StackError(
+            "Keycloak refuses KEYCLOAK_ADMIN_USERNAME and KEYCLOAK_ADMIN_PASSWORD: it has those of its first start.\n"
+            f"Put them back into {shown(settings.env_file)}; or stop the stack and remove "
+            f"{shown(settings.state / 'keycloak' / 'data')}, and with it all its users."
+        )
+    return status == 200
 
 
 def _java_options(home: Path) -> list[str]:
