@@ -36,6 +36,7 @@ def settings(run_id: str) -> Settings:
         psql_db_name=f"test-{run_id}",
         default_realm_name=f"test-{run_id}-a",
         keycloak_access_token_lifespan_seconds=3600,
+        bud_notify_app_id=f"notify-{run_id}",  # mDNS would mix a test's own sidecar up with the stack's
         keycloak_timeout_seconds=60,
         login_failure_seconds=0.5,
         refresh_reuse_seconds=2,

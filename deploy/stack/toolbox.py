@@ -113,7 +113,7 @@ def go_program(shop: Workshop, program: GoProgram) -> Path:
 
 def _build(shop: Workshop, program: GoProgram, folder: Path) -> None:
     go, watch = _find_go(shop, program), Stopwatch()
-    say(f"Building {program.name}, once: about {program.minutes} minutes")
+    say(f"Building {program.name}, once: about {program.minutes} min")
     output = folder / program.name
     build: Command = [go, "build", "-v", "-trimpath", "-buildvcs=false", *program.flags, "-o", output, program.package]
     run(f"Building {program.name}", build, shop.logs / f"build-{program.name}.log", cwd=program.module)

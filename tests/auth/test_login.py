@@ -1,6 +1,5 @@
 import asyncio
 import time
-from statistics import median
 
 import httpx
 import pytest
@@ -50,24 +49,30 @@ async def test_every_way_to_fail_answers_the_same_body_in_the_same_time(
 ) -> None:
     for _ in range(app.state.settings.keycloak_failures_before_lock + 1):
         await app.state.auth._sign_in(Login(email=cast.tester.email, password="Wrong-Password-1"))
+    forgetful = f"forgetful-{time.time_ns()}@example.com"
+    await client.post("/auth/register", json={"name": "Forgetful", "email": forgetful, "password": PASSWORD})
     tries = {
-        "wrong password": body(cast.developer.email, "Wrong-Password-1"),
+        "wrong password": body(forgetful, "Wrong-Password-1"),
         "unknown account": body("nobody@example.com"),
         "locked account": body(cast.tester.email),
         "client where an administrator is asked for": body(cast.client.email, user_type="admin"),
         "unknown tenant": body(cast.admin.email, tenant_id="00000000-0000-4000-8000-000000000000"),
         "account of another tenant": body(cast.other_admin.email),
     }
-    bodies, times = [], []
+    bodies, quickest = [], []
     for request in tries.values():
-        started = time.monotonic()
-        answer = await client.post("/auth/login", json=request)
-        times.append(time.monotonic() - started)
-        assert answer.status_code == 400
-        bodies.append({name: value for name, value in answer.json().items() if name != "request_id"})
+        times = []
+        for _ in range(3):
+            started = time.monotonic()
+            answer = await client.post("/auth/login", json=request)
+            times.append(time.monotonic() - started)
+            assert answer.status_code == 400
+            bodies.append({name: value for name, value in answer.json().items() if name != "request_id"})
+        quickest.append(min(times))
 
     assert all(found == bodies[0] for found in bodies)
-    assert max(times) - min(times) < max(0.4, median(times))
+    assert min(quickest) >= app.state.settings.login_failure_seconds
+    assert max(quickest) - min(quickest) < 0.25
 
 
 async def test_the_other_tenants_people_sign_in_with_their_tenant_id(client: httpx.AsyncClient, cast: Cast) -> None:

@@ -107,15 +107,18 @@ async def test_the_token_does_not_lie_in_the_database(
 async def test_a_known_and_an_unknown_email_are_answered_alike_in_the_same_time(
     client: httpx.AsyncClient, someone: str, database: Database
 ) -> None:
-    bodies, times = [], []
+    bodies, quickest = [], []
     for email in (someone, "nobody@example.com"):
-        started = time.monotonic()
-        answer = await ask(client, email)
-        times.append(time.monotonic() - started)
-        bodies.append({name: value for name, value in answer.json().items() if name != "transaction_id"})
-    assert bodies[0] == bodies[1]
-    assert abs(times[0] - times[1]) < 0.25
-    assert len(await mails(database)) == 1
+        times = []
+        for _ in range(3):
+            started = time.monotonic()
+            answer = await ask(client, email)
+            times.append(time.monotonic() - started)
+            bodies.append({name: value for name, value in answer.json().items() if name != "transaction_id"})
+        quickest.append(min(times))
+    assert all(body == bodies[0] for body in bodies)
+    assert abs(quickest[0] - quickest[1]) < 0.25
+    assert len(await mails(database)) == 3
 
 
 async def test_a_deleted_user_gets_no_link(client: httpx.AsyncClient, someone: str, database: Database) -> None:

@@ -56,7 +56,7 @@ async def administrator(budapp: httpx.AsyncClient) -> dict[str, str]:
     return await sign_in(budapp, settings.super_user_email, settings.super_user_password.get_secret_value())
 
 
-async def eventually(look: Callable[[], Any], seconds: float = 20) -> Any:
+async def eventually(look: Callable[[], Any], seconds: float = 90) -> Any:
     """Return what `look` finds, as soon as it finds something."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:
