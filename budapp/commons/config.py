@@ -87,7 +87,7 @@ class Settings(BaseSettings):
     psql_db_name: str
     psql_user: str
     psql_password: SecretStr
-    psql_pool_size: int = Field(default=10, ge=1)
+    psql_pool_size: int = Field(default=20, ge=1)
     psql_timeout_seconds: float = Field(default=5, gt=0)
 
     tensorzero_redis_url: SecretStr
