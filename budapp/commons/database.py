@@ -21,6 +21,10 @@ from uuid_utils.compat import uuid7
 
 from budapp.commons.config import Settings, parse_encryption_keys
 from budapp.commons.encryption import Encryption
+from budapp.commons.errors import AppError
+from budapp.commons.logging import get_logger
+
+logger = get_logger(__name__)
 
 ReadSession = NewType("ReadSession", AsyncSession)
 WriteSession = NewType("WriteSession", ReadSession)
@@ -108,10 +112,13 @@ class Database:
                 yield WriteSession(ReadSession(session))
                 await session.commit()
             except BaseException:
-                await session.rollback()
-                await _run(session, "after_rollback")
+                try:
+                    await session.rollback()
+                finally:
+                    await _take_back(session)
                 raise
-        await _run(session, "after_commit")
+        for hook in session.info.pop("after_commit", []):
+            await hook()
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[ReadSession]:
@@ -138,9 +145,13 @@ class Database:
         await self.read_engine.dispose()
 
 
-async def _run(session: AsyncSession, moment: str) -> None:
-    for hook in session.info.pop(moment, []):
-        await hook()
+async def _take_back(session: AsyncSession) -> None:
+    """Run the hooks, the last one first; one that fails hides neither the others nor what went wrong before."""
+    for hook in reversed(session.info.pop("after_rollback", [])):
+        try:
+            await hook()
+        except AppError:
+            logger.exception("take_back_failed")
 
 
 def after_commit(session: WriteSession, hook: Hook) -> None:

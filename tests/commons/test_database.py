@@ -1,0 +1,85 @@
+"""The unit of work: what happens around commit and rollback."""
+
+import pytest
+from sqlalchemy import select, text, update
+from sqlalchemy.exc import DBAPIError
+
+from budapp.commons.database import Database, Hook, after_commit, after_rollback, release
+from budapp.commons.errors import Conflict, Unavailable
+from budapp.tenant_ops.models import Tenant
+
+
+def tenant(name: str) -> Tenant:
+    return Tenant(name=name, realm_name=name, tenant_identifier=name)
+
+
+class Hooks:
+    """Notes which hooks ran."""
+
+    def __init__(self) -> None:
+        self.ran: list[str] = []
+
+    def hook(self, name: str, error: Exception | None = None) -> Hook:
+        async def run() -> None:
+            self.ran.append(name)
+            if error is not None:
+                raise error
+
+        return run
+
+
+async def test_what_raises_leaves_nothing_and_runs_only_the_hooks_that_take_back(database: Database) -> None:
+    hooks = Hooks()
+
+    async def fail() -> None:
+        async with database.write() as session:
+            after_commit(session, hooks.hook("told"))
+            after_rollback(session, hooks.hook("first"))
+            after_rollback(session, hooks.hook("second", Unavailable()))
+            session.add(tenant("gone"))
+            await session.flush()
+            raise Conflict
+
+    with pytest.raises(Conflict):
+        await fail()
+    assert hooks.ran == ["second", "first"]
+    async with database.read() as session:
+        assert (await session.scalars(select(Tenant))).all() == []
+
+
+async def test_a_commit_runs_only_the_hooks_that_wait_for_it(database: Database) -> None:
+    hooks = Hooks()
+    async with database.write() as session:
+        after_commit(session, hooks.hook("told"))
+        after_rollback(session, hooks.hook("taken back"))
+        session.add(tenant("kept"))
+    assert hooks.ran == ["told"]
+
+
+async def test_a_read_session_can_not_write_whatever_it_sends(database: Database) -> None:
+    async with database.read() as session:
+        with pytest.raises(DBAPIError, match="read-only"):
+            await session.execute(text("delete from tenant"))
+
+
+async def test_release_gives_the_connection_back_and_what_was_read_stays_readable(database: Database) -> None:
+    async with database.write() as session:
+        session.add(tenant("read"))
+    async with database.write() as session:
+        found = (await session.scalars(select(Tenant))).one()
+        before = database.engine.pool.checkedout()
+        await release(session)
+        assert database.engine.pool.checkedout() == before - 1
+        assert found.name == "read"
+
+
+async def test_release_keeps_what_was_written(database: Database) -> None:
+    async with database.write() as session:
+        session.add(tenant("written"))
+        await session.flush()
+        await release(session)
+    async with database.write() as session:
+        await session.execute(update(Tenant).values(name="changed"))
+        await release(session)
+    async with database.read() as session:
+        assert (await session.scalars(select(Tenant.name))).all() == ["changed"]
