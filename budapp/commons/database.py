@@ -168,11 +168,16 @@ def after_rollback(session: WriteSession, hook: Hook) -> None:
     session.info.setdefault("after_rollback", []).append(hook)
 
 
+def hold(session: WriteSession) -> None:
+    """Keep the transaction open until the end of the unit of work, whatever asks to `release` it: it holds a lock."""
+    session.info["held"] = True
+
+
 async def release(session: ReadSession) -> None:
     """Give the connection back before slow work outside; the session can be used again afterwards.
 
     What was read stays readable, but is no longer followed: read it again to change it. Does nothing once the unit of
-    work has written something, or holds an idempotency record.
+    work has written something, or is on `hold`.
     """
     if "held" not in session.info:
         session.expunge_all()

@@ -18,7 +18,7 @@ from sqlalchemy import Index, UniqueConstraint, delete, func, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from budapp.commons.access import Caller, access_of, authenticated
-from budapp.commons.database import Base, Database, WriteSession, now
+from budapp.commons.database import Base, Database, WriteSession, hold, now
 from budapp.commons.encryption import Encryption
 from budapp.commons.errors import Conflict, Unauthenticated, UnprocessableContent
 
@@ -145,6 +145,7 @@ class _Once:
             error = Conflict("A request with this idempotency key is still being handled", param=HEADER)
             error.retry_after = 1
             raise error
+        hold(session)
 
     async def _request_hash(self) -> str:
         request = self.request

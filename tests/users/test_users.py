@@ -206,6 +206,21 @@ async def test_an_idempotency_key_makes_one_user_of_two_posts(client: httpx.Asyn
     assert second.headers["idempotent-replayed"] == "true"
 
 
+async def test_an_idempotency_key_is_held_while_keycloak_is_asked(client: httpx.AsyncClient, cast: Cast) -> None:
+    headers = cast.admin.headers | {"Idempotency-Key": str(uuid4())}
+    body = colleague()
+    first = asyncio.create_task(client.post("/users/", json=body, headers=headers))
+    await asyncio.sleep(0.02)
+    meanwhile = []
+    while not first.done():
+        meanwhile.append(await client.post("/users/", json=body, headers=headers))
+    assert (await first).status_code == 200
+    refused = [answer.json()["param"] for answer in meanwhile if answer.status_code != 200]
+    assert set(refused) == {"Idempotency-Key"}
+    again = await client.post("/users/", json=body, headers=headers)
+    assert (again.status_code, again.headers["idempotent-replayed"]) == (200, "true")
+
+
 async def test_a_deleted_user_is_out_at_once_and_can_come_back(client: httpx.AsyncClient, cast: Cast) -> None:
     user = await create(client, cast)
     headers = await signed_in(client, user["email"])
