@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
+from functools import partial
 
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
@@ -21,6 +23,8 @@ from budapp.commons.config import Settings, get_settings
 from budapp.commons.database import Database
 from budapp.commons.error_handlers import install_error_handlers
 from budapp.commons.http import RequestMiddleware
+from budapp.commons.idempotency import purge_records
+from budapp.commons.jobs import Job, Jobs
 from budapp.commons.logging import configure_logging
 from budapp.commons.openapi import build_openapi
 from budapp.commons.rate_limits import RateLimiter
@@ -29,6 +33,7 @@ from budapp.credential_ops import services as credentials
 from budapp.endpoint_ops import services as endpoints
 from budapp.endpoint_ops.routes import router as endpoint_router
 from budapp.events.dispatch import EventHandlers
+from budapp.events.purging import purge_messages
 from budapp.events.relay import Relay
 from budapp.events.routes import router as event_router
 from budapp.integrations.dapr import DaprClient
@@ -111,6 +116,8 @@ def _assemble(app: FastAPI, settings: Settings) -> None:
     state.event_handlers = EventHandlers()
     state.password_resets = PasswordResets(settings, state.database, state.keycloak, state.callers)
     state.relay = Relay(state.database, state.dapr)
+    state.jobs = Jobs(state.database)
+    _add_jobs(state.jobs, state.database)
     state.health_checks = {
         "postgresql": state.database.healthy,
         "valkey": lambda: valkey_up(state.valkey),
@@ -118,6 +125,12 @@ def _assemble(app: FastAPI, settings: Settings) -> None:
         "dapr": state.dapr.healthy,
         "storage": state.storage.healthy,
     }
+
+
+def _add_jobs(jobs: Jobs, database: Database) -> None:
+    """Add what runs by itself now and then."""
+    jobs.add(Job("purge_idempotency_records", timedelta(hours=1), partial(purge_records, database)))
+    jobs.add(Job("purge_messages", timedelta(hours=1), partial(purge_messages, database)))
 
 
 def _add_middleware(app: FastAPI, settings: Settings) -> None:
@@ -140,7 +153,9 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     state = app.state
     listening = asyncio.create_task(state.callers.listen())
     await state.relay.start()
+    await state.jobs.start()
     yield
+    await state.jobs.stop()
     await state.relay.stop()
     listening.cancel()
     with suppress(asyncio.CancelledError):

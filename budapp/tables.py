@@ -2,7 +2,7 @@
 
 from budapp.auth import models as auth_models
 from budapp.cluster_ops import models as cluster_models
-from budapp.commons import idempotency
+from budapp.commons import idempotency, jobs
 from budapp.credential_ops import models as credential_models
 from budapp.endpoint_ops import models as endpoint_models
 from budapp.events import models as event_models
@@ -17,6 +17,7 @@ ALL_TABLES = (
     endpoint_models,
     event_models,
     idempotency,
+    jobs,
     project_models,
     tenant_models,
     user_models,

@@ -189,6 +189,7 @@ def _header_error(message: str) -> list[dict[str, Any]]:
     return [{"loc": ["header", HEADER], "msg": message, "type": "value_error"}]
 
 
-async def purge_records(session: WriteSession) -> None:
+async def purge_records(database: Database) -> None:
     """Delete the records whose time is over."""
-    await session.execute(delete(IdempotencyRecord).where(IdempotencyRecord.expires_at < now()))
+    async with database.write() as session:
+        await session.execute(delete(IdempotencyRecord).where(IdempotencyRecord.expires_at < now()))

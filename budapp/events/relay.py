@@ -23,9 +23,8 @@ from sqlalchemy.orm import aliased
 from budapp.commons.context import request_id
 from budapp.commons.database import Database, WriteSession, now
 from budapp.commons.encryption import DecryptionError
-from budapp.commons.idempotency import purge_records
 from budapp.commons.logging import get_logger
-from budapp.events.models import InboxMessage, OutboxMessage
+from budapp.events.models import OutboxMessage
 from budapp.events.outbox import open_payload, wakeups
 from budapp.integrations.dapr import DaprClient, PeerRefused
 
@@ -38,10 +37,7 @@ MAX_ATTEMPTS = 400
 """About a day, at pauses of 225 seconds on average: an outage of the sidecar or of a peer must not lose messages."""
 MAX_REFUSALS = 5
 """A peer that answers 4xx is given a few tries, for it may just be starting."""
-KEEP_DEAD = timedelta(days=30)
-KEEP_HANDLED = timedelta(days=14)
-HOUSEKEEPING_SECONDS = 15
-PURGE_EVERY = 240
+MEASURE_SECONDS = 15
 
 DELIVERED = Counter("budapp_outbox_delivered", "Messages delivered", ["kind"])
 FAILED = Counter("budapp_outbox_failed", "Deliveries that failed and will be tried again", ["kind"])
@@ -87,25 +83,25 @@ class Relay:
         self._stopping = False
         self._under_way: set[asyncio.Task[None]] = set()
         self._deliveries: list[asyncio.Task[None]] = []
-        self._housekeeping: list[asyncio.Task[None]] = []
+        self._measuring: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
         """Begin to deliver, in the background."""
         self._stopping = False
         wakeups.add(self._wakeup)
         self._deliveries = [asyncio.create_task(self._run())]
-        self._housekeeping = [asyncio.create_task(self._keep_house())]
+        self._measuring = [asyncio.create_task(self._keep_measuring())]
 
     async def stop(self) -> None:
         """Take up nothing new, and wait for what is under way; `DELIVERY_SECONDS` at most."""
         self._stopping = True
         wakeups.discard(self._wakeup)
         self._wakeup.set()
-        for task in self._housekeeping:
+        for task in self._measuring:
             task.cancel()
-        await asyncio.gather(*self._deliveries, *self._housekeeping, return_exceptions=True)
+        await asyncio.gather(*self._deliveries, *self._measuring, return_exceptions=True)
         await asyncio.gather(*self._under_way)
-        self._deliveries, self._housekeeping = [], []
+        self._deliveries, self._measuring = [], []
 
     async def drain(self) -> int:
         """Deliver, one after the other, what is due now, and return how many attempts that took."""
@@ -175,13 +171,6 @@ class Relay:
             _count(claim, error)
         return found is not None
 
-    async def purge(self) -> None:
-        """Delete what is kept for a while only."""
-        async with self._database.write() as session:
-            await session.execute(delete(OutboxMessage).where(OutboxMessage.dead_at < now() - KEEP_DEAD))
-            await session.execute(delete(InboxMessage).where(InboxMessage.created_at < now() - KEEP_HANDLED))
-            await purge_records(session)
-
     async def _send(self, claim: Claim) -> None:
         if claim.kind == "publish":
             return await self._dapr.publish(claim.target, claim.payload)
@@ -235,15 +224,13 @@ class Relay:
         except TimeoutError:
             pass
 
-    async def _keep_house(self) -> None:
-        for turn in range(2**62):
+    async def _keep_measuring(self) -> None:
+        while True:
             try:
                 await self._measure()
-                if turn % PURGE_EVERY == 0:
-                    await self.purge()
             except Exception:
-                logger.exception("outbox_housekeeping_failed")
-            await asyncio.sleep(HOUSEKEEPING_SECONDS)
+                logger.exception("outbox_not_measured")
+            await asyncio.sleep(MEASURE_SECONDS)
 
     async def _measure(self) -> None:
         waiting = OutboxMessage.dead_at.is_(None)

@@ -13,7 +13,8 @@ from budapp.commons.context import request_id
 from budapp.commons.database import Database, now
 from budapp.events.models import InboxMessage, OutboxMessage
 from budapp.events.outbox import enqueue_invoke, enqueue_publish
-from budapp.events.relay import KEEP_DEAD, KEEP_HANDLED, MAX_REFUSALS, Relay, pause_after
+from budapp.events.purging import KEEP_DEAD, KEEP_HANDLED, purge_messages
+from budapp.events.relay import MAX_REFUSALS, Relay, pause_after
 from tests.events.sidecar import Call, Sidecar, until
 
 
@@ -260,7 +261,7 @@ async def test_a_message_goes_under_the_request_and_trace_it_came_from(
     assert f"{0xABC:032x}" in headers["traceparent"]
 
 
-async def test_old_dead_messages_and_old_events_are_purged(database: Database, sidecar: Sidecar, relay: Relay) -> None:
+async def test_old_dead_messages_and_old_events_are_purged(database: Database, sidecar: Sidecar) -> None:
     await tell(database, sidecar, "a", 1, 2)
     async with database.write() as session:
         first = select(func.min(OutboxMessage.position)).scalar_subquery()
@@ -269,7 +270,7 @@ async def test_old_dead_messages_and_old_events_are_purged(database: Database, s
         session.add(InboxMessage(source="s", message_id="old", type="t", created_at=ancient - KEEP_HANDLED))
         session.add(InboxMessage(source="s", message_id="new", type="t"))
 
-    await relay.purge()
+    await purge_messages(database)
 
     async with database.read() as reading:
         assert await reading.scalar(select(func.count()).select_from(OutboxMessage)) == 1

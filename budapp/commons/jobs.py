@@ -1,0 +1,114 @@
+"""Periodic work: each job runs in one replica at a time, however many there are.
+
+Every replica looks whether a job is due; the one that claims its row in `job_schedule` runs it. The claim ends with the
+run, or with the job's `lease` if the replica dies in it; a run that would outlast the lease is cut off.
+"""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID, uuid4
+
+from prometheus_client import Counter
+from sqlalchemy import func, or_, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Mapped, mapped_column
+from uuid_utils.compat import uuid7
+
+from budapp.commons.database import Base, Database
+from budapp.commons.logging import get_logger
+
+logger = get_logger(__name__)
+
+RUNS = Counter("budapp_job_runs", "Runs of periodic jobs", ["job", "outcome"])
+
+
+class JobSchedule(Base):
+    """When a job is due next, and until when the replica that runs it now holds it."""
+
+    __tablename__ = "job_schedule"
+
+    name: Mapped[str] = mapped_column(unique=True)
+    due_at: Mapped[datetime]
+    lock_token: Mapped[UUID | None]
+    lock_expires_at: Mapped[datetime | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Work that is due again `every` so often after its last run; it must bear being cut off and run again."""
+
+    name: str
+    every: timedelta
+    run: Callable[[], Awaitable[object]]
+    lease: timedelta = timedelta(minutes=5)
+
+
+class Jobs:
+    """The periodic jobs of the process; `add` them, `start` with the process, `stop` before the pools close."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._jobs: list[Job] = []
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def add(self, job: Job) -> None:
+        """Have the job run from the next `start` on."""
+        self._jobs.append(job)
+
+    async def start(self) -> None:
+        """Begin to look for due jobs, in the background."""
+        self._tasks = [asyncio.create_task(self._repeat(job)) for job in self._jobs]
+
+    async def stop(self) -> None:
+        """Cut off what runs; another replica takes it up when the lease is over."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks = []
+
+    async def run_if_due(self, job: Job) -> bool:
+        """Run the job unless another replica does, or has lately; tell whether it ran. What it raises is logged."""
+        token = await self._claim(job)
+        if token is None:
+            return False
+        outcome = "completed"
+        try:
+            async with asyncio.timeout(job.lease.total_seconds()):
+                await job.run()
+        except Exception:
+            outcome = "failed"
+            logger.exception("job_failed", job=job.name)
+        RUNS.labels(job.name, outcome).inc()
+        await self._settle(job, token)
+        return True
+
+    async def _repeat(self, job: Job) -> None:
+        while True:
+            try:
+                await self.run_if_due(job)
+            except Exception:
+                logger.exception("job_not_claimed", job=job.name)
+            await asyncio.sleep(job.every.total_seconds() * random.uniform(0.5, 1))  # noqa: S311 - jitter
+
+    async def _claim(self, job: Job) -> UUID | None:
+        token = uuid4()
+        claim = {"lock_token": token, "lock_expires_at": func.now() + job.lease}
+        free = or_(JobSchedule.lock_expires_at.is_(None), JobSchedule.lock_expires_at <= func.now())
+        statement = (
+            insert(JobSchedule)
+            .values(id=uuid7(), name=job.name, due_at=func.now(), **claim)
+            .on_conflict_do_update(index_elements=["name"], set_=claim, where=(JobSchedule.due_at <= func.now()) & free)
+            .returning(JobSchedule.lock_token)
+        )
+        async with self._database.write() as session:
+            claimed: UUID | None = await session.scalar(statement)
+        return claimed
+
+    async def _settle(self, job: Job, token: UUID) -> None:
+        settled = {"lock_token": None, "lock_expires_at": None, "due_at": func.now() + job.every}
+        mine = (JobSchedule.name == job.name, JobSchedule.lock_token == token)
+        async with self._database.write() as session:
+            await session.execute(update(JobSchedule).where(*mine).values(**settled))
