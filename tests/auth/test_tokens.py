@@ -71,7 +71,7 @@ async def test_a_token_signed_with_the_public_key_as_a_shared_secret_is_401(
 
 async def test_a_token_without_signature_is_401(client: httpx.AsyncClient, cast: Cast) -> None:
     header, claims = parts(cast.admin.tokens["access_token"])
-    unsigned = jwt.encode(claims, None, algorithm="none", headers={"kid": header["kid"]})
+    unsigned = jwt.encode(claims, "", algorithm="none", headers={"kid": header["kid"]})
     assert (await me(client, unsigned)).status_code == 401
 
 

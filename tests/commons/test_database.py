@@ -3,6 +3,7 @@
 import pytest
 from sqlalchemy import select, text, update
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import QueuePool
 
 from budapp.commons.database import Database, Hook, after_commit, after_rollback, release
 from budapp.commons.errors import Conflict, Unavailable
@@ -62,14 +63,20 @@ async def test_a_read_session_can_not_write_whatever_it_sends(database: Database
             await session.execute(text("delete from tenant"))
 
 
+def checked_out(database: Database) -> int:
+    pool = database.engine.pool
+    assert isinstance(pool, QueuePool)
+    return pool.checkedout()
+
+
 async def test_release_gives_the_connection_back_and_what_was_read_stays_readable(database: Database) -> None:
     async with database.write() as session:
         session.add(tenant("read"))
     async with database.write() as session:
         found = (await session.scalars(select(Tenant))).one()
-        before = database.engine.pool.checkedout()
+        before = checked_out(database)
         await release(session)
-        assert database.engine.pool.checkedout() == before - 1
+        assert checked_out(database) == before - 1
         assert found.name == "read"
 
 

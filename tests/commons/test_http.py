@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import httpx
 import pytest
@@ -35,8 +35,8 @@ async def test_an_unknown_path_or_method_is_answered_in_the_same_shape(client: h
 async def test_a_usable_request_id_is_kept_and_a_strange_one_replaced(client: httpx.AsyncClient) -> None:
     kept = await client.get("/nowhere", headers={"X-Request-Id": "abc-123"})
     assert kept.headers["x-request-id"] == kept.json()["request_id"] == "abc-123"
-    for strange in ("x" * 65, "a b", '"}{', "é".encode()):
-        replaced = await client.get("/nowhere", headers={"X-Request-Id": strange})
+    for strange in (b"x" * 65, b"a b", b'"}{', "é".encode()):
+        replaced = await client.get("/nowhere", headers={b"X-Request-Id": strange})
         assert len(replaced.headers["x-request-id"]) == 32
 
 
@@ -79,7 +79,7 @@ async def test_a_body_over_the_limit_is_413_announced_or_not(
 ) -> None:
     limit = app.state.settings.request_body_max_bytes
 
-    async def chunks() -> object:
+    async def chunks() -> AsyncIterator[bytes]:
         for _ in range(limit // 65_536 + 2):
             yield b"x" * 65_536
 
@@ -96,7 +96,11 @@ async def test_a_strange_content_length_is_no_500(client: httpx.AsyncClient, len
 
 
 async def test_what_nobody_foresaw_is_a_500_without_details(
-    client: httpx.AsyncClient, app: FastAPI, cast: Cast, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture
+    client: httpx.AsyncClient,
+    app: FastAPI,
+    cast: Cast,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     async def broken(*_: object) -> None:
         raise ZeroDivisionError("secret detail")

@@ -31,7 +31,8 @@ class People(Crud[User]):
 
 
 async def _people(app: FastAPI, person: Person) -> People:
-    return People(None, await app.state.authenticator.authenticate(person.tokens["access_token"]))
+    session = app.state.database.read_session()
+    return People(session, await app.state.authenticator.authenticate(person.tokens["access_token"]))
 
 
 async def test_callers_with_the_same_rights_share_a_statement_and_see_their_own_rows(

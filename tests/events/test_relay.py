@@ -165,7 +165,7 @@ async def test_a_peer_that_says_error_with_200_has_failed(database: Database, si
 async def test_what_a_peer_keeps_refusing_is_given_up_and_its_aggregate_goes_on(
     database: Database, sidecar: Sidecar, relay: Relay
 ) -> None:
-    sidecar.peer.answers["told/a"] = [422] * MAX_REFUSALS + [200]
+    sidecar.peer.answers["told/a"] = [*[422] * MAX_REFUSALS, 200]
     await tell(database, sidecar, "a", 1, 2)
 
     for _ in range(MAX_REFUSALS):

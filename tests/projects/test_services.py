@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from budapp.commons.access import Caller
 from budapp.commons.database import Database
 from budapp.commons.errors import Forbidden, NotFound
+from budapp.project_ops.crud import Lock
 from budapp.project_ops.schemas import MEMBER_SCOPES
 from budapp.project_ops.services import project_access, require_project
 from tests.cast import Cast, Person
@@ -55,9 +56,9 @@ async def test_access_is_one_statement(
     assert len(statements) == 1
 
 
-@pytest.mark.parametrize("lock", [False, True])
+@pytest.mark.parametrize("lock", [None, "share", "update"])
 async def test_require_project_tells_out_of_reach_from_not_allowed(
-    client: httpx.AsyncClient, cast: Cast, database: Database, app: FastAPI, lock: bool
+    client: httpx.AsyncClient, cast: Cast, database: Database, app: FastAPI, lock: Lock | None
 ) -> None:
     project = await create(client, cast.admin)
     foreign = await create(client, cast.other_admin)
