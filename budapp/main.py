@@ -30,6 +30,10 @@ from budapp.commons.openapi import build_openapi
 from budapp.commons.rate_limits import RateLimiter
 from budapp.commons.telemetry import start_tracing, stop_tracing
 from budapp.credential_ops import services as credentials
+from budapp.dataset_ops import services as datasets
+from budapp.dataset_ops.checking import Checking
+from budapp.dataset_ops.files import Files
+from budapp.dataset_ops.routes import router as dataset_router
 from budapp.endpoint_ops import services as endpoints
 from budapp.endpoint_ops.routes import router as endpoint_router
 from budapp.events.dispatch import EventHandlers
@@ -64,6 +68,7 @@ ROUTERS = (
     user_router,
     endpoint_router,
     project_router,
+    dataset_router,
 )
 
 
@@ -85,6 +90,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     _assemble(app, settings)
     credentials.register_project_content()
     endpoints.register_project_content()
+    datasets.register_project_content()
     for router in ROUTERS:
         app.include_router(router)
     check_routes(api_routes(app))
@@ -116,8 +122,10 @@ def _assemble(app: FastAPI, settings: Settings) -> None:
     state.event_handlers = EventHandlers()
     state.password_resets = PasswordResets(settings, state.database, state.keycloak, state.callers)
     state.relay = Relay(state.database, state.dapr)
+    state.dataset_files = Files.of(settings, state.storage)
+    state.dataset_checking = Checking(state.database, state.storage, settings.minio_dataset_bucket)
     state.jobs = Jobs(state.database)
-    _add_jobs(state.jobs, state.database)
+    _add_jobs(state.jobs, state.database, state.dataset_checking)
     state.health_checks = {
         "postgresql": state.database.healthy,
         "valkey": lambda: valkey_up(state.valkey),
@@ -127,10 +135,12 @@ def _assemble(app: FastAPI, settings: Settings) -> None:
     }
 
 
-def _add_jobs(jobs: Jobs, database: Database) -> None:
+def _add_jobs(jobs: Jobs, database: Database, checking: Checking) -> None:
     """Add what runs by itself now and then."""
     jobs.add(Job("purge_idempotency_records", timedelta(hours=1), partial(purge_records, database)))
     jobs.add(Job("purge_messages", timedelta(hours=1), partial(purge_messages, database)))
+    jobs.add(Job("check_dataset_files", timedelta(seconds=2), checking.check, lease=timedelta(minutes=30)))
+    jobs.add(Job("sweep_dataset_files", timedelta(minutes=10), checking.sweep))
 
 
 def _add_middleware(app: FastAPI, settings: Settings) -> None:
@@ -167,6 +177,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 async def close(app: FastAPI) -> None:
     """Close every connection that the application holds."""
     await app.state.dapr.close()
+    await app.state.storage.close()
     await app.state.keycloak.close()
     await app.state.valkey.aclose()
     await app.state.database.dispose()

@@ -4,6 +4,7 @@ from fastapi import FastAPI
 
 from budapp.commons.config import Settings
 from budapp.commons.database import WriteSession
+from budapp.dataset_ops.seeds import ensure_benchmark_datasets
 from budapp.integrations.keycloak import Keycloak
 from budapp.integrations.storage import Storage
 from budapp.tenant_ops import services as tenants
@@ -11,16 +12,17 @@ from budapp.user_ops.accounts import ensure_administrator
 
 
 async def seed(app: FastAPI) -> None:
-    """Bring into being the buckets, and the default tenant with its realm, client, roles and administrator.
+    """Bring into being buckets, public datasets, and the default tenant with realm, client, roles and administrator.
 
     The administrator's password is set when the account is made, and never again.
     """
     settings: Settings = app.state.settings
     storage: Storage = app.state.storage
-    for bucket in (settings.minio_bucket, settings.minio_model_bucket):
+    for bucket in (settings.minio_bucket, settings.minio_model_bucket, settings.minio_dataset_bucket):
         await storage.ensure_bucket(bucket)
     async with app.state.database.write() as session:
         await tenants.lock_seeding(session)
+        await ensure_benchmark_datasets(session)
         await _seed_default_tenant(session, app.state.keycloak, settings, app)
 
 

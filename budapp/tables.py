@@ -4,6 +4,7 @@ from budapp.auth import models as auth_models
 from budapp.cluster_ops import models as cluster_models
 from budapp.commons import idempotency, jobs
 from budapp.credential_ops import models as credential_models
+from budapp.dataset_ops import models as dataset_models
 from budapp.endpoint_ops import models as endpoint_models
 from budapp.events import models as event_models
 from budapp.project_ops import models as project_models
@@ -14,6 +15,7 @@ ALL_TABLES = (
     auth_models,
     cluster_models,
     credential_models,
+    dataset_models,
     endpoint_models,
     event_models,
     idempotency,

@@ -116,6 +116,12 @@ class Settings(BaseSettings):
     minio_secure: bool = False
     minio_bucket: str = "models-registry"
     minio_model_bucket: str = "model-info"
+    minio_dataset_bucket: str = "datasets"
+    minio_public_endpoint: str | None = None
+    minio_public_secure: bool = False
+    presigned_url_seconds: int = Field(default=900, ge=60, le=86_400)
+    dataset_file_max_bytes: int = Field(default=20 * 1024**3, ge=1024)
+    dataset_upload_hours: int = Field(default=24, ge=1, le=24 * 7)
 
     dapr_base_url: str = "http://127.0.0.1:3510"
     dapr_api_token: SecretStr | None = None

@@ -77,6 +77,11 @@ class PayloadTooLarge(AppError):
     message = "The request is larger than allowed"
 
 
+class UnsupportedMediaType(AppError):
+    status = 415
+    message = "Files of this kind are not taken here"
+
+
 class UnprocessableContent(AppError):
     """What was sent does not have the shape that was asked for."""
 

@@ -63,7 +63,7 @@ class Jobs:
         self._tasks = [asyncio.create_task(self._repeat(job)) for job in self._jobs]
 
     async def stop(self) -> None:
-        """Cut off what runs; another replica takes it up when the lease is over."""
+        """Cut off what runs; another replica takes it up at once."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -78,11 +78,14 @@ class Jobs:
         try:
             async with asyncio.timeout(job.lease.total_seconds()):
                 await job.run()
+        except asyncio.CancelledError:
+            await self._settle(job, token, again_in=timedelta(0))
+            raise
         except Exception:
             outcome = "failed"
             logger.exception("job_failed", job=job.name)
         RUNS.labels(job.name, outcome).inc()
-        await self._settle(job, token)
+        await self._settle(job, token, again_in=job.every)
         return True
 
     async def _repeat(self, job: Job) -> None:
@@ -107,8 +110,8 @@ class Jobs:
             claimed: UUID | None = await session.scalar(statement)
         return claimed
 
-    async def _settle(self, job: Job, token: UUID) -> None:
-        settled = {"lock_token": None, "lock_expires_at": None, "due_at": func.now() + job.every}
+    async def _settle(self, job: Job, token: UUID, *, again_in: timedelta) -> None:
+        settled = {"lock_token": None, "lock_expires_at": None, "due_at": func.now() + again_in}
         mine = (JobSchedule.name == job.name, JobSchedule.lock_token == token)
         async with self._database.write() as session:
             await session.execute(update(JobSchedule).where(*mine).values(**settled))

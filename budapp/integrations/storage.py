@@ -1,41 +1,40 @@
 """Object storage over S3. The client library blocks, so each call runs in a thread."""
 
 import asyncio
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from io import BytesIO
-from typing import Any
+from typing import Any, BinaryIO, cast
+from urllib.parse import quote
+from xml.etree import ElementTree
 
+import httpx
 from minio import Minio
 from minio.error import MinioException, S3Error
 from urllib3 import PoolManager, Retry, Timeout
 from urllib3.exceptions import HTTPError
 
 from budapp.commons.config import Settings
-from budapp.commons.errors import NotFound, Unavailable
+from budapp.commons.errors import AppError, BadRequest, NotFound, Unavailable
 
 
 class Storage:
     """The buckets of one S3 server."""
 
     def __init__(self, settings: Settings) -> None:
-        self._client = Minio(
-            settings.minio_endpoint,
-            access_key=settings.minio_access_key.get_secret_value(),
-            secret_key=settings.minio_secret_key.get_secret_value(),
-            secure=settings.minio_secure,
-            region="us-east-1",
-            http_client=PoolManager(timeout=Timeout(connect=2, read=30), retries=Retry(total=1), maxsize=16),
-        )
+        self._client = _client(settings, settings.minio_endpoint, secure=settings.minio_secure)
+        public = settings.minio_public_endpoint or settings.minio_endpoint
+        self._public = _client(settings, public, secure=settings.minio_public_secure)
+        self._http = httpx.AsyncClient(timeout=httpx.Timeout(30, connect=2))
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._http.aclose()
 
     async def _call(self, method: str, *args: Any, **options: Any) -> Any:
-        try:
+        with _translated():
             return await asyncio.to_thread(getattr(self._client, method), *args, **options)
-        except S3Error as error:
-            if error.code in {"NoSuchKey", "NoSuchBucket"}:
-                raise NotFound("There is no such file") from error
-            raise Unavailable("The file store refused this; try again soon") from error
-        except (MinioException, HTTPError, OSError) as error:
-            raise Unavailable("The file store cannot be reached; try again soon") from error
 
     async def healthy(self) -> bool:
         """Tell whether the store answers."""
@@ -58,7 +57,121 @@ class Storage:
         """Delete the object; a missing one is no error."""
         await self._call("remove_object", bucket, name)
 
-    def presigned_get(self, bucket: str, name: str, expires: timedelta) -> str:
-        """Return an address that lets anyone read the object until it expires."""
-        url: str = self._client.presigned_get_object(bucket, name, expires=expires)
+    async def size(self, bucket: str, name: str) -> int:
+        """Return how many bytes the object has.
+
+        Raises:
+            NotFound: there is no such object.
+        """
+        found = await self._call("stat_object", bucket, name)
+        return int(found.size)
+
+    @contextmanager
+    def open(self, bucket: str, name: str, offset: int = 0, length: int = 0) -> Iterator[BinaryIO]:
+        """Open the object, or `length` bytes of it, for reading in a thread; every call on it blocks.
+
+        Raises:
+            NotFound: there is no such object.
+            Unavailable: the store does not answer, also while it is read.
+        """
+        with _translated():
+            response = self._client.get_object(bucket, name, offset=offset, length=length)
+            try:
+                yield cast("BinaryIO", response)
+            finally:
+                response.close()
+                response.release_conn()
+
+    def presigned_get(self, bucket: str, name: str, expires: timedelta, file_name: str) -> str:
+        """Return an address from which anyone can download the object, as `file_name`, until it expires."""
+        headers: Any = {"response-content-disposition": f"attachment; filename*=UTF-8''{quote(file_name)}"}
+        url: str = self._public.presigned_get_object(bucket, name, expires=expires, response_headers=headers)
         return url
+
+    def presigned_part(self, bucket: str, name: str, upload_id: str, number: int, expires: timedelta) -> str:
+        """Return an address to which anyone can PUT part `number` (from 1) of the upload until it expires."""
+        query: Any = {"partNumber": str(number), "uploadId": upload_id}
+        return self._public.get_presigned_url("PUT", bucket, name, expires=expires, extra_query_params=query)
+
+    async def begin_upload(self, bucket: str, name: str) -> str:
+        """Begin to upload an object in parts, and return the upload's id."""
+        answer = await self._signed("POST", bucket, name, {"uploads": ""})
+        upload_id = answer.findtext("{*}UploadId")
+        if upload_id is None:
+            raise Unavailable("The file store did not begin the upload; try again soon")
+        return upload_id
+
+    async def complete_upload(self, bucket: str, name: str, upload_id: str, parts: Sequence[tuple[int, str]]) -> None:
+        """Put the object together from its parts.
+
+        Args:
+            bucket: where the object is.
+            name: the object.
+            upload_id: what `begin_upload` returned.
+            parts: number and ETag of each, in order.
+
+        Raises:
+            NotFound: there is no such upload, or it was completed before.
+            BadRequest: a part is missing, another one, or too small.
+        """
+        root = ElementTree.Element("CompleteMultipartUpload")
+        for number, etag in parts:
+            part = ElementTree.SubElement(root, "Part")
+            ElementTree.SubElement(part, "PartNumber").text = str(number)
+            ElementTree.SubElement(part, "ETag").text = etag
+        await self._signed("POST", bucket, name, {"uploadId": upload_id}, ElementTree.tostring(root))
+
+    async def abort_upload(self, bucket: str, name: str, upload_id: str) -> None:
+        """Give up the upload and its parts; one that is gone already is no error."""
+        try:
+            await self._signed("DELETE", bucket, name, {"uploadId": upload_id})
+        except NotFound:
+            return
+
+    async def _signed(
+        self, method: str, bucket: str, name: str, query: dict[str, str], body: bytes = b""
+    ) -> ElementTree.Element:
+        """Send what the client library has no public method for, signed by it, and return the root of the answer."""
+        signed: Any = query
+        url = self._client.get_presigned_url(
+            method, bucket, name, expires=timedelta(minutes=1), extra_query_params=signed
+        )
+        try:
+            answer = await self._http.request(method, url, content=body)
+        except httpx.HTTPError as error:
+            raise Unavailable("The file store cannot be reached; try again soon") from error
+        # A completion answers 200 at once and may still bring an error in its body.
+        root = ElementTree.fromstring(answer.content or b"<empty/>")  # noqa: S314 - our own store's answer
+        if answer.is_success and not root.tag.endswith("Error"):
+            return root
+        raise _error_of(root.findtext("Code") or "")
+
+
+def _client(settings: Settings, endpoint: str, *, secure: bool) -> Minio:
+    return Minio(
+        endpoint,
+        access_key=settings.minio_access_key.get_secret_value(),
+        secret_key=settings.minio_secret_key.get_secret_value(),
+        secure=secure,
+        region="us-east-1",
+        http_client=PoolManager(timeout=Timeout(connect=2, read=30), retries=Retry(total=1), maxsize=16),
+    )
+
+
+def _error_of(code: str) -> AppError:
+    """Return what an S3 error means here."""
+    if code in {"NoSuchKey", "NoSuchBucket", "NoSuchUpload"}:
+        return NotFound("There is no such file")
+    if code in {"InvalidPart", "InvalidPartOrder", "EntityTooSmall", "MalformedXML"}:
+        return BadRequest("The parts are not what was uploaded", param="parts")
+    return Unavailable("The file store refused this; try again soon")
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except S3Error as error:
+        raise _error_of(error.code or "") from error
+    except (MinioException, HTTPError, OSError) as error:
+        raise Unavailable("The file store cannot be reached; try again soon") from error

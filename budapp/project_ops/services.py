@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row
+from sqlalchemy import Row, Select
 
 from budapp.commons.access import Caller
 from budapp.commons.crud import Page
@@ -112,6 +112,11 @@ async def list_with_scopes(session: ReadSession, caller: Caller, query: ProjectQ
 async def memberships_of(session: ReadSession, caller: Caller, user_id: UUID) -> Sequence[Row[Any]]:
     """Return id, name and scopes of the newest 1000 projects in the caller's reach that the user takes part in."""
     return await ProjectCrud(session, caller).of_member(user_id)
+
+
+def projects_in_reach(session: ReadSession, caller: Caller) -> Select[Any]:
+    """Return the select of the ids of all projects in the caller's reach, for the queries of what projects hold."""
+    return ProjectCrud(session, caller).visible(Project.id)
 
 
 async def require_project(

@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 from prometheus_client import REGISTRY
@@ -73,13 +74,21 @@ async def test_a_job_that_is_running_is_not_begun_again_though_it_is_due(databas
 
 
 async def test_what_a_dead_replica_was_at_is_taken_up_after_its_lease(database: Database, runs: Runs) -> None:
-    sweep = job(runs, seconds=30)
-    dying = asyncio.create_task(Jobs(database).run_if_due(sweep))
-    await runs.reach(1)
-    dying.cancel()
-    await asyncio.gather(dying, return_exceptions=True)
+    async with database.write() as session:
+        held = {"lock_token": uuid4(), "lock_expires_at": now() + LONG_AGO}
+        session.add(JobSchedule(name="sweep", due_at=now() - LONG_AGO, **held))
+    assert not await Jobs(database).run_if_due(job(runs))
     async with database.write() as session:
         await session.execute(update(JobSchedule).values(lock_expires_at=now() - LONG_AGO))
+    assert await Jobs(database).run_if_due(job(runs))
+
+
+async def test_what_a_stopping_replica_was_at_is_taken_up_at_once(database: Database, runs: Runs) -> None:
+    jobs = Jobs(database)
+    jobs.add(job(runs, seconds=30))
+    await jobs.start()
+    await runs.reach(1)
+    await jobs.stop()
     assert await Jobs(database).run_if_due(job(runs))
     assert runs == ["began", "began", "ended"]
 

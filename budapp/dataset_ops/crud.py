@@ -1,0 +1,180 @@
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, Select, and_, bindparam, func, select
+
+from budapp.commons.access import Caller
+from budapp.commons.crud import Crud, Page, fetch_page, prepared
+from budapp.commons.database import ReadSession
+from budapp.commons.errors import NotFound
+from budapp.commons.paging import contains
+from budapp.dataset_ops.models import (
+    BenchmarkDataset,
+    Dataset,
+    DatasetFile,
+    DatasetStatus,
+    DatasetVersion,
+    FileStatus,
+)
+from budapp.dataset_ops.schemas import BenchmarkDatasetQuery, DatasetQuery
+from budapp.project_ops.services import projects_in_reach
+
+SORTABLE = {name: getattr(Dataset, name) for name in ("id", "name", "created_at", "modified_at")}
+BENCHMARK_SORTABLE = {
+    name: getattr(BenchmarkDataset, name) for name in ("id", "name", "num_samples", "created_at", "modified_at")
+}
+
+
+class DatasetCrud(Crud[Dataset]):
+    """The datasets of the projects in the caller's reach."""
+
+    model = Dataset
+
+    def reach(self) -> list[Any]:
+        """Add the reach of the projects."""
+        return [*super().reach(), Dataset.project_id.in_(projects_in_reach(self.session, self.caller))]
+
+    async def page_of_datasets(self, query: DatasetQuery) -> Page:
+        """Return a page of `DatasetSummary` columns."""
+        statement = self.visible(*_summary_columns())
+        if query.project_id is not None:
+            statement = statement.where(Dataset.project_id == query.project_id)
+        if query.name is not None:
+            named = contains(Dataset.name, query.name) if query.search else Dataset.name == query.name
+            statement = statement.where(named)
+        return await self.page(query, statement, SORTABLE)
+
+    @prepared
+    def _summary(self) -> Select[Any]:
+        return self.visible(*_summary_columns()).where(Dataset.id == bindparam("id"))
+
+    async def summary(self, dataset_id: UUID) -> Row[Any]:
+        """Return the columns of a `DatasetSummary`, or raise `NotFound`."""
+        rows = await self._summary().rows(self.session, id=dataset_id)
+        if not rows:
+            raise NotFound("There is no such dataset")
+        return rows[0]
+
+    async def versions_with_files(self, dataset_id: UUID) -> Sequence[Row[Any, Any]]:
+        """Return each version with each of its files, or None, the newest version first."""
+        statement = (
+            select(DatasetVersion, DatasetFile)
+            .outerjoin(DatasetFile, DatasetFile.version_id == DatasetVersion.id)
+            .where(DatasetVersion.dataset_id == dataset_id, DatasetVersion.tenant_id == self.caller.tenant_id)
+            .order_by(DatasetVersion.number.desc(), DatasetFile.split, DatasetFile.created_at)
+        )
+        return (await self.session.execute(statement)).all()
+
+    async def next_number(self, dataset_id: UUID) -> int:
+        """Return the number of the dataset's next version; lock the dataset before."""
+        found = await self.session.scalar(
+            select(func.max(DatasetVersion.number)).where(DatasetVersion.dataset_id == dataset_id)
+        )
+        return (found or 0) + 1
+
+    async def version(self, dataset_id: UUID, number: int) -> DatasetVersion:
+        """Return the version of a dataset in reach, or raise `NotFound`."""
+        statement = self.visible(DatasetVersion).join(DatasetVersion, DatasetVersion.dataset_id == Dataset.id)
+        found: DatasetVersion | None = await self.session.scalar(
+            statement.where(Dataset.id == dataset_id, DatasetVersion.number == number)
+        )
+        if found is None:
+            raise NotFound("There is no such version")
+        return found
+
+
+class FileCrud:
+    """The files of one version that has been found in reach."""
+
+    def __init__(self, session: ReadSession, caller: Caller, version_id: UUID) -> None:
+        self._session = session
+        self._here = (DatasetFile.version_id == version_id, DatasetFile.tenant_id == caller.tenant_id)
+
+    async def get(self, file_id: UUID, *, for_update: bool = False) -> DatasetFile:
+        """Return the file, locked where asked, or raise `NotFound`."""
+        statement = select(DatasetFile).where(*self._here, DatasetFile.id == file_id)
+        if for_update:
+            statement = statement.with_for_update().execution_options(populate_existing=True)
+        return _found(await self._session.scalar(statement))
+
+    async def of_split(self, split: str) -> DatasetFile:
+        """Return the split's file, unless it was refused, or raise `NotFound`."""
+        kept = DatasetFile.status != FileStatus.REFUSED
+        return _found(
+            await self._session.scalar(select(DatasetFile).where(*self._here, DatasetFile.split == split, kept))
+        )
+
+
+async def page_of_benchmark_datasets(session: ReadSession, query: BenchmarkDatasetQuery) -> Page:
+    """Return a page of the public datasets."""
+    statement = select(*BenchmarkDataset.__table__.columns).where(BenchmarkDataset.status == "active")
+    if query.name is not None:
+        named = contains(BenchmarkDataset.name, query.name) if query.search else BenchmarkDataset.name == query.name
+        statement = statement.where(named)
+    return await fetch_page(session, query, statement, BENCHMARK_SORTABLE, "name")
+
+
+async def files_to_check(session: ReadSession, limit: int) -> Sequence[DatasetFile]:
+    """Return the files that have been uploaded but not read yet, the oldest first."""
+    waiting = select(DatasetFile).where(DatasetFile.status == FileStatus.CHECKING)
+    return (await session.scalars(waiting.order_by(DatasetFile.created_at).limit(limit))).all()
+
+
+async def lock_file(session: ReadSession, file_id: UUID, status: FileStatus) -> DatasetFile | None:
+    """Return the file, locked, if it still has the status."""
+    statement = select(DatasetFile).where(DatasetFile.id == file_id, DatasetFile.status == status)
+    file: DatasetFile | None = await session.scalar(statement.with_for_update())
+    return file
+
+
+async def stale_uploads(session: ReadSession, moment: datetime, limit: int) -> Sequence[DatasetFile]:
+    """Return uploads that had to be completed by now."""
+    late = and_(DatasetFile.status == FileStatus.UPLOADING, DatasetFile.upload_expires_at < moment)
+    return (await session.scalars(select(DatasetFile).where(late).limit(limit))).all()
+
+
+async def deleted_datasets(session: ReadSession, limit: int) -> Sequence[Dataset]:
+    """Return datasets whose files still have to go."""
+    return (await session.scalars(select(Dataset).where(Dataset.status == DatasetStatus.DELETED).limit(limit))).all()
+
+
+async def files_of(session: ReadSession, dataset_id: UUID) -> Sequence[DatasetFile]:
+    """Return every file of the dataset, whatever its status."""
+    of_dataset = DatasetFile.version_id.in_(select(DatasetVersion.id).where(DatasetVersion.dataset_id == dataset_id))
+    return (await session.scalars(select(DatasetFile).where(of_dataset))).all()
+
+
+async def datasets_of_project(session: ReadSession, project_id: UUID) -> Sequence[Dataset]:
+    """Return the project's living datasets, locked."""
+    living = (Dataset.project_id == project_id, Dataset.status == DatasetStatus.ACTIVE)
+    return (await session.scalars(select(Dataset).where(*living).with_for_update())).all()
+
+
+def count_in_project(project_id: Any) -> Any:
+    """Return the expression that counts a project's living datasets."""
+    living = (Dataset.project_id == project_id, Dataset.status == DatasetStatus.ACTIVE)
+    return select(func.count()).select_from(Dataset).where(*living).scalar_subquery()
+
+
+def _summary_columns() -> list[Any]:
+    ready = and_(DatasetVersion.dataset_id == Dataset.id, DatasetFile.status == FileStatus.READY)
+    of_files = select(func.coalesce(func.sum(DatasetFile.size), 0)).join_from(
+        DatasetVersion, DatasetFile, DatasetFile.version_id == DatasetVersion.id
+    )
+    newest = select(func.max(DatasetVersion.number)).join_from(
+        DatasetVersion, DatasetFile, DatasetFile.version_id == DatasetVersion.id
+    )
+    names = ("id", "project_id", "name", "description", "created_by", "created_at", "modified_at")
+    return [
+        *(getattr(Dataset, name) for name in names),
+        newest.where(ready).correlate(Dataset).scalar_subquery().label("latest_version"),
+        of_files.where(ready).correlate(Dataset).scalar_subquery().label("size"),
+    ]
+
+
+def _found(file: DatasetFile | None) -> DatasetFile:
+    if file is None:
+        raise NotFound("There is no such file")
+    return file

@@ -1,0 +1,238 @@
+from datetime import datetime
+from pathlib import PurePosixPath
+from typing import Annotated, Any, Literal, Self
+from uuid import UUID
+
+from pydantic import AfterValidator, Field, StringConstraints
+
+from budapp.commons.crud import Page
+from budapp.commons.paging import Paging
+from budapp.commons.schemas import Answer, Name, OptionalText, PageAnswer, Schema
+from budapp.dataset_ops.models import DatasetFile, FileStatus
+
+MAX_PARTS = 1000
+
+Description = Annotated[str, StringConstraints(strip_whitespace=True, max_length=2000)]
+Split = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,49}$")]
+"""Usually `train`, `validation` or `test`."""
+
+
+def _is_plain(name: str) -> str:
+    if PurePosixPath(name).name != name or "\\" in name or not name.isprintable():
+        raise ValueError("must be a file's name, without a path")
+    return name
+
+
+FileName = Annotated[str, StringConstraints(min_length=1, max_length=255), AfterValidator(_is_plain)]
+
+
+class BenchmarkDatasetQuery(Paging):
+    """With `search`, `name` is looked for in names; without, it must be the dataset's name."""
+
+    name: OptionalText = None
+
+
+class BenchmarkDatasetView(Schema):
+    id: UUID
+    name: str
+    display_name: str | None
+    description: str | None
+    tags: dict[str, Any] | None
+    hf_hub_url: str | None
+    ms_hub_url: str | None
+    script_url: str | None
+    file_name: str | None
+    formatting: str | None
+    ranking: bool
+    subset: str | None
+    split: str | None
+    folder: str | None
+    columns: dict[str, Any] | None
+    status: Literal["active", "inactive"]
+    num_samples: int
+    created_at: datetime
+    modified_at: datetime
+
+
+class BenchmarkDatasetList(PageAnswer):
+    object: Literal["datasets.list"] = "datasets.list"
+    message: str = "Datasets found"
+    datasets: list[BenchmarkDatasetView]
+
+    @classmethod
+    def of(cls, page: Page) -> Self:
+        return cls(datasets=[BenchmarkDatasetView.model_validate(row) for row in page.rows], **page.envelope())
+
+
+class DatasetQuery(Paging):
+    """With `search`, `name` is looked for in names; without, it must be the dataset's name."""
+
+    name: OptionalText = None
+    project_id: UUID | None = None
+
+
+class DatasetCreate(Schema):
+    project_id: UUID
+    name: Name
+    description: Description | None = None
+
+
+class DatasetUpdate(Schema):
+    name: Name | None = None
+    description: Description | None = None
+
+
+class DatasetSummary(Schema):
+    """`latest_version` is None, and `size` 0, until there is a version with a file that is ready."""
+
+    id: UUID
+    project_id: UUID
+    name: str
+    description: str | None
+    created_by: UUID
+    created_at: datetime
+    modified_at: datetime
+    latest_version: int | None
+    size: int = Field(description="Bytes of all files that are ready")
+
+
+class ColumnView(Schema):
+    name: str
+    type: str = Field(description="Arrow's name of the type, or `mixed`", examples=["int64", "string"])
+
+
+class FileView(Schema):
+    """A split's file; `columns` and `row_count` are known once it is ready, `reason` says why it was refused."""
+
+    id: UUID
+    split: str
+    file_name: str
+    format: Literal["csv", "jsonl", "parquet"]
+    size: int = Field(description="Bytes")
+    checksum: str | None = Field(description="SHA-256, in hexadecimal")
+    status: FileStatus
+    reason: str | None
+    row_count: int | None
+    columns: list[ColumnView] | None
+    created_at: datetime
+
+
+class VersionView(Schema):
+    number: int
+    created_by: UUID
+    created_at: datetime
+    files: list[FileView]
+
+
+class DatasetView(DatasetSummary):
+    versions: list[VersionView] = Field(description="The newest first")
+
+
+class DatasetList(PageAnswer):
+    object: Literal["dataset.list"] = "dataset.list"
+    message: str = "Datasets found"
+    datasets: list[DatasetSummary]
+
+    @classmethod
+    def of(cls, page: Page) -> Self:
+        return cls(datasets=[DatasetSummary.model_validate(row) for row in page.rows], **page.envelope())
+
+
+class DatasetRetrieved(Answer):
+    object: Literal["dataset.get"] = "dataset.get"
+    message: str = "Dataset found"
+    dataset: DatasetView
+
+
+class DatasetSaved(Answer):
+    object: Literal["dataset.create", "dataset.update"] = "dataset.create"
+    message: str = "Dataset created"
+    dataset: DatasetSummary
+
+    @classmethod
+    def created(cls, row: Any) -> Self:
+        return cls(dataset=DatasetSummary.model_validate(row))
+
+    @classmethod
+    def updated(cls, row: Any) -> Self:
+        return cls(object="dataset.update", message="Dataset changed", dataset=DatasetSummary.model_validate(row))
+
+
+class DatasetDeleted(Answer):
+    object: Literal["dataset.delete"] = "dataset.delete"
+    message: str = "Dataset deleted"
+
+
+class VersionCreated(Answer):
+    object: Literal["dataset.version.create"] = "dataset.version.create"
+    message: str = "Version created"
+    version: VersionView
+
+
+class UploadCreate(Schema):
+    """`checksum` is the content's SHA-256 in hexadecimal; content with another one is refused."""
+
+    split: Split = "train"
+    file_name: FileName
+    size: int = Field(ge=1, description="Bytes")
+    checksum: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None = None
+
+
+class PartView(Schema):
+    number: int
+    url: str
+
+
+class UploadCreated(Answer):
+    """PUT each part of `part_size` bytes (the last one shorter) to its address, and keep the `ETag` of each answer."""
+
+    object: Literal["dataset.upload.create"] = "dataset.upload.create"
+    message: str = "Upload the parts"
+    file: FileView
+    part_size: int
+    parts: list[PartView]
+    expires_in: int = Field(description="Seconds for which the addresses are good")
+
+
+class UploadedPart(Schema):
+    number: int = Field(ge=1, le=MAX_PARTS)
+    etag: str = Field(min_length=1, max_length=100)
+
+
+class UploadComplete(Schema):
+    parts: list[UploadedPart] = Field(min_length=1, max_length=MAX_PARTS)
+
+
+class FileAccepted(Answer):
+    object: Literal["dataset.file"] = "dataset.file"
+    message: str = "The file is being checked"
+    file: FileView
+
+    @classmethod
+    def of(cls, file: DatasetFile) -> Self:
+        return cls(file=FileView.model_validate(file))
+
+
+class UploadAborted(Answer):
+    object: Literal["dataset.upload.delete"] = "dataset.upload.delete"
+    message: str = "Upload given up"
+
+
+class Download(Answer):
+    object: Literal["dataset.download"] = "dataset.download"
+    message: str = "Download the file from this address"
+    url: str
+    expires_in: int = Field(description="Seconds for which the address is good")
+
+
+class Preview(Answer):
+    object: Literal["dataset.preview"] = "dataset.preview"
+    message: str = "The first rows"
+    columns: list[ColumnView]
+    rows: list[dict[str, Any]]
+    row_count: int = Field(description="Rows of the whole file")
+
+
+def dataset_view(dataset: Any, versions: list[VersionView]) -> DatasetView:
+    """Return the dataset with its versions."""
+    return DatasetView(**DatasetSummary.model_validate(dataset).model_dump(), versions=versions)

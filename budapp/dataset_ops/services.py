@@ -1,0 +1,140 @@
+"""Datasets and their versions; `files.py` has what becomes of the files in them."""
+
+from collections.abc import Sequence
+from itertools import groupby
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row
+
+from budapp.commons.access import Caller
+from budapp.commons.crud import Page
+from budapp.commons.database import ReadSession, WriteSession
+from budapp.commons.errors import Conflict
+from budapp.commons.integrity import conflict_on
+from budapp.commons.scopes import Scope
+from budapp.dataset_ops import crud
+from budapp.dataset_ops.crud import DatasetCrud
+from budapp.dataset_ops.models import Dataset, DatasetFile, DatasetStatus, DatasetVersion
+from budapp.dataset_ops.schemas import (
+    BenchmarkDatasetQuery,
+    DatasetCreate,
+    DatasetQuery,
+    DatasetUpdate,
+    DatasetView,
+    FileView,
+    VersionView,
+    dataset_view,
+)
+from budapp.project_ops import contents as project_contents
+from budapp.project_ops.services import require_project
+
+
+async def list_benchmark_datasets(session: ReadSession, query: BenchmarkDatasetQuery) -> Page:
+    """Return a page of the public datasets that deployments are measured with."""
+    return await crud.page_of_benchmark_datasets(session, query)
+
+
+async def list_datasets(session: ReadSession, caller: Caller, query: DatasetQuery) -> Page:
+    """Return a page of the datasets in reach, the newest first."""
+    return await DatasetCrud(session, caller).page_of_datasets(query)
+
+
+async def get_dataset(session: ReadSession, caller: Caller, dataset_id: UUID) -> DatasetView:
+    """Return the dataset with its versions and their files.
+
+    Raises:
+        NotFound: no such dataset, or out of reach.
+    """
+    datasets = DatasetCrud(session, caller)
+    dataset = await datasets.summary(dataset_id)
+    return dataset_view(dataset, _versions(await datasets.versions_with_files(dataset_id)))
+
+
+async def create_dataset(session: WriteSession, caller: Caller, data: DatasetCreate) -> Row[Any]:
+    """Make an empty dataset in the project.
+
+    Raises:
+        NotFound: no such project, or out of reach.
+        Forbidden: the caller lacks endpoint:manage there.
+        Conflict: the project has a dataset of this name.
+    """
+    await require_project(session, caller, data.project_id, Scope.ENDPOINT_MANAGE, lock="share")
+    dataset = Dataset(tenant_id=caller.tenant_id, created_by=caller.user_id, **data.model_dump())
+    session.add(dataset)
+    await _flush_name(session)
+    return await DatasetCrud(session, caller).summary(dataset.id)
+
+
+async def update_dataset(session: WriteSession, caller: Caller, dataset_id: UUID, data: DatasetUpdate) -> Row[Any]:
+    """Change the name or the description.
+
+    Raises:
+        NotFound, Forbidden, Conflict: see `create_dataset`.
+    """
+    dataset = await changeable(session, caller, dataset_id)
+    for name, value in data.model_dump(exclude_unset=True).items():
+        if value is not None or name == "description":
+            setattr(dataset, name, value)
+    await _flush_name(session)
+    return await DatasetCrud(session, caller).summary(dataset_id)
+
+
+async def delete_dataset(session: WriteSession, caller: Caller, dataset_id: UUID) -> None:
+    """Delete the dataset; its files go soon after.
+
+    Raises:
+        NotFound, Forbidden: see `create_dataset`.
+    """
+    dataset = await changeable(session, caller, dataset_id)
+    dataset.status = DatasetStatus.DELETED
+
+
+async def create_version(session: WriteSession, caller: Caller, dataset_id: UUID) -> VersionView:
+    """Begin the dataset's next version.
+
+    Raises:
+        NotFound, Forbidden: see `create_dataset`.
+    """
+    await changeable(session, caller, dataset_id)
+    number = await DatasetCrud(session, caller).next_number(dataset_id)
+    version = DatasetVersion(
+        tenant_id=caller.tenant_id, dataset_id=dataset_id, number=number, created_by=caller.user_id
+    )
+    session.add(version)
+    await session.flush()
+    return _version_view(version, [])
+
+
+async def changeable(session: WriteSession, caller: Caller, dataset_id: UUID) -> Dataset:
+    """Return the dataset, locked, if the caller may change what its project holds; else raise as documented there."""
+    dataset = await DatasetCrud(session, caller).get(dataset_id, for_update=True)
+    await require_project(session, caller, dataset.project_id, Scope.ENDPOINT_MANAGE)
+    return dataset
+
+
+def register_project_content() -> None:
+    """Make known to the projects what datasets mean for them; for the start of the service."""
+    project_contents.register(project_contents.Content("datasets", crud.count_in_project, _before_removal))
+
+
+async def _before_removal(session: WriteSession, removal: project_contents.Removal) -> None:
+    if removal.user_ids is None:
+        for dataset in await crud.datasets_of_project(session, removal.project_id):
+            dataset.status = DatasetStatus.DELETED
+
+
+async def _flush_name(session: WriteSession) -> None:
+    taken = Conflict("The project has a dataset of this name already; choose another", param="name")
+    with conflict_on("uq_dataset_project_id_name", taken):
+        await session.flush()
+
+
+def _versions(rows: Sequence[Row[Any, Any]]) -> list[VersionView]:
+    groups = groupby(rows, key=lambda row: row[0])
+    return [_version_view(version, [file for _, file in files if file is not None]) for version, files in groups]
+
+
+def _version_view(version: DatasetVersion, files: list[DatasetFile]) -> VersionView:
+    views = [FileView.model_validate(file) for file in files]
+    return VersionView(number=version.number, created_by=version.created_by, created_at=version.created_at, files=views)

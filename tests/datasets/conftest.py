@@ -1,0 +1,30 @@
+"""A project with a dataset, and the store that its files go to."""
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from budapp.dataset_ops.checking import Checking
+from tests.cast import Cast
+from tests.datasets.data import new_version
+from tests.projects.data import create
+
+
+@pytest.fixture(scope="session")
+async def checking(app: FastAPI) -> Checking:
+    """The jobs that look after files; the bucket is there."""
+    await app.state.storage.ensure_bucket(app.state.settings.minio_dataset_bucket)
+    checking: Checking = app.state.dataset_checking
+    return checking
+
+
+@pytest.fixture
+async def project_id(client: httpx.AsyncClient, cast: Cast) -> str:
+    """The id of a project that the manager made."""
+    return str((await create(client, cast.manager))["id"])
+
+
+@pytest.fixture
+async def version(client: httpx.AsyncClient, cast: Cast, project_id: str, checking: Checking) -> str:
+    """The path of the first version of a dataset."""
+    return await new_version(client, cast.manager, project_id)
