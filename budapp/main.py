@@ -46,8 +46,12 @@ from budapp.integrations.storage import Storage
 from budapp.integrations.valkey import connect_valkey, valkey_up
 from budapp.permission_ops.routes import router as permission_router
 from budapp.project_ops.routes import router as project_router
+from budapp.session_ops.routes import router as session_router
+from budapp.session_ops.services import purge_sessions
+from budapp.session_ops.uses import SessionUses
 from budapp.user_ops.callers import Callers
 from budapp.user_ops.routes import router as user_router
+from budapp.user_ops.sessions import purge_revocations
 
 _ALLOWED_HEADERS = [
     "Accept",
@@ -65,6 +69,7 @@ ROUTERS = (
     event_router,
     auth_router,
     permission_router,
+    session_router,
     user_router,
     endpoint_router,
     project_router,
@@ -114,7 +119,8 @@ def _assemble(app: FastAPI, settings: Settings) -> None:
     state.rate_limiter = RateLimiter(state.valkey)
     state.callers = Callers(state.valkey, settings.caller_cache_seconds)
     verifier = TokenVerifier(SigningKeys(state.keycloak), settings.keycloak_issuer_base)
-    state.authenticator = JwtAuthenticator(state.database, verifier, state.callers)
+    state.session_uses = SessionUses(state.database)
+    state.authenticator = JwtAuthenticator(state.database, verifier, state.callers, state.session_uses)
     refreshing = Refreshing(state.valkey, state.encryption, settings.refresh_reuse_seconds)
     state.auth = AuthService(
         settings, state.database, state.keycloak, verifier, state.valkey, state.callers, refreshing
@@ -141,6 +147,8 @@ def _add_jobs(jobs: Jobs, database: Database, checking: Checking) -> None:
     jobs.add(Job("purge_messages", timedelta(hours=1), partial(purge_messages, database)))
     jobs.add(Job("check_dataset_files", timedelta(seconds=2), checking.check, lease=timedelta(minutes=30)))
     jobs.add(Job("sweep_dataset_files", timedelta(minutes=10), checking.sweep))
+    jobs.add(Job("purge_revocations", timedelta(hours=1), partial(purge_revocations, database)))
+    jobs.add(Job("purge_sessions", timedelta(hours=1), partial(purge_sessions, database)))
 
 
 def _add_middleware(app: FastAPI, settings: Settings) -> None:
@@ -164,7 +172,9 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     listening = asyncio.create_task(state.callers.listen())
     await state.relay.start()
     await state.jobs.start()
+    await state.session_uses.start()
     yield
+    await state.session_uses.stop()
     await state.jobs.stop()
     await state.relay.stop()
     listening.cancel()

@@ -8,6 +8,7 @@ from budapp.dataset_ops import models as dataset_models
 from budapp.endpoint_ops import models as endpoint_models
 from budapp.events import models as event_models
 from budapp.project_ops import models as project_models
+from budapp.session_ops import models as session_models
 from budapp.tenant_ops import models as tenant_models
 from budapp.user_ops import models as user_models
 
@@ -21,6 +22,7 @@ ALL_TABLES = (
     idempotency,
     jobs,
     project_models,
+    session_models,
     tenant_models,
     user_models,
 )

@@ -8,16 +8,18 @@ from budapp.auth.tokens import TokenVerifier
 from budapp.commons.access import Caller
 from budapp.commons.database import Database
 from budapp.commons.errors import Unauthenticated
+from budapp.session_ops.uses import SessionUses
 from budapp.user_ops.callers import Callers
 
 
 class JwtAuthenticator:
     """Finds the caller behind an access token."""
 
-    def __init__(self, database: Database, verifier: TokenVerifier, callers: Callers) -> None:
+    def __init__(self, database: Database, verifier: TokenVerifier, callers: Callers, uses: SessionUses) -> None:
         self._database = database
         self._verifier = verifier
         self._callers = callers
+        self._uses = uses
         self._lookups: dict[str, asyncio.Task[Caller]] = {}
 
     async def authenticate(self, token: str) -> Caller:
@@ -27,9 +29,11 @@ class JwtAuthenticator:
             Unauthenticated: the token is not an access token of an active tenant, or its session or user is out.
             Unavailable: PostgreSQL, or Keycloak when its keys are not known yet, cannot be reached.
         """
-        known = self._callers.get(token)
-        if known is not None:
-            return known
+        caller = self._callers.get(token) or await self._look_up_once(token)
+        self._uses.note(caller.session_id)
+        return caller
+
+    async def _look_up_once(self, token: str) -> Caller:
         lookup = self._lookups.get(token)
         if lookup is None:
             # All who come with the token meanwhile wait for this one; it goes on if its own request is gone.

@@ -20,6 +20,7 @@ from budapp.auth.services import AuthServiceDep
 from budapp.commons.access import Caller, authenticated, public
 from budapp.commons.database import Read, Write
 from budapp.commons.errors import Unauthenticated
+from budapp.commons.origin import OriginDep, origin_of
 from budapp.commons.rate_limits import RateLimiter
 from budapp.commons.schemas import Answer
 from budapp.user_ops.schemas import UserRegistration
@@ -36,8 +37,7 @@ class LimitedBy:
 
     async def __call__(self, limit: str, account: str | None = None) -> None:
         path = self._request.url.path
-        address = self._request.client.host if self._request.client else "unknown"
-        await self._limiter.hit(limit, path, address)
+        await self._limiter.hit(limit, path, origin_of(self._request).address or "unknown")
         if account is not None:
             await self._limiter.hit(limit, path, account)
 
@@ -57,17 +57,21 @@ MaybeCaller = Annotated[Caller | None, Depends(signed_in_or_none)]
 
 
 @router.post("/auth/login")
-async def login(data: Login, request: Request, limited: Limited, auth: AuthServiceDep) -> LoginAnswer:
+async def login(
+    data: Login, request: Request, limited: Limited, origin: OriginDep, auth: AuthServiceDep
+) -> LoginAnswer:
     """Sign in with e-mail and password."""
     await limited(request.app.state.settings.rate_limit_login, account=data.email)
-    return await auth.login(data)
+    return await auth.login(data, origin)
 
 
 @router.post("/auth/refresh-token")
-async def refresh_token(data: Refresh, request: Request, limited: Limited, auth: AuthServiceDep) -> RefreshAnswer:
+async def refresh_token(
+    data: Refresh, request: Request, limited: Limited, origin: OriginDep, auth: AuthServiceDep
+) -> RefreshAnswer:
     """Trade a refresh token, once, for new tokens."""
     await limited(request.app.state.settings.rate_limit_refresh)
-    return RefreshAnswer(token=await auth.refresh(data.refresh_token))
+    return RefreshAnswer(token=await auth.refresh(data.refresh_token, origin))
 
 
 @router.post("/auth/logout")

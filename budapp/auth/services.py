@@ -7,6 +7,7 @@ from uuid import UUID
 from fastapi import Depends, Request
 from redis.asyncio import Redis
 from redis.exceptions import LockError, LockNotOwnedError
+from sqlalchemy.exc import SQLAlchemyError
 
 from budapp.auth import crud
 from budapp.auth.refreshing import Refreshing
@@ -17,11 +18,13 @@ from budapp.commons.config import Settings
 from budapp.commons.database import Database, WriteSession, now
 from budapp.commons.errors import BadRequest, Unauthenticated, Unavailable
 from budapp.commons.logging import get_logger
+from budapp.commons.origin import Origin
 from budapp.commons.scopes import UserRole, UserType
 from budapp.commons.timing import until_after
 from budapp.integrations.keycloak import InvalidGrant, Keycloak
 from budapp.project_ops.schemas import ProjectCreate
 from budapp.project_ops.services import create_project
+from budapp.session_ops.services import note_session
 from budapp.tenant_ops.services import TenantAccess, find_access
 from budapp.user_ops.accounts import NewAccount, open_account
 from budapp.user_ops.callers import Callers
@@ -58,7 +61,7 @@ class AuthService:
         self._callers = callers
         self._refreshing = refreshing
 
-    async def login(self, data: Login) -> LoginAnswer:
+    async def login(self, data: Login, origin: Origin) -> LoginAnswer:
         """Return tokens for the password.
 
         Raises:
@@ -71,6 +74,7 @@ class AuthService:
             await until_after(started, self._settings.login_failure_seconds)
             raise BadRequest(_LOGIN_REFUSED)
         tokens, user = signed_in
+        await self._note(user.auth_id, tokens, origin)
         return LoginAnswer(
             token=Tokens.model_validate(tokens), first_login=user.first_login, is_reset_password=user.is_reset_password
         )
@@ -120,7 +124,7 @@ class AuthService:
                 realm=realm or self._settings.default_realm_name,
             )
 
-    async def refresh(self, refresh_token: str) -> Tokens:
+    async def refresh(self, refresh_token: str, origin: Origin) -> Tokens:
         """Return new tokens; the old refresh token counts no more, and its later reuse ends the session.
 
         Raises:
@@ -128,21 +132,31 @@ class AuthService:
         """
 
         async def renew() -> dict[str, Any]:
-            return await self._renew(refresh_token)
+            return await self._renew(refresh_token, origin)
 
         return Tokens.model_validate(await self._refreshing.once(refresh_token, renew))
 
-    async def _renew(self, refresh_token: str) -> dict[str, Any]:
+    async def _renew(self, refresh_token: str, origin: Origin) -> dict[str, Any]:
         realm = self._verifier.realm_of_issuer(unverified_claims(refresh_token).get("iss"))
         access = await self._access(realm=realm) if realm else None
         if access is None:
             raise Unauthenticated(_SIGN_IN_AGAIN)
         try:
-            return await self._keycloak.refresh(access.client, refresh_token)
+            tokens = await self._keycloak.refresh(access.client, refresh_token)
         except InvalidGrant as error:
             if error.reused:
                 await self._end_session_of(access, refresh_token)
             raise Unauthenticated(_SIGN_IN_AGAIN) from error
+        await self._note(str(unverified_claims(refresh_token).get("sub")), tokens, origin)
+        return tokens
+
+    async def _note(self, auth_id: str, tokens: dict[str, Any], origin: Origin) -> None:
+        """Note where the tokens went; they are given out all the same where that fails, as the old ones are gone."""
+        try:
+            async with self._database.write() as session:
+                await note_session(session, auth_id, tokens, origin)
+        except (SQLAlchemyError, OSError) as error:
+            logger.warning("session_not_noted", reason=repr(error))
 
     async def _end_session_of(self, access: TenantAccess, refresh_token: str) -> None:
         """End the session of a refresh token whose signature Keycloak has checked."""

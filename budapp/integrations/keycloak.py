@@ -56,6 +56,16 @@ class NewUser:
     roles: Sequence[str]
 
 
+@dataclass(frozen=True, slots=True)
+class KeycloakSession:
+    """A living session; an offline one outlives the browser, as "remember me" asks for."""
+
+    id: str
+    started_at: datetime
+    last_access: datetime
+    is_offline: bool
+
+
 @contextmanager
 def _translated() -> Iterator[None]:
     """Turn the library's errors into ours; the 4xx that mean something are handled where they can occur."""
@@ -281,13 +291,19 @@ class Keycloak:
 
     async def session_ids(self, realm: str, auth_id: str) -> list[str]:
         """Return the ids of the account's sessions, offline ones too."""
+        return [session.id for session in await self.sessions(realm, auth_id)]
+
+    async def sessions(self, realm: str, auth_id: str) -> list[KeycloakSession]:
+        """Return the account's living sessions, offline ones too, each once."""
         admin = self._admin(realm)
         with _translated():
             found = await admin.a_get_sessions(auth_id)
             client_id = await admin.a_get_client_id(self._settings.default_client_name)
             path = f"admin/realms/{realm}/users/{auth_id}/offline-sessions/{client_id}"
             response = await admin.connection.a_raw_get(path)
-        return [str(item["id"]) for item in [*found, *response.json()]]
+        online = {str(item["id"]): _session(item, offline=False) for item in found}
+        offline = {str(item["id"]): _session(item, offline=True) for item in response.json()}
+        return list((online | offline).values())
 
     async def end_session(self, realm: str, session_id: str) -> None:
         """End one session, whether it is an offline one or not; an ended one is no error."""
@@ -358,6 +374,11 @@ class Keycloak:
         """Delete the realm with everyone in it."""
         with _translated():
             await self._admin(self._settings.keycloak_realm_name).a_delete_realm(realm)
+
+
+def _session(item: dict[str, Any], *, offline: bool) -> KeycloakSession:
+    started_at, last_access = (datetime.fromtimestamp(item[name] / 1000, UTC) for name in ("start", "lastAccess"))
+    return KeycloakSession(str(item["id"]), started_at, last_access, offline)
 
 
 @contextmanager

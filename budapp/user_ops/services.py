@@ -92,7 +92,7 @@ async def update_user(
         Forbidden: the person, or the new role, may do more than the caller.
         BadRequest: the person is deleted, or invited and asks for more than a password.
     """
-    user = await _manageable(session, caller, user_id)
+    user = await manageable(session, caller, user_id)
     _check_update(caller, user, data)
     await release(session)
     ended = await _set_password(keycloak, caller, user, data.password) if data.password else []
@@ -124,7 +124,7 @@ async def delete_user(
         Forbidden: the person may do more than the caller.
         BadRequest: it is the caller or a super administrator, or they have things that must go first.
     """
-    user = await _manageable(session, caller, user_id)
+    user = await manageable(session, caller, user_id)
     _refuse_deleted(user)
     if user.role == UserRole.SUPER_ADMIN or user.id == caller.user_id:
         raise BadRequest("Neither a super administrator nor oneself can be deleted")
@@ -146,7 +146,7 @@ async def reactivate_user(
         Forbidden: the person may do more than the caller.
         BadRequest: they are not deleted.
     """
-    await _manageable(session, caller, user_id)
+    await manageable(session, caller, user_id)
     user = await UserCrud(session, caller).get(user_id, for_update=True)
     if user.status != UserStatus.DELETED:
         raise BadRequest("Only a deleted user can be reactivated")
@@ -181,7 +181,7 @@ async def change_grants(
     """
     if user_id == caller.user_id:
         raise BadRequest("You can't change your own permissions")
-    await _manageable(session, caller, user_id)
+    await manageable(session, caller, user_id)
     crud = UserCrud(session, caller)
     user = await crud.get(user_id, for_update=True)
     _refuse_deleted(user)
@@ -213,8 +213,13 @@ async def complete_onboarding(session: WriteSession, caller: Caller) -> User:
     return user
 
 
-async def _manageable(session: ReadSession, caller: Caller, user_id: UUID) -> User:
-    """Return the person if they are the caller, or one whom the caller may manage."""
+async def manageable(session: ReadSession, caller: Caller, user_id: UUID) -> User:
+    """Return the person if they are the caller, or one whom the caller may manage.
+
+    Raises:
+        NotFound: the tenant has no such person.
+        Forbidden: the caller lacks user:manage, or the person may do more than the caller.
+    """
     crud = UserCrud(session, caller)
     if user_id == caller.user_id:
         return await crud.get(user_id)

@@ -6,7 +6,7 @@ from datetime import timedelta
 from sqlalchemy import delete
 from sqlalchemy.dialects.postgresql import insert
 
-from budapp.commons.database import WriteSession, now
+from budapp.commons.database import Database, WriteSession, now
 from budapp.integrations.keycloak import Keycloak
 from budapp.user_ops.models import RevokedSession, User
 
@@ -24,9 +24,14 @@ async def end_sessions(keycloak: Keycloak, realm: str, user: User, *, but: str |
 async def revoke_sessions(session: WriteSession, session_ids: Sequence[str]) -> None:
     """Refuse the sessions' access tokens from the commit on.
 
-    The note is kept for a day, longer than any access token lives; older ones go on the way.
+    The note is kept for a day, longer than any access token lives.
     """
-    await session.execute(delete(RevokedSession).where(RevokedSession.expires_at < now()))
     if session_ids:
         rows = [{"session_id": session_id, "expires_at": now() + _KEPT} for session_id in session_ids]
         await session.execute(insert(RevokedSession).on_conflict_do_nothing(), rows)
+
+
+async def purge_revocations(database: Database) -> None:
+    """Delete the notes of sessions whose last access token has long expired."""
+    async with database.write() as session:
+        await session.execute(delete(RevokedSession).where(RevokedSession.expires_at < now()))

@@ -1,0 +1,73 @@
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query
+
+from budapp.commons.access import Caller, Requires, SignedIn
+from budapp.commons.database import Read, Write
+from budapp.commons.schemas import Answer
+from budapp.commons.scopes import Scope
+from budapp.integrations.keycloak import KeycloakDep
+from budapp.session_ops import services
+from budapp.session_ops.schemas import SessionId, SessionList, SessionsEnded
+from budapp.user_ops.callers import CallersDep
+
+router = APIRouter(prefix="/users", tags=["sessions"])
+
+Manager = Annotated[Caller, Depends(Requires(Scope.USER_MANAGE))]
+KeepCurrent = Annotated[bool, Query(description="Stay signed in with the session of this request")]
+
+_ENDED = "Signed out there"
+
+
+@router.get("/me/sessions")
+async def list_own_sessions(caller: SignedIn, session: Read, keycloak: KeycloakDep) -> SessionList:
+    """List where the caller is signed in: this session first, then the last used."""
+    return SessionList(sessions=await services.list_sessions(session, keycloak, caller, caller.user_id))
+
+
+@router.delete("/me/sessions")
+async def end_own_sessions(
+    caller: SignedIn, session: Write, keycloak: KeycloakDep, callers: CallersDep, keep_current: KeepCurrent = True
+) -> SessionsEnded:
+    """Sign out everywhere else, or everywhere; their tokens are refused at once."""
+    ended = await services.end_sessions(session, keycloak, callers, caller, caller.user_id, keep_current=keep_current)
+    return SessionsEnded(ended=ended)
+
+
+@router.delete("/me/sessions/{session_id}")
+async def end_own_session(
+    session_id: SessionId, caller: SignedIn, session: Write, keycloak: KeycloakDep, callers: CallersDep
+) -> Answer:
+    """Sign out in one place; its tokens are refused at once."""
+    await services.end_session(session, keycloak, callers, caller, caller.user_id, session_id)
+    return Answer(object="session.end", message=_ENDED)
+
+
+@router.get("/{user_id}/sessions")
+async def list_sessions(user_id: UUID, caller: Manager, session: Read, keycloak: KeycloakDep) -> SessionList:
+    """List where a person of the tenant is signed in, the last used first."""
+    return SessionList(sessions=await services.list_sessions(session, keycloak, caller, user_id))
+
+
+@router.delete("/{user_id}/sessions")
+async def end_sessions(
+    user_id: UUID, caller: Manager, session: Write, keycloak: KeycloakDep, callers: CallersDep
+) -> SessionsEnded:
+    """Sign a person of the tenant out everywhere; their tokens are refused at once."""
+    ended = await services.end_sessions(session, keycloak, callers, caller, user_id, keep_current=False)
+    return SessionsEnded(ended=ended)
+
+
+@router.delete("/{user_id}/sessions/{session_id}")
+async def end_session(
+    user_id: UUID,
+    session_id: SessionId,
+    caller: Manager,
+    session: Write,
+    keycloak: KeycloakDep,
+    callers: CallersDep,
+) -> Answer:
+    """Sign a person of the tenant out in one place; its tokens are refused at once."""
+    await services.end_session(session, keycloak, callers, caller, user_id, session_id)
+    return Answer(object="session.end", message=_ENDED)

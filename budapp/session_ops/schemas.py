@@ -1,0 +1,41 @@
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import StringConstraints
+
+from budapp.commons.schemas import Answer, Schema
+
+SessionId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{16,100}$")]
+
+
+class SessionView(Schema):
+    """A place where somebody is signed in.
+
+    `device` puts browser and system into words; it and the address are those of the sign-in or the latest renewal.
+    """
+
+    id: str
+    device: str
+    browser: str | None
+    os: str | None
+    address: str | None
+    started_at: datetime
+    last_used_at: datetime
+    remember_me: bool
+    is_current: bool
+
+
+class SessionList(Answer):
+    """Where somebody is signed in, the last used first."""
+
+    object: Literal["session.list"] = "session.list"
+    message: str = "Sessions found"
+    sessions: list[SessionView]
+
+
+class SessionsEnded(Answer):
+    """How many sessions were ended."""
+
+    object: Literal["session.end"] = "session.end"
+    message: str = "Signed out there"
+    ended: int
