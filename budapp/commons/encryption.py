@@ -24,6 +24,11 @@ class Encryption:
         self._ciphers = {key_id: AESGCM(key) for key_id, key in keys.items()}
         self._current = next(iter(keys))
 
+    @property
+    def key_ids(self) -> list[str]:
+        """The ids of the keys, the current one first."""
+        return list(self._ciphers)
+
     def encrypt(self, text: str, context: str) -> str:
         """Return `key id:base64(nonce + ciphertext)`.
 
@@ -45,8 +50,8 @@ class Encryption:
         cipher = self._ciphers.get(key_id)
         if cipher is None:
             raise DecryptionError(f"no encryption key with the id {key_id!r}")
-        raw = base64.b64decode(encoded)
         try:
+            raw = base64.b64decode(encoded)
             return cipher.decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], context.encode()).decode()
-        except InvalidTag as error:
+        except (InvalidTag, ValueError) as error:
             raise DecryptionError("the text was changed or belongs elsewhere") from error

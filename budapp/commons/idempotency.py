@@ -21,6 +21,7 @@ from budapp.commons.access import Caller, access_of, authenticated
 from budapp.commons.database import Base, Database, WriteSession, hold, now
 from budapp.commons.encryption import Encryption
 from budapp.commons.errors import Conflict, Unauthenticated, UnprocessableContent
+from budapp.commons.sealing import seal, sealed, unseal
 
 HEADER = "Idempotency-Key"
 KEPT_FOR = timedelta(hours=24)
@@ -50,7 +51,7 @@ class IdempotencyRecord(Base):
     request_hash: Mapped[str]
     status: Mapped[int]
     content_type: Mapped[str | None]
-    body_encrypted: Mapped[str]
+    body_encrypted: Mapped[str] = sealed("idempotency:{tenant_id}:{user_id}:{key}")
     expires_at: Mapped[datetime] = mapped_column(default=lambda: now() + KEPT_FOR)
 
 
@@ -160,7 +161,7 @@ class _Once:
             message = "This idempotency key came with another request before; use a new key"
             raise UnprocessableContent(message, param=HEADER, errors=_header_error(message))
         encryption: Encryption = self.request.app.state.encryption
-        body = encryption.decrypt(record.body_encrypted, self._name).encode("latin-1")
+        body = unseal(encryption, record, IdempotencyRecord.body_encrypted).encode("latin-1")
         headers = {"Idempotent-Replayed": "true"}
         if record.content_type:
             headers["content-type"] = record.content_type
@@ -172,17 +173,16 @@ class _Once:
             return
         encryption: Encryption = self.request.app.state.encryption
         await session.execute(delete(IdempotencyRecord).where(*self._mine()))
-        session.add(
-            IdempotencyRecord(
-                tenant_id=self.caller.tenant_id,
-                user_id=self.caller.user_id,
-                key=self.key,
-                request_hash=request_hash,
-                status=response.status_code,
-                content_type=response.headers.get("content-type"),
-                body_encrypted=encryption.encrypt(body.decode("latin-1"), self._name),
-            )
+        record = IdempotencyRecord(
+            tenant_id=self.caller.tenant_id,
+            user_id=self.caller.user_id,
+            key=self.key,
+            request_hash=request_hash,
+            status=response.status_code,
+            content_type=response.headers.get("content-type"),
         )
+        seal(encryption, record, IdempotencyRecord.body_encrypted, body.decode("latin-1"))
+        session.add(record)
 
 
 def _header_error(message: str) -> list[dict[str, Any]]:

@@ -8,6 +8,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from budapp.commons.database import Base, TenantOwned
+from budapp.commons.sealing import sealed
 
 
 class CredentialType(StrEnum):
@@ -26,7 +27,7 @@ class Credential(TenantOwned, Base):
     user_id: Mapped[UUID] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"))
     credential_type: Mapped[str]
     hashed_key: Mapped[str] = mapped_column(unique=True)
-    encrypted_key: Mapped[str]
+    encrypted_key: Mapped[str] = sealed("credential:{id}")
     expiry: Mapped[datetime | None]
     last_used_at: Mapped[datetime | None]
     max_budget: Mapped[float | None]

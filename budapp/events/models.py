@@ -7,6 +7,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from budapp.commons.database import Base
+from budapp.commons.sealing import sealed
 
 
 class OutboxMessage(Base):
@@ -26,7 +27,7 @@ class OutboxMessage(Base):
     method: Mapped[str | None]
     path: Mapped[str | None]
     payload: Mapped[Any | None] = mapped_column(JSONB(none_as_null=True))
-    payload_encrypted: Mapped[str | None]
+    payload_encrypted: Mapped[str | None] = sealed("outbox_message:{id}")
     request_id: Mapped[str | None]
     traceparent: Mapped[str | None]
     attempts: Mapped[int] = mapped_column(default=0)

@@ -3,7 +3,6 @@
 import asyncio
 import json
 from typing import Any
-from uuid import UUID
 
 from opentelemetry.propagate import inject
 from uuid_utils.compat import uuid7
@@ -11,6 +10,7 @@ from uuid_utils.compat import uuid7
 from budapp.commons.context import request_id
 from budapp.commons.database import ReadSession, WriteSession, after_commit
 from budapp.commons.encryption import Encryption
+from budapp.commons.sealing import seal, unseal
 from budapp.events.models import OutboxMessage
 
 wakeups: set[asyncio.Event] = set()
@@ -58,7 +58,7 @@ async def _enqueue(session: WriteSession, message: OutboxMessage, payload: Any, 
     message.traceparent = _traceparent()
     if secret:
         encryption: Encryption = session.info["encryption"]
-        message.payload_encrypted = encryption.encrypt(json.dumps(payload), _context(message.id))
+        seal(encryption, message, OutboxMessage.payload_encrypted, json.dumps(payload))
     else:
         message.payload = payload
     session.add(message)
@@ -76,11 +76,7 @@ def open_payload(message: OutboxMessage, session: ReadSession) -> Any:
     if message.payload_encrypted is None:
         return message.payload
     encryption: Encryption = session.info["encryption"]
-    return json.loads(encryption.decrypt(message.payload_encrypted, _context(message.id)))
-
-
-def _context(id: UUID) -> str:
-    return f"outbox_message:{id}"
+    return json.loads(unseal(encryption, message, OutboxMessage.payload_encrypted))
 
 
 def _traceparent() -> str | None:

@@ -4,6 +4,7 @@ from sqlalchemy import ForeignKey, Index, func
 from sqlalchemy.orm import Mapped, mapped_column
 
 from budapp.commons.database import Base
+from budapp.commons.sealing import sealed
 
 
 class Tenant(Base):
@@ -26,7 +27,7 @@ class TenantClient(Base):
     tenant_id: Mapped[UUID] = mapped_column(ForeignKey("tenant.id", ondelete="CASCADE"), unique=True)
     client_id: Mapped[str]
     client_named_id: Mapped[str]
-    client_secret_encrypted: Mapped[str]
+    client_secret_encrypted: Mapped[str] = sealed("tenant_client:{tenant_id}")
 
 
 Index("uq_tenant_name", func.lower(Tenant.name), unique=True)

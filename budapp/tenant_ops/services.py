@@ -4,6 +4,7 @@ from uuid import UUID
 from budapp.commons.database import ReadSession, WriteSession
 from budapp.commons.encryption import Encryption
 from budapp.commons.scopes import UserRole
+from budapp.commons.sealing import seal, unseal
 from budapp.integrations.keycloak import Keycloak, RealmClient
 from budapp.tenant_ops import crud
 from budapp.tenant_ops.models import Tenant, TenantClient
@@ -25,7 +26,7 @@ async def find_access(
     if found is None:
         return None
     tenant, client = found
-    secret = encryption.decrypt(client.client_secret_encrypted, _secret_context(tenant.id))
+    secret = unseal(encryption, client, TenantClient.client_secret_encrypted)
     return TenantAccess(tenant.id, RealmClient(tenant.realm_name, client.client_named_id, secret))
 
 
@@ -48,7 +49,7 @@ async def ensure_tenant(
         await session.flush()
     client = await crud.client_of_tenant(session, tenant.id) or TenantClient(tenant_id=tenant.id)
     client.client_id, client.client_named_id = internal_id, realm_client.client_id
-    client.client_secret_encrypted = encryption.encrypt(realm_client.secret, _secret_context(tenant.id))
+    seal(encryption, client, TenantClient.client_secret_encrypted, realm_client.secret)
     session.add(client)
     await session.flush()
     return tenant
@@ -57,7 +58,3 @@ async def ensure_tenant(
 async def lock_seeding(session: WriteSession) -> None:
     """Let one replica seed at a time, until the end of its unit of work."""
     await crud.lock_seeding(session)
-
-
-def _secret_context(tenant_id: UUID) -> str:
-    return f"tenant_client:{tenant_id}"
