@@ -106,7 +106,13 @@ async def _tenant(database: Database, keycloak: Keycloak, settings: Settings, re
     await _delete_realm(keycloak, realm)
     async with database.write() as session:
         tenant = await ensure_tenant(
-            session, keycloak, database.encryption, name=realm, realm=realm, client_id=settings.default_client_name
+            session,
+            keycloak,
+            database.encryption,
+            name=realm,
+            realm=realm,
+            client_id=settings.default_client_name,
+            is_platform=False,
         )
     _, client = await keycloak.ensure_client(realm, settings.default_client_name)
     email = "bench@example.com"

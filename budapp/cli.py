@@ -1,4 +1,4 @@
-"""The command line: `budapp serve | migrate | seed | openapi | keys | outbox`."""
+"""The command line: `budapp serve | migrate | seed | openapi | keys | outbox | tenant`."""
 
 import asyncio
 import json
@@ -11,7 +11,7 @@ import uvicorn
 from alembic import command
 from alembic.config import Config
 
-from budapp import cli_keys, cli_outbox
+from budapp import cli_keys, cli_outbox, cli_tenant
 from budapp.commons.config import SettingsError, get_settings
 from budapp.commons.errors import AppError
 from budapp.main import close, create_app
@@ -20,6 +20,7 @@ from budapp.seeding import seed as run_seed
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 app.add_typer(cli_keys.app, name="keys")
 app.add_typer(cli_outbox.app, name="outbox")
+app.add_typer(cli_tenant.app, name="tenant")
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -45,6 +45,8 @@ from budapp.integrations.keycloak import Keycloak
 from budapp.integrations.storage import Storage
 from budapp.integrations.valkey import connect_valkey, valkey_up
 from budapp.permission_ops.routes import router as permission_router
+from budapp.platform_ops.routes import router as platform_router
+from budapp.platform_ops.services import Platform
 from budapp.project_ops.routes import router as project_router
 from budapp.session_ops.routes import router as session_router
 from budapp.session_ops.services import purge_sessions
@@ -71,6 +73,7 @@ ROUTERS = (
     permission_router,
     session_router,
     user_router,
+    platform_router,
     endpoint_router,
     project_router,
     dataset_router,
@@ -125,6 +128,7 @@ def _assemble(app: FastAPI, settings: Settings) -> None:
     state.auth = AuthService(
         settings, state.database, state.keycloak, verifier, state.valkey, state.callers, refreshing
     )
+    state.platform = Platform(settings, state.keycloak, state.encryption, state.callers)
     state.event_handlers = EventHandlers()
     state.password_resets = PasswordResets(settings, state.database, state.keycloak, state.callers)
     state.relay = Relay(state.database, state.dapr)

@@ -23,6 +23,7 @@ async def seed(app: FastAPI) -> None:
     async with app.state.database.write() as session:
         await tenants.lock_seeding(session)
         await ensure_benchmark_datasets(session)
+        await tenants.refresh_realms(session, app.state.keycloak)
         await _seed_default_tenant(session, app.state.keycloak, settings, app)
 
 
@@ -34,6 +35,7 @@ async def _seed_default_tenant(session: WriteSession, keycloak: Keycloak, settin
         name="Default",
         realm=settings.default_realm_name,
         client_id=settings.default_client_name,
+        is_platform=True,
     )
     await ensure_administrator(
         session,

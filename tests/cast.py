@@ -90,7 +90,7 @@ class Person:
 @dataclass(frozen=True)
 class Cast:
     """`admin` (super administrator), `manager` (administrator), `developer`, `tester`, `client` and `invited` are of
-    one tenant, `other_admin` and `other_developer` of another."""
+    the platform's own tenant, `other_admin` and `other_developer` of another."""
 
     tenant_id: UUID
     other_tenant_id: UUID
@@ -114,7 +114,7 @@ class Cast:
         people: dict[str, Person] = {}
         async with database.write() as session:
             for tenant_id, client, internal_id in zip(tenants, realms.clients, realms.client_ids, strict=True):
-                session.add(tenant_row(tenant_id, client))
+                session.add(tenant_row(tenant_id, client, is_platform=tenant_id == tenants[0]))
                 await session.flush()
                 session.add(client_row(database.encryption, tenant_id, client, internal_id))
             for name, role in ROLES.items():
@@ -125,8 +125,9 @@ class Cast:
         return cls(tenant_id=tenants[0], other_tenant_id=tenants[1], **people)
 
 
-def tenant_row(tenant_id: UUID, client: RealmClient) -> Tenant:
-    return Tenant(id=tenant_id, name=client.realm, realm_name=client.realm, tenant_identifier=client.realm)
+def tenant_row(tenant_id: UUID, client: RealmClient, *, is_platform: bool = False) -> Tenant:
+    realm = client.realm
+    return Tenant(id=tenant_id, name=realm, realm_name=realm, tenant_identifier=realm, is_platform=is_platform)
 
 
 def client_row(encryption: Encryption, tenant_id: UUID, client: RealmClient, internal_id: str) -> TenantClient:

@@ -9,7 +9,7 @@ from budapp.auth.models import PasswordReset
 from budapp.auth.tokens import Claims
 from budapp.commons.access import Caller
 from budapp.commons.database import ReadSession, WriteSession, now
-from budapp.commons.scopes import scopes_of
+from budapp.commons.scopes import PLATFORM_SCOPES, UserRole, scopes_of
 from budapp.tenant_ops.models import Tenant, TenantClient
 from budapp.user_ops.models import RevokedSession, User, UserPermission, UserStatus
 
@@ -38,7 +38,7 @@ async def find_caller(session: ReadSession, claims: Claims) -> Caller | None:
     granted = select(func.array_agg(UserPermission.scope)).where(UserPermission.user_id == User.id).scalar_subquery()
     ended = exists().where(RevokedSession.session_id == claims.session_id)
     statement = (
-        select(User, granted.label("granted"))
+        select(User, granted.label("granted"), Tenant.is_platform)
         .join(Tenant, Tenant.id == User.tenant_id)
         .where(User.auth_id == claims.auth_id, User.status != UserStatus.DELETED)
         .where(Tenant.realm_name == claims.realm, Tenant.is_active, ~ended)
@@ -46,11 +46,12 @@ async def find_caller(session: ReadSession, claims: Claims) -> Caller | None:
     row = (await session.execute(statement)).one_or_none()
     if row is None:
         return None
-    return caller_of(row.User, claims, row.granted or ())
+    return caller_of(row.User, claims, row.granted or (), of_platform=row.is_platform)
 
 
-def caller_of(user: User, claims: Claims, granted: Iterable[str] = ()) -> Caller:
-    """Return the user as a caller, with all that role and grants hold."""
+def caller_of(user: User, claims: Claims, granted: Iterable[str] = (), *, of_platform: bool = False) -> Caller:
+    """Return the user as a caller, with all that role and grants hold; `of_platform`: in the platform's own tenant."""
+    runs_platform = of_platform and user.role == UserRole.SUPER_ADMIN
     return Caller(
         user_id=user.id,
         tenant_id=user.tenant_id,
@@ -65,7 +66,7 @@ def caller_of(user: User, claims: Claims, granted: Iterable[str] = ()) -> Caller
         color=user.color,
         company=user.company,
         purpose=user.purpose,
-        scopes=scopes_of(user.role, user.user_type, granted),
+        scopes=scopes_of(user.role, user.user_type, granted) | (PLATFORM_SCOPES if runs_platform else frozenset()),
         token_expires_at=claims.expires_at,
     )
 
@@ -95,7 +96,12 @@ async def find_reset(
 ) -> tuple[PasswordReset, User] | None:
     """Return the reset that is still good and its user, both locked where asked."""
     statement = select(PasswordReset, User).join(User, User.id == PasswordReset.user_id)
+    statement = statement.join(Tenant, Tenant.id == User.tenant_id).where(Tenant.is_active)
     statement = statement.where(PasswordReset.token_hash == token_hash, PasswordReset.expires_at > now())
     statement = statement.where(User.status != UserStatus.DELETED)
-    row = (await session.execute(statement.with_for_update() if for_update else statement)).one_or_none()
+    if for_update:
+        statement = statement.with_for_update(of=[PasswordReset, User])
+    if for_update:
+        statement = statement.with_for_update(of=[PasswordReset, User])
+    row = (await session.execute(statement)).one_or_none()
     return (row.PasswordReset, row.User) if row else None

@@ -36,18 +36,18 @@ class PasswordResets:
         self._keycloak = keycloak
         self._callers = callers
 
-    async def request(self, email: str, tenant_id: UUID | None) -> None:
+    async def request(self, email: str, *, tenant_id: UUID | None, tenant: str | None) -> None:
         """Mail a link to whoever has this e-mail, if anybody; an earlier link counts no more.
 
         Takes at least `LOGIN_FAILURE_SECONDS`, so that the time does not tell whether there was anybody.
         """
         started = time.monotonic()
         async with self._database.write() as session:
-            await self._mail_link(session, email, tenant_id)
+            realm = tenant or self._settings.default_realm_name
+            await self._mail_link(session, email, await find_id(session, tenant_id=tenant_id, realm=realm))
         await until_after(started, self._settings.login_failure_seconds)
 
     async def _mail_link(self, session: WriteSession, email: str, tenant_id: UUID | None) -> None:
-        tenant_id = tenant_id or await find_id(session, self._settings.default_realm_name)
         user = await crud.find_user_by_email(session, tenant_id, email) if tenant_id else None
         if user is None:
             return

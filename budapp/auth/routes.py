@@ -97,7 +97,7 @@ async def request_password_reset(
 ) -> ResetAcknowledged:
     """Have a link to set a new password mailed; neither answer nor time tell whether the e-mail is known."""
     await limited(request.app.state.settings.rate_limit_reset, account=data.email)
-    await resets.request(data.email, data.tenant_id)
+    await resets.request(data.email, tenant_id=data.tenant_id, tenant=data.tenant)
     return ResetAcknowledged(transaction_id=str(uuid4()))
 
 

@@ -13,10 +13,16 @@ ResetTokenText = Annotated[str, StringConstraints(min_length=1, max_length=255)]
 RefreshToken = Annotated[str, StringConstraints(min_length=1, max_length=16_384)]
 
 
+TenantName = Annotated[str, StringConstraints(min_length=1, max_length=100, to_lower=True)]
+
+
 class Login(Schema):
+    """The tenant is named by id or by identifier; where neither is given, it is the platform's own."""
+
     email: Email
     password: Password
     tenant_id: UUID | None = None
+    tenant: TenantName | None = None
     user_type: UserType = UserType.CLIENT
     remember_me: bool = False
 
@@ -61,6 +67,7 @@ class RefreshAnswer(Answer):
 class ResetRequest(Schema):
     email: Email
     tenant_id: UUID | None = None
+    tenant: TenantName | None = None
 
 
 class ResetAcknowledged(Answer):

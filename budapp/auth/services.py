@@ -80,7 +80,7 @@ class AuthService:
         )
 
     async def _sign_in(self, data: Login) -> tuple[dict[str, Any], User] | None:
-        access = await self._access(tenant_id=data.tenant_id)
+        access = await self._access(tenant_id=data.tenant_id, realm=data.tenant)
         if access is None:
             return None
         try:

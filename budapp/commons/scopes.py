@@ -21,6 +21,7 @@ class Scope(StrEnum):
     BENCHMARK_VIEW = "benchmark:view"
     BENCHMARK_MANAGE = "benchmark:manage"
     CLIENT_ACCESS = "client:access"
+    TENANT_MANAGE = "tenant:manage"
 
 
 class UserRole(StrEnum):
@@ -39,14 +40,19 @@ class UserType(StrEnum):
 PROJECT_SCOPES = (Scope.ENDPOINT_VIEW, Scope.ENDPOINT_MANAGE)
 """What a member may be allowed within one project."""
 
-GLOBAL_SCOPES = tuple(scope for scope in Scope if scope not in {*PROJECT_SCOPES, Scope.CLIENT_ACCESS})
+_OF_A_TENANT = tuple(scope for scope in Scope if scope is not Scope.TENANT_MANAGE)
+
+GLOBAL_SCOPES = tuple(scope for scope in _OF_A_TENANT if scope not in {*PROJECT_SCOPES, Scope.CLIENT_ACCESS})
 """What may be granted to a user for the whole tenant."""
+
+PLATFORM_SCOPES = frozenset({Scope.TENANT_MANAGE})
+"""What the super administrators of the platform's own tenant hold beside all else; nobody can grant it."""
 
 _EVERYDAY = (Scope.MODEL_VIEW, Scope.MODEL_MANAGE, Scope.MODEL_BENCHMARK, Scope.PROJECT_VIEW, Scope.CLUSTER_VIEW)
 
 ROLE_SCOPES: dict[UserRole, tuple[Scope, ...]] = {
-    UserRole.SUPER_ADMIN: tuple(Scope),
-    UserRole.ADMIN: tuple(scope for scope in Scope if scope is not Scope.CLIENT_ACCESS),
+    UserRole.SUPER_ADMIN: _OF_A_TENANT,
+    UserRole.ADMIN: tuple(scope for scope in _OF_A_TENANT if scope is not Scope.CLIENT_ACCESS),
     UserRole.DEVOPS: (
         Scope.MODEL_VIEW,
         Scope.PROJECT_VIEW,

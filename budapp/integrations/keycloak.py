@@ -317,6 +317,45 @@ class Keycloak:
 
     # Realms
 
+    async def create_realm(self, realm: str, roles: Sequence[str]) -> None:
+        """Make a new realm with its roles; nothing is left where that fails.
+
+        Raises:
+            Conflict: there is a realm of this name, ours or not.
+        """
+        admin = self._admin(self._settings.keycloak_realm_name)
+        with _translated():
+            try:
+                await admin.a_create_realm({"realm": realm, "enabled": True})
+            except KeycloakError as error:
+                if error.response_code == 409:
+                    raise Conflict("The sign-in service has a realm of this name; choose another one") from error
+                raise
+        try:
+            await self.ensure_realm(realm, roles)
+        except BaseException:
+            await self.delete_realm(realm)
+            raise
+
+    async def realm_exists(self, realm: str) -> bool:
+        """Tell whether there is a realm of this name, ours or not."""
+        with _translated():
+            try:
+                await self._admin(self._settings.keycloak_realm_name).a_get_realm(realm)
+            except KeycloakError as error:
+                if error.response_code != 404:
+                    raise
+                return False
+        return True
+
+    async def set_realm_enabled(self, realm: str, *, enabled: bool) -> None:
+        """Let people sign in to the realm, or end all their sessions and let nobody in."""
+        admin = self._admin(self._settings.keycloak_realm_name)
+        with _translated():
+            await admin.a_update_realm(realm, {"enabled": enabled})
+            if not enabled:
+                await admin.connection.a_raw_post(f"admin/realms/{realm}/logout-all", data="{}")
+
     async def ensure_realm(self, realm: str, roles: Sequence[str]) -> None:
         """Make the realm and its roles where they are missing, and bring its settings up to date."""
         admin = self._admin(self._settings.keycloak_realm_name)

@@ -1,9 +1,28 @@
+from collections.abc import Sequence
 from uuid import UUID
 
 from sqlalchemy import func, select
 
+from budapp.commons.crud import Page, fetch_page
 from budapp.commons.database import ReadSession
+from budapp.commons.errors import NotFound
+from budapp.commons.paging import contains
 from budapp.tenant_ops.models import Tenant, TenantClient
+from budapp.tenant_ops.schemas import TenantQuery
+
+COLUMNS = {
+    name: getattr(Tenant, name)
+    for name in (
+        "id",
+        "name",
+        "tenant_identifier",
+        "description",
+        "is_active",
+        "is_platform",
+        "created_at",
+        "modified_at",
+    )
+}
 
 
 async def find_by_realm(session: ReadSession, realm: str) -> Tenant | None:
@@ -28,6 +47,30 @@ async def client_of_tenant(session: ReadSession, tenant_id: UUID) -> TenantClien
     statement = select(TenantClient).where(TenantClient.tenant_id == tenant_id)
     client: TenantClient | None = await session.scalar(statement)
     return client
+
+
+async def page_of_tenants(session: ReadSession, query: TenantQuery) -> Page:
+    """Return a page of all tenants."""
+    statement = select(*COLUMNS.values())
+    if query.name is not None:
+        statement = statement.where(contains(Tenant.name, query.name) if query.search else Tenant.name == query.name)
+    return await fetch_page(session, query, statement, COLUMNS)
+
+
+async def get(session: ReadSession, tenant_id: UUID, *, for_update: bool = False) -> Tenant:
+    """Return the tenant, locked until the commit where asked, or raise `NotFound`."""
+    statement = select(Tenant).where(Tenant.id == tenant_id)
+    if for_update:
+        statement = statement.with_for_update().execution_options(populate_existing=True)
+    tenant: Tenant | None = await session.scalar(statement)
+    if tenant is None:
+        raise NotFound("There is no such tenant")
+    return tenant
+
+
+async def realms(session: ReadSession) -> Sequence[str]:
+    """Return the realms of all tenants."""
+    return (await session.scalars(select(Tenant.realm_name).order_by(Tenant.created_at))).all()
 
 
 async def lock_seeding(session: ReadSession) -> None:

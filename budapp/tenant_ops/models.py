@@ -1,6 +1,6 @@
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, func
+from sqlalchemy import ForeignKey, Index, false, func
 from sqlalchemy.orm import Mapped, mapped_column
 
 from budapp.commons.database import Base
@@ -8,7 +8,10 @@ from budapp.commons.sealing import sealed
 
 
 class Tenant(Base):
-    """A company on the platform; its people live in a Keycloak realm of its own."""
+    """A company on the platform; its people live in a Keycloak realm of its own.
+
+    The one that `is_platform` belongs to those who run the platform.
+    """
 
     __tablename__ = "tenant"
 
@@ -17,6 +20,7 @@ class Tenant(Base):
     tenant_identifier: Mapped[str] = mapped_column(unique=True)
     description: Mapped[str | None]
     is_active: Mapped[bool] = mapped_column(default=True)
+    is_platform: Mapped[bool] = mapped_column(default=False, server_default=false())
 
 
 class TenantClient(Base):

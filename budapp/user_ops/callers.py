@@ -22,7 +22,8 @@ from budapp.commons.logging import get_logger
 
 logger = get_logger(__name__)
 
-_CHANNEL = "budapp:callers"
+_USERS = "budapp:callers"
+_TENANTS = "budapp:callers:tenants"
 _MAX_ENTRIES = 20_000
 
 
@@ -65,11 +66,23 @@ class Callers:
 
         after_commit(session, announce)
 
+    def forget_tenant_after_commit(self, session: WriteSession, tenant_id: UUID) -> None:
+        """Forget everyone of the tenant everywhere once the unit of work is committed."""
+
+        async def announce() -> None:
+            self._drop_tenant(tenant_id)
+            await self._announce(_TENANTS, tenant_id)
+
+        after_commit(session, announce)
+
     async def forget(self, user_id: UUID) -> None:
         """Forget the user here at once, and elsewhere as soon as Valkey carries it; the time limit covers the rest."""
         self._drop(user_id)
+        await self._announce(_USERS, user_id)
+
+    async def _announce(self, channel: str, id: UUID) -> None:
         try:
-            await self._valkey.publish(_CHANNEL, str(user_id))
+            await self._valkey.publish(channel, str(id))
         except (RedisError, OSError) as error:
             logger.warning("caller_change_not_announced", reason=repr(error))
 
@@ -78,7 +91,7 @@ class Callers:
         while True:
             try:
                 async with self._valkey.pubsub() as channel:
-                    await channel.subscribe(_CHANNEL)
+                    await channel.subscribe(_USERS, _TENANTS)
                     self.forget_all()
                     await self._follow(channel)
             except (RedisError, OSError) as error:
@@ -89,11 +102,17 @@ class Callers:
         while True:
             message = await channel.get_message(ignore_subscribe_messages=True, timeout=None)
             if message is not None:
-                self._drop(UUID(message["data"]))
+                drop = self._drop_tenant if message["channel"] == _TENANTS else self._drop
+                drop(UUID(message["data"]))
 
     def _drop(self, user_id: UUID) -> None:
         for token in self._tokens_of.pop(user_id, ()):
             self._by_token.pop(token, None)
+
+    def _drop_tenant(self, tenant_id: UUID) -> None:
+        of_tenant = {entry.caller.user_id for entry in self._by_token.values() if entry.caller.tenant_id == tenant_id}
+        for user_id in of_tenant:
+            self._drop(user_id)
 
     def forget_all(self) -> None:
         """Forget everyone in this process."""

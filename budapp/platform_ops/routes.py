@@ -1,0 +1,54 @@
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query
+
+from budapp.commons.access import Caller, Requires
+from budapp.commons.database import Read, Write
+from budapp.commons.idempotency import IdempotentRoute
+from budapp.commons.scopes import Scope
+from budapp.platform_ops.schemas import TenantAnswer, TenantCreate, TenantCreated, TenantList
+from budapp.platform_ops.services import PlatformDep
+from budapp.tenant_ops import services as tenants
+from budapp.tenant_ops.schemas import TenantQuery, TenantUpdate
+
+router = APIRouter(prefix="/tenants", tags=["tenants"], route_class=IdempotentRoute)
+
+Operator = Annotated[Caller, Depends(Requires(Scope.TENANT_MANAGE))]
+
+
+@router.get("")
+async def list_tenants(_caller: Operator, session: Read, query: Annotated[TenantQuery, Query()]) -> TenantList:
+    """List all tenants; this and all below is for the super administrators of the platform's own tenant."""
+    return TenantList.of(await tenants.list_tenants(session, query))
+
+
+@router.post("")
+async def create_tenant(data: TenantCreate, _caller: Operator, session: Write, platform: PlatformDep) -> TenantCreated:
+    """Make a tenant with a realm, a client and a first administrator, whose password is shown in this answer only."""
+    return await platform.create_tenant(session, data)
+
+
+@router.get("/{tenant_id}")
+async def get_tenant(tenant_id: UUID, _caller: Operator, session: Read) -> TenantAnswer:
+    """Return a tenant."""
+    return TenantAnswer.of(await tenants.get_tenant(session, tenant_id), "get", "Tenant found")
+
+
+@router.patch("/{tenant_id}")
+async def update_tenant(tenant_id: UUID, data: TenantUpdate, _caller: Operator, session: Write) -> TenantAnswer:
+    """Change name or description; the identifier never changes."""
+    return TenantAnswer.of(await tenants.update_tenant(session, tenant_id, data), "update", "Tenant changed")
+
+
+@router.post("/{tenant_id}/disable")
+async def disable_tenant(tenant_id: UUID, _caller: Operator, session: Write, platform: PlatformDep) -> TenantAnswer:
+    """Keep everyone of the tenant out, at once; nothing is deleted."""
+    tenant = await platform.set_active(session, tenant_id, active=False)
+    return TenantAnswer.of(tenant, "disable", "Tenant disabled")
+
+
+@router.post("/{tenant_id}/enable")
+async def enable_tenant(tenant_id: UUID, _caller: Operator, session: Write, platform: PlatformDep) -> TenantAnswer:
+    """Let the tenant's people sign in again."""
+    return TenantAnswer.of(await platform.set_active(session, tenant_id, active=True), "enable", "Tenant enabled")

@@ -1,0 +1,37 @@
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import StringConstraints
+
+from budapp.commons.paging import Paging
+from budapp.commons.schemas import Name, OptionalText, Schema
+
+Identifier = Annotated[
+    str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{1,48}[a-z0-9]$"), StringConstraints(to_lower=True)
+]
+"""What a tenant is called in addresses; its Keycloak realm has the same name, and it never changes."""
+
+Description = Annotated[str, StringConstraints(strip_whitespace=True, max_length=400)]
+
+
+class TenantQuery(Paging):
+    """With `search`, `name` is looked for in names; without, it must be the tenant's name."""
+
+    name: OptionalText = None
+
+
+class TenantView(Schema):
+    id: UUID
+    name: str
+    tenant_identifier: str
+    description: str | None
+    is_active: bool
+    is_platform: bool
+    created_at: datetime
+    modified_at: datetime
+
+
+class TenantUpdate(Schema):
+    name: Name | None = None
+    description: Description | None = None
