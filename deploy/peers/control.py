@@ -1,4 +1,4 @@
-"""What every stand-in can be asked beside its contract: what it was sent, and to do something wrong."""
+"""What every stand-in can be asked beside its contract: what it was sent, what it does, and to do something wrong."""
 
 import asyncio
 import json
@@ -6,26 +6,20 @@ from collections import deque
 from datetime import UTC, datetime
 from typing import Any
 
-from fastapi import APIRouter, Response, status
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi import APIRouter, HTTPException, Response, status
+from fastapi.responses import HTMLResponse
+from pydantic import BaseModel, Field
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from peers import page
+from peers.envelope import error
+from peers.faults import TOLD_TO_FAIL, Fault, current_fault
+from peers.settings import PeerSettings
+
 _KEPT = 2000
-_NOT_RECORDED = ("/control", "/health", "/dapr")
+_NOT_RECORDED = ("/control", "/health", "/dapr", "/favicon.ico", "/socket.io", "/v1/widgets")
 _HEADERS = ("content-type", "dapr-caller-app-id", "traceparent")
-
-
-class Fault(BaseModel):
-    """Something to do wrong, from now on or a number of times."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    contains: str = Field(default="", description="Only for requests whose path or body contains this text")
-    fail_next: int = Field(default=0, ge=0, description="How many requests fail")
-    status: int = Field(default=500, ge=400, le=599, description="What a failing request is answered")
-    answer_error_object: bool = Field(default=False, description="Fail with 200 and an error object instead")
-    delay_seconds: float = Field(default=0, ge=0, le=600, description="How long each request waits, failing or not")
 
 
 class Request(BaseModel):
@@ -43,54 +37,124 @@ class Request(BaseModel):
         return f"{self.path}?{self.query} {json.dumps(self.body, ensure_ascii=False)}"
 
 
-class Control:
-    """The requests and the faults of one stand-in, in memory."""
+class SentEvent(BaseModel):
+    """An event as it was sent."""
 
-    def __init__(self) -> None:
+    sent_at: datetime
+    topics: list[str]
+    type: str
+    event: str
+    status: str
+    title: str
+    message: str
+
+
+class WorkRecord(BaseModel):
+    """Work that a request has started."""
+
+    workflow_id: str
+    type: str
+    status: str
+    started_at: datetime
+    workflow_of_caller: str | None
+    events: list[SentEvent] = Field(default_factory=list)
+    error: str | None = Field(default=None, description="Why it ended before its time")
+
+
+class Speed(BaseModel):
+    """How fast to work."""
+
+    step_seconds: float = Field(ge=0, le=3600, description="How long a step of work takes")
+
+
+class Control:
+    """The requests, the work and the faults of one stand-in, in memory."""
+
+    def __init__(self, name: str, settings: PeerSettings | None = None) -> None:
+        self.name = name
+        self.settings = settings or PeerSettings()
+        self.speed = Speed(step_seconds=self.settings.peers_step_seconds)
         self.requests: deque[Request] = deque(maxlen=_KEPT)
+        self.work: deque[WorkRecord] = deque(maxlen=_KEPT)
         self.faults: dict[str, Fault] = {}
 
     def found(self, contains: str) -> list[Request]:
         """Return the requests with a text in them, the oldest first."""
         return [request for request in self.requests if contains in request.text()]
 
-    def fault_for(self, request: Request) -> Fault | None:
-        """Return the fault that a request meets, the longest match first."""
+    def take_fault(self, request: Request) -> Fault | None:
+        """Return the fault that a request meets, the longest match first, and count it."""
         text = request.text()
         for contains in sorted(self.faults, key=len, reverse=True):
             if contains in text:
-                return self.faults[contains]
+                return self._counted(self.faults[contains])
         return None
 
+    def _counted(self, fault: Fault) -> Fault:
+        if fault.times == 1:
+            del self.faults[fault.contains]
+        elif fault.times:
+            self.faults[fault.contains] = fault.model_copy(update={"times": fault.times - 1})
+        return fault
+
     def router(self) -> APIRouter:
-        """Return the control routes."""
-        router = APIRouter(prefix="/control", tags=["control"])
+        """Return the control routes, and the page that shows it all to a person."""
+        routes = APIRouter(tags=["control"])
+        routes.add_api_route("/", self._page, include_in_schema=False)
+        for path, method, function in (
+            ("/requests", "GET", self._list_requests),
+            ("/requests", "DELETE", self._forget_requests),
+            ("/work", "GET", self._list_work),
+            ("/work/{workflow_id}", "GET", self._get_work),
+            ("/faults", "GET", self._list_faults),
+            ("/faults", "POST", self._set_fault),
+            ("/faults", "DELETE", self._forget_faults),
+            ("/speed", "PUT", self._set_speed),
+        ):
+            code = status.HTTP_204_NO_CONTENT if method == "DELETE" else status.HTTP_200_OK
+            routes.add_api_route(f"/control{path}", function, methods=[method], status_code=code)
+        routes.add_api_route("/control", self._page, include_in_schema=False)
+        return routes
 
-        @router.get("/requests")
-        async def list_requests(contains: str = "") -> list[Request]:
-            return self.found(contains)
+    async def _page(self) -> HTMLResponse:
+        return HTMLResponse(page.activity(self.name, self.requests, self.work, self.faults.values()))
 
-        @router.delete("/requests", status_code=status.HTTP_204_NO_CONTENT)
-        async def forget_requests() -> Response:
-            self.requests.clear()
-            return Response(status_code=status.HTTP_204_NO_CONTENT)
+    async def _list_requests(self, contains: str = "") -> list[Request]:
+        return self.found(contains)
 
-        @router.get("/faults")
-        async def list_faults() -> list[Fault]:
-            return list(self.faults.values())
+    async def _forget_requests(self) -> Response:
+        self.requests.clear()
+        return Response(status_code=status.HTTP_204_NO_CONTENT)
 
-        @router.post("/faults")
-        async def set_fault(fault: Fault) -> Fault:
-            """Replace the fault with the same `contains`."""
-            self.faults[fault.contains] = fault
-            return fault
+    async def _list_work(self, contains: str = "") -> list[WorkRecord]:
+        return [work for work in self.work if contains in work.model_dump_json()]
 
-        @router.delete("/faults", status_code=status.HTTP_204_NO_CONTENT)
-        async def forget_faults() -> Response:
+    async def _get_work(self, workflow_id: str) -> WorkRecord:
+        for work in self.work:
+            if workflow_id in {work.workflow_id, work.workflow_of_caller}:
+                return work
+        raise HTTPException(status.HTTP_404_NOT_FOUND, "No work of this id")
+
+    async def _list_faults(self) -> list[Fault]:
+        return list(self.faults.values())
+
+    async def _set_fault(self, fault: Fault) -> Fault:
+        """Replace the fault with the same `contains`."""
+        self.faults[fault.contains] = fault
+        return fault
+
+    async def _forget_faults(self, contains: str | None = None) -> Response:
+        """Forget one fault, or all."""
+        if contains is None:
             self.faults.clear()
-            return Response(status_code=status.HTTP_204_NO_CONTENT)
+        else:
+            self.faults.pop(contains, None)
+        return Response(status_code=status.HTTP_204_NO_CONTENT)
 
-        return router
+    async def _set_speed(self, speed: Speed) -> Speed:
+        """Change the speed of work that is still to start, until the stand-in restarts."""
+        self.speed = speed
+        return speed
 
 
 class ControlMiddleware:
@@ -108,19 +172,32 @@ class ControlMiddleware:
         content = await _content(receive)
         request = _request(scope, content)
         self._control.requests.append(request)
-        fault = self._control.fault_for(request)
-        if fault:
-            await asyncio.sleep(fault.delay_seconds)
-        if fault and fault.fail_next:
-            fault.fail_next -= 1
-            await _failure(fault)(scope, receive, send)
+        fault = self._control.take_fault(request)
+        current_fault.set(fault)
+        if fault is None:
+            await self._app(scope, _replay(content, receive), send)
             return
-        await self._app(scope, _replay(content, receive), send)
+        await asyncio.sleep(fault.delay_seconds)
+        spoilt = fault.hang or fault.status is not None
+        if fault.but_do_it or not spoilt:
+            await self._app(scope, _replay(content, receive), _ignore if spoilt else send)
+        if fault.hang:
+            await _disconnected(receive)
+        elif spoilt:
+            await _spoilt_answer(fault)(scope, receive, send)
 
 
-def _failure(fault: Fault) -> JSONResponse:
-    body = {"object": "error", "message": "The stand-in was told to fail", "type": "InternalServerError", "param": None}
-    return JSONResponse(body, status.HTTP_200_OK if fault.answer_error_object else fault.status)
+def _spoilt_answer(fault: Fault) -> JSONResponse:
+    return JSONResponse(fault.answer or error(TOLD_TO_FAIL), fault.status or status.HTTP_500_INTERNAL_SERVER_ERROR)
+
+
+async def _ignore(_message: Message) -> None:
+    """Take the place of `send` for an answer that nobody is to get."""
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 async def _content(receive: Receive) -> bytes:

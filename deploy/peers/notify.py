@@ -11,6 +11,7 @@ from fastapi.responses import HTMLResponse
 from pydantic import BaseModel, ConfigDict, model_validator
 
 from peers.control import Control, Request
+from peers.work import NOTIFICATION_TOPIC
 
 _LINK = re.compile(r"https?://(?:(?!&quot;|\\)\S)+")
 
@@ -104,13 +105,19 @@ class Notify:
         self._control = control
         self._subscribers: dict[str, dict[str, Any]] = {}
 
-    async def notify(self, _request: NotificationRequest) -> dict[str, Any]:
-        """Take a message."""
+    async def subscribe(self) -> list[dict[str, Any]]:
+        """Tell the sidecar which topics to deliver: on this one, services tell how their work goes."""
+        route = {"topic": NOTIFICATION_TOPIC, "routes": {"default": "/notifications"}}
+        return [{"pubsubname": self._control.settings.pubsub_name, "deadLetterTopic": "poisonMessages", **route}]
+
+    async def notify(self, request: NotificationRequest) -> dict[str, Any]:
+        """Take a message, from a caller or from the sidecar."""
         return {
             "object": "notification",
             "message": "Notification triggered successfully",
             "acknowledged": True,
-            "status": "processed",
+            # The sidecar knows this word only, and sends again what is answered with another one.
+            "status": "SUCCESS" if request.pubsubname else "processed",
             "transaction_id": uuid4().hex,
         }
 
@@ -158,6 +165,7 @@ def router(control: Control) -> APIRouter:
     notify = Notify(control)
     routes = APIRouter()
     routes.add_api_route("/", notify.page, include_in_schema=False)
+    routes.add_api_route("/dapr/subscribe", notify.subscribe, methods=["GET"])
     routes.add_api_route("/notifications", notify.notify, methods=["POST"])
     routes.add_api_route("/subscribers", notify.create, methods=["POST"], status_code=status.HTTP_201_CREATED)
     routes.add_api_route("/subscribers/{subscriber_id}", notify.update, methods=["PUT"])

@@ -11,7 +11,7 @@ from peers.control import Control, ControlMiddleware
 
 def create_app(name: str) -> FastAPI:
     """Return the application of the stand-in `peers/<name>.py`, whose function `router` gives its routes."""
-    control = Control()
+    control = Control(name)
     router: APIRouter = importlib.import_module(f"peers.{name}").router(control)
     app = FastAPI(title=f"Stand-in for {name}")
     app.include_router(router)

@@ -11,6 +11,7 @@ from pathlib import Path
 GENERATED = "# generated"
 TEST_PORT_SHIFT = 20_000
 HIGHEST_PORT = 65_535
+TEST_VALUES = {"PEERS_STEP_SECONDS": "0.05"}
 
 _LINE = re.compile(r"^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*?)\s*$")
 _REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
@@ -35,13 +36,15 @@ def names(path: Path) -> set[str]:
 def create(target: Path, sample: Path, *, for_tests: bool = False) -> bool:
     """Make `target` from the sample, with generated secrets; return False, and change nothing, where it exists.
 
-    For tests every port moves, and every app id gets a suffix: mDNS knows app ids on the whole machine.
+    For tests every port moves, and every app id gets a suffix of this checkout's own: mDNS knows the app ids of the
+    whole machine, and would hand a call to the same app of another checkout's stack.
     """
     if target.exists():
         return False
     lines = _with_secrets(sample.read_text(encoding="utf-8").splitlines())
     if for_tests:
-        lines = [_for_tests(line) for line in lines]
+        suffix = f"test-{secrets.token_hex(2)}"
+        lines = [_for_tests(line, suffix) for line in lines]
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f"{target.name}.{os.getpid()}")
     temporary.touch(mode=0o600)
@@ -77,14 +80,16 @@ def _with_secrets(lines: list[str]) -> list[str]:
     return result
 
 
-def _for_tests(line: str) -> str:
+def _for_tests(line: str, suffix: str) -> str:
     match = _LINE.match(line)
     if match is None:
         return line
     name, value = match[1], match[2]
     if name.endswith("_PORT"):
         return f"{name}={shifted(int(value))}"
-    return f"{name}={value}-test" if name.endswith("APP_ID") else line
+    if name.endswith("APP_ID"):
+        return f"{name}={value}-{suffix}"
+    return f"{name}={TEST_VALUES[name]}" if name in TEST_VALUES else line
 
 
 def shifted(port: int) -> int:

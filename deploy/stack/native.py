@@ -53,7 +53,8 @@ def plan(settings: Settings, tools: Tools) -> Plan:
     ]
     second: list[Part] = [apps.budapp(settings)]
     for name, app_id in apps.PEERS.items():
-        second += [apps.peer(settings, name), dapr.sidecar(settings, tools, name, app_id, f"{name.upper()}_")]
+        peer = apps.peer(settings, name)
+        second += [peer, dapr.sidecar(settings, tools, name, app_id, f"{name.upper()}_", peer.version)]
     return Plan(first, second)
 
 

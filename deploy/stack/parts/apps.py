@@ -5,8 +5,23 @@ from ..python_env import LOCKS, PROJECT_PYTHON
 from ..settings import DEPLOY, ROOT, SAMPLE, Settings
 from .part import Part, answers_http
 
-PEERS = {"notify": "BUD_NOTIFY_APP_ID"}
+PEERS = {
+    "notify": "BUD_NOTIFY_APP_ID",
+    "budmodel": "BUD_MODEL_APP_ID",
+}
 """Each stand-in in deploy/peers, and the variable with its app id; its ports are <NAME>_PORT, <NAME>_DAPR_..."""
+
+_FOR_PEERS = (
+    "APP_ID",
+    "DAPR_API_TOKEN",
+    "PUBSUB_NAME",
+    "MINIO_ENDPOINT",
+    "MINIO_ACCESS_KEY",
+    "MINIO_SECRET_KEY",
+    "MINIO_SECURE",
+    "MINIO_BUCKET",
+    "PEERS_STEP_SECONDS",
+)
 
 BUDAPP_COMMAND = (PROJECT_PYTHON, "-m", "budapp.cli")
 
@@ -40,6 +55,16 @@ def peer(settings: Settings, name: str) -> Part:
         command=[PROJECT_PYTHON, "-m", "peers.serve", name, "--port", str(port)],
         ready=lambda: answers_http(port, "/control/requests"),
         ports={variable: port},
-        environment={"PYTHONPATH": str(DEPLOY), "PYTHONUNBUFFERED": "1"},
+        environment=peer_environment(settings, name),
         version=digest(LOCKS / "dev.txt", tree_digest(DEPLOY / "peers")),
     )
+
+
+def peer_environment(settings: Settings, name: str) -> dict[str, str]:
+    """Return what a stand-in has to know: its sidecar, the file store, and how fast to work."""
+    return {
+        **{variable: settings[variable] for variable in _FOR_PEERS},
+        "DAPR_HTTP_PORT": str(settings.port(f"{name.upper()}_DAPR_HTTP_PORT")),
+        "PYTHONPATH": str(DEPLOY),
+        "PYTHONUNBUFFERED": "1",
+    }

@@ -9,7 +9,7 @@ _COMPONENTS = DEPLOY / "dapr" / "components"
 _CONFIGURATION = DEPLOY / "dapr" / "config.yaml"
 
 
-def sidecar(settings: Settings, tools: Tools, app: str, app_id: str, prefix: str = "") -> Part:
+def sidecar(settings: Settings, tools: Tools, app: str, app_id: str, prefix: str = "", app_version: str = "") -> Part:
     """Return the sidecar of an app.
 
     Args:
@@ -18,6 +18,7 @@ def sidecar(settings: Settings, tools: Tools, app: str, app_id: str, prefix: str
         app: The name of the app's part.
         app_id: The variable with its Dapr app id.
         prefix: What its port variables begin with.
+        app_version: The version of an app whose subscriptions may change with it: a sidecar asks for them only once.
     """
     names = (f"{prefix}DAPR_HTTP_PORT", f"{prefix}DAPR_GRPC_PORT", f"{prefix}DAPR_INTERNAL_GRPC_PORT")
     ports = {name: settings.port(name) for name in names}
@@ -47,5 +48,7 @@ def sidecar(settings: Settings, tools: Tools, app: str, app_id: str, prefix: str
             "VALKEY_ADDRESS": f"127.0.0.1:{settings.port('VALKEY_PORT')}",
             "SECRETS_VALKEY_PASSWORD": settings["VALKEY_PASSWORD"],
         },
-        version=digest(tools.daprd.stat().st_mtime_ns, _CONFIGURATION, *sorted(_COMPONENTS.glob("*.yaml"))),
+        version=digest(
+            tools.daprd.stat().st_mtime_ns, _CONFIGURATION, *sorted(_COMPONENTS.glob("*.yaml")), app_version
+        ),
     )

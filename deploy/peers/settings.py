@@ -1,0 +1,23 @@
+"""What a stand-in is told by its environment."""
+
+from pydantic import SecretStr
+from pydantic_settings import BaseSettings
+
+
+class PeerSettings(BaseSettings):
+    """How to reach the sidecar and the file store, and how fast to work."""
+
+    dapr_http_port: int = 3500
+    dapr_api_token: SecretStr = SecretStr("")
+    pubsub_name: str = "pubsub-redis"
+    app_id: str = "budapp"
+    """The Dapr app id of budapp itself."""
+
+    minio_endpoint: str = "127.0.0.1:9000"
+    minio_access_key: SecretStr = SecretStr("")
+    minio_secret_key: SecretStr = SecretStr("")
+    minio_secure: bool = False
+    minio_bucket: str = "models-registry"
+
+    peers_step_seconds: float = 1
+    """How long a step of work takes."""
