@@ -1,12 +1,14 @@
 # The image of budapp: `docker build -t budapp .`; settings come from the environment.
 
 FROM python:3.11-slim AS build
+# "peers" makes the image of the stand-ins instead, which need a package more.
+ARG REQUIREMENTS=app
 ENV UV_COMPILE_BYTECODE=1 UV_LINK_MODE=copy
 WORKDIR /app
-COPY deploy/requirements/uv.txt deploy/requirements/app.txt ./
+COPY deploy/requirements/uv.txt deploy/requirements/${REQUIREMENTS}.txt ./
 RUN pip install --no-cache-dir --require-hashes -r uv.txt \
     && uv venv \
-    && uv pip sync --no-cache --require-hashes app.txt
+    && uv pip sync --no-cache --require-hashes ${REQUIREMENTS}.txt
 
 FROM python:3.11-slim
 ENV PATH=/app/.venv/bin:$PATH \

@@ -1,4 +1,7 @@
-"""The stand-in for budnotify: takes notifications and subscribers, and shows the messages on a page."""
+"""The stand-in for budnotify, and for the Novu behind it.
+
+It takes notifications and subscribers, hands messages to the browser, and shows them all, mails too, on a page.
+"""
 
 import json
 import re
@@ -10,9 +13,12 @@ from fastapi import APIRouter, status
 from fastapi.responses import HTMLResponse
 from pydantic import BaseModel, ConfigDict, model_validator
 
+from peers import novu, page
 from peers.control import Control, Request
+from peers.inbox import Inbox
 from peers.work import NOTIFICATION_TOPIC
 
+_PROGRESS_SHOWN = 100
 _LINK = re.compile(r"https?://(?:(?!&quot;|\\)\S)+")
 
 
@@ -101,8 +107,8 @@ class Subscriber(SubscriberUpdate):
 class Notify:
     """What the stand-in knows, in memory."""
 
-    def __init__(self, control: Control) -> None:
-        self._control = control
+    def __init__(self, control: Control, inbox: Inbox, socket: novu.Socket) -> None:
+        self._control, self._inbox, self._socket = control, inbox, socket
         self._subscribers: dict[str, dict[str, Any]] = {}
 
     async def subscribe(self) -> list[dict[str, Any]]:
@@ -111,7 +117,12 @@ class Notify:
         return [{"pubsubname": self._control.settings.pubsub_name, "deadLetterTopic": "poisonMessages", **route}]
 
     async def notify(self, request: NotificationRequest) -> dict[str, Any]:
-        """Take a message, from a caller or from the sidecar."""
+        """Take a message, from a caller or from the sidecar, and show it to its users."""
+        content = request.payload.model_dump(mode="json", exclude_none=True)
+        for user in self._receivers(request):
+            item = self._inbox.deliver(user, request.name, content)
+            if item:
+                await self._socket.received(item)
         return {
             "object": "notification",
             "message": "Notification triggered successfully",
@@ -138,22 +149,39 @@ class Notify:
         return {"object": "info", "message": "Subscriber deleted successfully"}
 
     async def page(self) -> HTMLResponse:
-        """Show the messages, the newest first."""
-        messages = [request for request in self._control.found("") if request.path == "/notifications"]
-        shown = "\n".join(self._shown(message) for message in reversed(messages)) or "<p>No messages yet.</p>"
-        return HTMLResponse(_PAGE.format(messages=shown))
+        """Show the messages, the newest first: what people are to read, then how work goes."""
+        messages = [request for request in reversed(self._control.found("")) if request.path == "/notifications"]
+        progress = [message for message in messages if self._name(message) == "bud-internal"]
+        others = [message for message in messages if message not in progress]
+        parts = ["<p>What this stand-in was asked: <a href='/control'>requests</a></p>", *map(self._shown, others)]
+        parts += ["<h1>Progress of work</h1>", *map(self._shown, progress[:_PROGRESS_SHOWN])] if progress else []
+        return HTMLResponse(page.frame("Messages", "\n".join(parts if messages else ["<p>No messages yet.</p>"])))
+
+    async def credentials(self) -> dict[str, Any]:
+        """Tell what the browser calls this application; any name is taken."""
+        return {"object": "info", "message": "Credentials fetched successfully", "prod_app_id": "bud"}
+
+    def _receivers(self, request: NotificationRequest) -> list[str]:
+        if request.notification_type == "broadcast":
+            return sorted({*self._subscribers, *self._inbox.users()})
+        receivers = request.subscriber_ids or []
+        return receivers if isinstance(receivers, list) else [receivers]
 
     def _answer(self, subscriber_id: str) -> dict[str, Any]:
         return {"object": "subscriber", "message": "Subscriber saved", **self._subscribers[subscriber_id]}
+
+    @staticmethod
+    def _name(message: Request) -> str:
+        return str(message.body.get("name")) if isinstance(message.body, dict) else "not understood"
 
     def _shown(self, message: Request) -> str:
         body = message.body if isinstance(message.body, dict) else {}
         receivers = body.get("subscriber_ids") or []
         addresses = [self._address(one) for one in (receivers if isinstance(receivers, list) else [receivers])]
         content = json.dumps(body.get("payload", message.body), indent=2, ensure_ascii=False)
-        heading = f"{body.get('name', 'not understood')} to {', '.join(addresses) or 'all'}"
+        heading = f"{self._name(message)} to {', '.join(addresses) or 'all'}"
         text = _LINK.sub(r'<a href="\g<0>">\g<0></a>', escape(content))
-        return f"<h2>{escape(heading)}</h2><p>{message.received_at:%Y-%m-%d %H:%M:%S} UTC</p><pre>{text}</pre>"
+        return f"<h3>{escape(heading)}</h3><p>{message.received_at:%Y-%m-%d %H:%M:%S} UTC</p><pre>{text}</pre>"
 
     def _address(self, subscriber_id: object) -> str:
         known = self._subscribers.get(str(subscriber_id))
@@ -161,33 +189,17 @@ class Notify:
 
 
 def router(control: Control) -> APIRouter:
-    """Return the routes of the contract, and the page."""
-    notify = Notify(control)
+    """Return the routes of the contract, the page, and what the browser calls."""
+    tokens, inbox = novu.Tokens(control.settings), Inbox()
+    socket = novu.Socket(tokens, inbox)
+    notify = Notify(control, inbox, socket)
     routes = APIRouter()
     routes.add_api_route("/", notify.page, include_in_schema=False)
     routes.add_api_route("/dapr/subscribe", notify.subscribe, methods=["GET"])
     routes.add_api_route("/notifications", notify.notify, methods=["POST"])
+    routes.add_api_route("/settings/credentials", notify.credentials, methods=["GET"])
     routes.add_api_route("/subscribers", notify.create, methods=["POST"], status_code=status.HTTP_201_CREATED)
     routes.add_api_route("/subscribers/{subscriber_id}", notify.update, methods=["PUT"])
     routes.add_api_route("/subscribers/{subscriber_id}", notify.delete, methods=["DELETE"])
+    routes.include_router(novu.router(tokens, inbox, socket))
     return routes
-
-
-_PAGE = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<title>Messages</title>
-<style>
-body {{ font-family: sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }}
-h2 {{ font-size: 1rem; margin: 2rem 0 0; }}
-p {{ color: #555; margin: 0.2rem 0; }}
-pre {{ background: #f4f4f4; padding: 0.8rem; overflow-x: auto; }}
-</style>
-</head>
-<body>
-<h1>Messages</h1>
-{messages}
-</body>
-</html>
-"""

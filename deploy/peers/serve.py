@@ -5,6 +5,7 @@ import importlib
 
 import uvicorn
 from fastapi import APIRouter, FastAPI
+from fastapi.middleware.cors import CORSMiddleware
 
 from peers.control import Control, ControlMiddleware
 
@@ -18,6 +19,7 @@ def create_app(name: str) -> FastAPI:
     app.include_router(control.router())
     app.add_api_route("/health", _health, tags=["control"])
     app.add_middleware(ControlMiddleware, control=control)
+    app.add_middleware(CORSMiddleware, allow_origins=["*"], allow_methods=["*"], allow_headers=["*"])
     return app
 
 
