@@ -75,7 +75,9 @@ class Event:
         type: the kind of work.
         event: the step, or `eta`, or `results`.
         step: the place of its step, counted from 1; the results have the place after the last one.
+        title, message: with placeholders, which `content` fills in.
         takes: how much of the time of a step passes before it.
+        error: why the step has failed.
         redelivered: it is the event before it over again, to its time.
     """
 
@@ -86,6 +88,7 @@ class Event:
     title: str
     message: str
     takes: float = 0
+    error: str = ""
     redelivered: bool = False
 
     @property
@@ -93,11 +96,12 @@ class Event:
         """Tell whether the work of the step is done before this is sent."""
         return self.status == Status.COMPLETED
 
-    def content(self, result: Mapping[str, Any] | None) -> dict[str, Any]:
-        """Return what the event says."""
+    def content(self, facts: Mapping[str, object], result: Mapping[str, Any] | None) -> dict[str, Any]:
+        """Return what the event says; the placeholders stand for the facts, and `error` for its own."""
+        words = {**facts, "error": self.error}
         return {
-            "title": self.title,
-            "message": self.message,
+            "title": self.title.format_map(words),
+            "message": self.message.format_map(words),
             "status": self.status,
             "result": dict(result) if result is not None else None,
             "primary_action": "retry" if self.status == Status.FAILED else None,
@@ -105,45 +109,34 @@ class Event:
         }
 
 
-def plan(flow: Flow, facts: Mapping[str, str], fault: Fault | None = None) -> list[Event]:
-    """Return the events that work sends, in their order.
-
-    Args:
-        flow: the work.
-        facts: what the placeholders in its texts stand for.
-        fault: what goes wrong.
-    """
+def plan(flow: Flow, fault: Fault | None = None) -> list[Event]:
+    """Return the events that work sends, in their order, when this goes wrong with it."""
     fault = fault or Fault()
     fails_at = flow.number_of(fault.fail_at) if fault.fail_at else None
     events: list[Event] = []
-    for number, step in enumerate(flow.steps, 1):
+    for number in range(1, len(flow.steps) + 1):
         if number == fails_at:
-            return _troubled(flow, [*events, *_failure(flow, number, step, facts, fault)], fault)
-        events += _step(flow, number, step, facts)
-    return _troubled(flow, [*events, _results(flow, facts)], fault)
+            begun = [event for event in _step(flow, number) if not event.ends_step]
+            return _troubled(flow, [*events, *begun, failure(flow, number, fault.message)], fault)
+        events += _step(flow, number)
+    return _troubled(flow, [*events, _results(flow)], fault)
 
 
-def failed(flow: Flow, number: int, message: str, facts: Mapping[str, str]) -> Event:
-    """Return the event of a step that has failed; it ends the work."""
+def failure(flow: Flow, number: int, error: str) -> Event:
+    """Return the event of a step that has failed, which ends the work; what fails at the end fails the last step."""
     step = flow.steps[min(number, len(flow.steps)) - 1]
-    title, text = step.failed
-    words = {**facts, "error": message}
-    return Event(flow.type, step.id, number, Status.FAILED, title.format_map(words), text.format_map(words))
+    return Event(flow.type, step.id, number, Status.FAILED, *step.failed, error=error)
 
 
-def _step(flow: Flow, number: int, step: Step, facts: Mapping[str, str]) -> list[Event]:
-    events = []
-    for status, (title, message) in step.told():
-        takes = 0 if status == Status.STARTED else 1 / len([1 for other, _ in step.told() if other != Status.STARTED])
-        told = Event(flow.type, step.id, number, status, title.format_map(facts), message.format_map(facts), takes)
-        events.append(told)
-    eta = _eta(flow, number)
-    return [*events[:1], *eta, *events[1:]] if step.started else [*eta, *events]
-
-
-def _failure(flow: Flow, number: int, step: Step, facts: Mapping[str, str], fault: Fault) -> list[Event]:
-    begun = [event for event in _step(flow, number, step, facts) if event.status != Status.COMPLETED]
-    return [*begun, failed(flow, number, fault.message, facts)]
+def _step(flow: Flow, number: int) -> list[Event]:
+    step = flow.steps[number - 1]
+    pauses = sum(status != Status.STARTED for status, _ in step.told()) or 1
+    events = [
+        Event(flow.type, step.id, number, status, *text, takes=0 if status == Status.STARTED else 1 / pauses)
+        for status, text in step.told()
+    ]
+    begun = 1 if step.started else 0
+    return [*events[:begun], *_eta(flow, number), *events[begun:]]
 
 
 def _eta(flow: Flow, number: int) -> list[Event]:
@@ -153,9 +146,8 @@ def _eta(flow: Flow, number: int) -> list[Event]:
     return [Event(flow.eta_type or flow.type, ETA, number, Status.RUNNING, _ETA_TITLE, str(left))]
 
 
-def _results(flow: Flow, facts: Mapping[str, str]) -> Event:
-    title, message = flow.results
-    return Event(flow.type, RESULTS, len(flow.steps) + 1, Status.COMPLETED, title, message.format_map(facts), takes=0.1)
+def _results(flow: Flow) -> Event:
+    return Event(flow.type, RESULTS, len(flow.steps) + 1, Status.COMPLETED, *flow.results, takes=0.1)
 
 
 def _troubled(flow: Flow, events: list[Event], fault: Fault) -> list[Event]:

@@ -10,8 +10,7 @@ class PeerSettings(BaseSettings):
     dapr_http_port: int = 3500
     dapr_api_token: SecretStr = SecretStr("")
     pubsub_name: str = "pubsub-redis"
-    app_id: str = "budapp"
-    """The Dapr app id of budapp itself."""
+    statestore_name: str = "statestore"
 
     minio_endpoint: str = "127.0.0.1:9000"
     minio_access_key: SecretStr = SecretStr("")

@@ -1,4 +1,4 @@
-"""The Dapr sidecar of a stand-in: publishing events, and calling other services."""
+"""The Dapr sidecar of a stand-in: publishing events, and the state that services share."""
 
 import asyncio
 from collections.abc import Mapping
@@ -17,6 +17,7 @@ class Sidecar:
 
     def __init__(self, settings: PeerSettings) -> None:
         self._pubsub = settings.pubsub_name
+        self._statestore = settings.statestore_name
         self._http = httpx.AsyncClient(
             base_url=f"http://127.0.0.1:{settings.dapr_http_port}/v1.0/",
             headers={"dapr-api-token": settings.dapr_api_token.get_secret_value()},
@@ -46,12 +47,27 @@ class Sidecar:
             else:
                 return
 
-    async def get(self, app_id: str, path: str, params: Mapping[str, Any]) -> Any:
-        """Return the JSON answer of another service.
+    async def get_state(self, key: str) -> tuple[Any, str | None]:
+        """Return what the platform's services share under a key, and its etag; both None where there is nothing.
 
         Raises:
-            httpx.HTTPError: it cannot be reached, or refuses.
+            httpx.HTTPError: the store cannot be reached.
         """
-        response = await self._http.get(f"invoke/{app_id}/method/{path}", params=dict(params))
+        response = await self._http.get(f"state/{self._statestore}/{key}")
         response.raise_for_status()
-        return response.json()
+        return (response.json() if response.content else None), response.headers.get("etag")
+
+    async def save_state(self, key: str, value: Any, etag: str | None) -> bool:
+        """Store a value, and return True; False where it is not the one of the etag any more.
+
+        Raises:
+            httpx.HTTPError: the store cannot be reached.
+        """
+        item = {"key": key, "value": value, "options": {"concurrency": "first-write"}}
+        response = await self._http.post(
+            f"state/{self._statestore}", json=[{**item, **({"etag": etag} if etag else {})}]
+        )
+        if response.status_code == httpx.codes.CONFLICT:
+            return False
+        response.raise_for_status()
+        return True

@@ -14,13 +14,13 @@ from fastapi import FastAPI
 from peers.control import Control, SentEvent, WorkRecord
 from peers.envelope import Status, WorkAnswer, WorkRequest
 from peers.faults import Fault, current_fault
-from peers.flow import RESULTS, Event, Flow, failed, plan
+from peers.flow import RESULTS, Event, Flow, failure, plan
 from peers.sidecar import Sidecar
 
 NOTIFICATION_TOPIC = "notificationMessages"
 """What budnotify listens to: it shows each event to the user in the browser."""
 
-Result = Callable[[UUID], Mapping[str, Any]]
+Result = Callable[[UUID], dict[str, Any]]
 Deed = Callable[[], Awaitable[None]]
 
 
@@ -36,14 +36,15 @@ class Order:
         flow: what kind of work.
         request: who is told, and where.
         result: makes what the results carry, from the id of the work.
-        facts: what the placeholders in the flow's texts stand for.
-        deeds: what is really done in a step, by the step's id. A deed that raises `StepFailed` ends the work.
+        facts: what the placeholders in the flow's texts stand for; a deed may add to them.
+        deeds: what is really done in a step, by its id, or `results` at the end. One that raises `StepFailed` ends the
+            work.
     """
 
     flow: Flow
     request: WorkRequest
     result: Result
-    facts: Mapping[str, str] = field(default_factory=dict)
+    facts: Mapping[str, object] = field(default_factory=dict)
     deeds: Mapping[str, Deed] = field(default_factory=dict)
 
 
@@ -110,11 +111,15 @@ class _Job:
     record: WorkRecord
     fault: Fault
     last_time: str = ""
+    done: set[str] = field(default_factory=set)
 
     async def run(self) -> None:
         """Do the work to its end, or to where it fails."""
         try:
-            for event in plan(self.order.flow, self.order.facts, self.fault):
+            events = plan(self.order.flow, self.fault)
+            for event in sorted(events, key=lambda event: event.step) if self.fault.reorder else []:
+                await self._work_for(event)
+            for event in events:
                 await self._do(event)
             failing = self.fault.fail_at and self.order.flow.number_of(self.fault.fail_at) <= len(self.order.flow.steps)
             self.record.status = Status.FAILED if failing else Status.COMPLETED
@@ -128,15 +133,21 @@ class _Job:
 
     async def _do(self, event: Event) -> None:
         await asyncio.sleep(event.takes * self.control.speed.step_seconds + self.fault.event_delay_seconds)
-        deed = self.order.deeds.get(event.event)
-        if deed and event.ends_step:
-            try:
-                await deed()
-            except StepFailed as reason:
-                self.record.error = str(reason)
-                await self._send(failed(self.order.flow, event.step, str(reason), self.order.facts))
-                raise
+        await self._work_for(event)
         await self._send(event)
+
+    async def _work_for(self, event: Event) -> None:
+        """Do what the event tells of, unless that was done before."""
+        deed = self.order.deeds.get(event.event)
+        if deed is None or not event.ends_step or event.event in self.done:
+            return
+        self.done.add(event.event)
+        try:
+            await deed()
+        except StepFailed as reason:
+            self.record.error = str(reason)
+            await self._send(failure(self.order.flow, event.step, str(reason)))
+            raise
 
     async def _send(self, event: Event) -> None:
         request, metadata = self.order.request, self.order.request.notification_metadata
@@ -169,13 +180,13 @@ class _Job:
                 "event": event.event,
                 "workflow_id": metadata.workflow_id,
                 "source": self.control.name,
-                "content": event.content(result),
+                "content": event.content(self.order.facts, result),
             },
             "source": None,
             "source_topic": self.topic,
             "type": envelope_type,
         }
-        if self.fault.duplicate == "delivery":
+        if self.fault.duplicate:  # else the sidecar fills in the time, to the second
             self.last_time = self.last_time if event.redelivered else datetime.now(UTC).isoformat()
             envelope["time"] = self.last_time
         return envelope

@@ -8,13 +8,15 @@ from .part import Part, answers_http
 PEERS = {
     "notify": "BUD_NOTIFY_APP_ID",
     "budmodel": "BUD_MODEL_APP_ID",
+    "budcluster": "BUD_CLUSTER_APP_ID",
+    "budsim": "BUD_SIMULATOR_APP_ID",
 }
 """Each stand-in in deploy/peers, and the variable with its app id; its ports are <NAME>_PORT, <NAME>_DAPR_..."""
 
 _FOR_PEERS = (
-    "APP_ID",
     "DAPR_API_TOKEN",
     "PUBSUB_NAME",
+    "STATESTORE_NAME",
     "MINIO_ENDPOINT",
     "MINIO_ACCESS_KEY",
     "MINIO_SECRET_KEY",
