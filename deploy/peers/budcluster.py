@@ -1,6 +1,5 @@
 """The stand-in for budcluster: so far what quantization asks of it, and which clusters there are."""
 
-import asyncio
 from typing import Any
 from uuid import UUID
 
@@ -14,7 +13,7 @@ from peers.control import Control
 from peers.envelope import Info, WorkAnswer, WorkRequest, error
 from peers.flow import RESULTS, Flow, Step
 from peers.model_files import ModelFiles
-from peers.work import Deed, Order, StepFailed, Works
+from peers.work import Deed, Order, StepFailed, Works, blocking
 
 
 class QuantizationRequest(WorkRequest):
@@ -101,7 +100,8 @@ class BudCluster:
         def result(_workflow_id: UUID) -> dict[str, Any]:
             return {"model_path": path, "quantization_data": quantization_data(request)}
 
-        deeds = {"verify_cluster_connection": self._check(request.cluster_id), RESULTS: self._save(path, request.model)}
+        save = blocking(self._files.save, path, model_facts.model_info(request.model))
+        deeds = {"verify_cluster_connection": self._check(request.cluster_id), RESULTS: save}
         facts = {"model": request.model, "name": request.quantization_name}
         return self.works.start(Order(QUANTIZATION, request, result, facts, deeds))
 
@@ -134,15 +134,6 @@ class BudCluster:
                 raise StepFailed("Cluster not found")
 
         return check
-
-    def _save(self, path: str, model: str) -> Deed:
-        async def save() -> None:
-            try:
-                await asyncio.to_thread(self._files.save, path, model_facts.model_info(model))
-            except OSError as problem:
-                raise StepFailed("The file store does not answer") from problem
-
-        return save
 
 
 def quantization_data(request: QuantizationRequest) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """The stand-in for budmodel: reads and scans models, fetches licences, and keeps the files of models."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from typing import Any, Literal
 from uuid import UUID
 
@@ -13,7 +12,7 @@ from peers.control import Control
 from peers.envelope import Info, WorkAnswer, WorkRequest
 from peers.flow import Flow, Step
 from peers.model_files import ModelFiles
-from peers.work import Order, StepFailed, Works
+from peers.work import Order, Works, blocking
 
 ProviderType = Literal["cloud_model", "hugging_face", "url", "disk"]
 
@@ -158,7 +157,7 @@ class BudModel:
             answer = {"workflow_id": str(workflow_id), "model_info": info, "local_path": path}
             return {"object": "model_extraction", **answer, "created": model_facts.CREATED}
 
-        save = self._in_thread(lambda: self._files.save(path, info))
+        save = blocking(self._files.save, path, info)
         facts = {"model_name": request.model_name}
         return self.works.start(Order(EXTRACTION, request, result, facts, {"save_model": save}))
 
@@ -210,16 +209,6 @@ class BudModel:
         """Return all benchmarks of models."""
         rows = [{"uri": uri, "benchmarks": model_facts.benchmarks(uri)} for uri in model_uris]
         return LeaderboardAnswer(message="Leaderboards fetched successfully", leaderboards=rows)
-
-    @staticmethod
-    def _in_thread(deed: Callable[[], None]) -> Callable[[], Awaitable[None]]:
-        async def run() -> None:
-            try:
-                await asyncio.to_thread(deed)
-            except OSError as error:
-                raise StepFailed("The file store does not answer") from error
-
-        return run
 
 
 def router(control: Control) -> APIRouter:

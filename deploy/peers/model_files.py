@@ -45,7 +45,7 @@ class ModelFiles:
             for name, content in files.items():
                 self._client.put_object(self._bucket, f"{path}/{name}", BytesIO(content), len(content))
         except (MinioException, HTTPError) as error:
-            raise OSError("The file store failed") from error
+            raise OSError("The file store does not answer") from error
 
     def delete(self, path: str) -> None:
         """Delete all files of a model."""
@@ -55,4 +55,4 @@ class ModelFiles:
             for refused in self._client.remove_objects(self._bucket, names):
                 raise OSError(f"The file store keeps {refused.name}")
         except (MinioException, HTTPError) as error:
-            raise OSError("The file store failed") from error
+            raise OSError("The file store does not answer") from error

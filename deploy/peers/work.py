@@ -28,6 +28,18 @@ class StepFailed(Exception):
     """A step cannot be done; the message says why."""
 
 
+def blocking(function: Callable[..., object], *arguments: object) -> Deed:
+    """Return the deed of calling a function that blocks; an `OSError` of its makes the step fail."""
+
+    async def run() -> None:
+        try:
+            await asyncio.to_thread(function, *arguments)
+        except OSError as problem:
+            raise StepFailed(str(problem)) from problem
+
+    return run
+
+
 @dataclass(frozen=True)
 class Order:
     """Work to do.

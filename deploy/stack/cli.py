@@ -107,6 +107,8 @@ def _settings(*, for_tests: bool) -> Settings:
     path = settings.load(for_tests=for_tests).env_file
     if env_file.create(path, SAMPLE, for_tests=for_tests):
         say(f"{shown(path)} made from {shown(SAMPLE)}, with secrets of its own")
+    elif for_tests and (added := env_file.complete_for_tests(path, SAMPLE)):
+        say(f"{', '.join(added)} added to {shown(path)}")
     loaded = settings.load(for_tests=for_tests)
     if loaded.missing:
         say(f"{shown(path)} lacks {', '.join(loaded.missing)}; the values of {shown(SAMPLE)} are used")

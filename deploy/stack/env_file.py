@@ -30,7 +30,7 @@ def read(*paths: Path) -> dict[str, str]:
 
 def names(path: Path) -> set[str]:
     """Return the names that a file sets."""
-    return set(_assignments(path.read_text(encoding="utf-8")))
+    return names_in(path.read_text(encoding="utf-8"))
 
 
 def create(target: Path, sample: Path, *, for_tests: bool = False) -> bool:
@@ -56,6 +56,22 @@ def create(target: Path, sample: Path, *, for_tests: bool = False) -> bool:
     finally:
         temporary.unlink()
     return True
+
+
+def complete_for_tests(target: Path, sample: Path) -> list[str]:
+    """Add what the sample has got since the test stack's file was made, and return the names."""
+    known = names(target)
+    lines = [line for line in _with_secrets(sample.read_text(encoding="utf-8").splitlines()) if _LINE.match(line)]
+    new = [_for_tests(line, "test") for line in lines if not names_in(line) <= known]
+    if new:
+        with target.open("a", encoding="utf-8") as file:
+            file.write("\n".join(new) + "\n")
+    return [name for line in new for name in names_in(line)]
+
+
+def names_in(text: str) -> set[str]:
+    """Return the names that lines set."""
+    return set(_assignments(text))
 
 
 def _assignments(text: str) -> dict[str, str]:

@@ -28,15 +28,16 @@ _STARTS = 3
 
 @dataclass(frozen=True)
 class Plan:
-    """The parts in the order in which they start; each group waits for the one before."""
+    """The parts of a stack; the stand-ins need nothing of the servers to start, and start with them."""
 
     servers: list[Part]
-    apps: list[Part]
+    stand_ins: list[Part]
+    budapp: Part
 
     @property
     def all(self) -> list[Part]:
         """Every part."""
-        return [*self.servers, *self.apps]
+        return [*self.servers, *self.stand_ins, self.budapp]
 
 
 def plan(settings: Settings, tools: Tools) -> Plan:
@@ -51,11 +52,11 @@ def plan(settings: Settings, tools: Tools) -> Plan:
         servers.keycloak(settings, tools),
         dapr.sidecar(settings, tools, "budapp", "APP_ID"),
     ]
-    second: list[Part] = [apps.budapp(settings)]
+    stand_ins: list[Part] = []
     for name, app_id in apps.PEERS.items():
         peer = apps.peer(settings, name)
-        second += [peer, dapr.sidecar(settings, tools, name, app_id, f"{name.upper()}_", peer.version)]
-    return Plan(first, second)
+        stand_ins += [peer, dapr.sidecar(settings, tools, name, app_id, f"{name.upper()}_", peer.version)]
+    return Plan(first, stand_ins, apps.budapp(settings))
 
 
 @dataclass
@@ -94,11 +95,11 @@ def up(run: Run, *, infra_only: bool, again: bool) -> Tools:
     tools = install(shop, with_project=not infra_only)
     chosen = plan(settings, tools)
     _supervise(run, chosen, tools)
-    _start(run, chosen.servers)
+    _start(run, chosen.servers if infra_only else [*chosen.servers, *chosen.stand_ins])
     if not infra_only:
         _one_shot(settings, "migrate", "Database migrated")
         _one_shot(settings, "seed", "First data in place")
-        _start(run, chosen.apps)
+        _start(run, [chosen.budapp])
     return tools
 
 

@@ -1,11 +1,13 @@
 """What the user wants to know once the stack is ready."""
 
+from .parts.apps import PEERS
 from .settings import Settings, shown
 
 
 def summary(settings: Settings, *, infra_only: bool) -> str:
     """Return the addresses, and how to take the first step."""
     apps = [("budapp", _local(settings, "APP_PORT")), ("mail and messages", _local(settings, "NOTIFY_PORT"))]
+    apps += [(f"{name} stand-in", _local(settings, f"{name.upper()}_PORT")) for name in PEERS if name != "notify"]
     rows = [
         *([] if infra_only else apps),
         ("Keycloak", _local(settings, "KEYCLOAK_PORT")),
@@ -18,7 +20,7 @@ def summary(settings: Settings, *, infra_only: bool) -> str:
     if settings.logs.exists():
         rows.append(("logs", shown(settings.logs)))
     rows.append(("administrator", f"{settings['SUPER_USER_EMAIL']}, with SUPER_USER_PASSWORD"))
-    lines = [f"  {name:<18} {value}" for name, value in rows]
+    lines = [f"  {name:<20} {value}" for name, value in rows]
     return "\n".join(lines if infra_only else [*lines, "", "First call:", "", _first_call(settings)])
 
 
