@@ -91,7 +91,10 @@ SIMULATION = Flow(
             id="performance_estimation",
             title="Generating best configuration for each cluster",
             description="Estimate how well the model does with different settings",
-            started=("Generating best configurations", "Estimating performance metrics using {method} method"),
+            started=(
+                "Generating best configurations",
+                "Estimating performance metrics using {method} method (~2m remaining)",
+            ),
             running=("Performance estimation progress: 50%", "Completed {half}/{total} device configurations"),
             completed=("Generated best configurations for each cluster", "All performance metrics are estimated"),
             failed=("Failed to generate best configurations", "{error}"),

@@ -1,4 +1,4 @@
-"""Fail unless a stand-in answers: `python healthy.py 9101`. For containers, whose image has no HTTP client."""
+"""Fail unless a stand-in answers: `python -m peers.healthy 9101`. For containers, whose image has no HTTP client."""
 
 import sys
 import urllib.request

@@ -4,7 +4,9 @@ import asyncio
 import os
 import time
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -36,12 +38,25 @@ async def notify(environment: dict[str, str]) -> AsyncIterator[httpx.AsyncClient
         yield client
 
 
+@asynccontextmanager
+async def sidecar(environment: dict[str, str], port: str) -> AsyncIterator[httpx.AsyncClient]:
+    headers = {"dapr-api-token": environment["DAPR_API_TOKEN"]}
+    address = f"http://127.0.0.1:{environment[port]}/v1.0"
+    async with httpx.AsyncClient(base_url=address, headers=headers, timeout=20) as client:
+        yield client
+
+
 @pytest.fixture
 async def peer_sidecar(environment: dict[str, str]) -> AsyncIterator[httpx.AsyncClient]:
     """The sidecar of another service, as that service uses it."""
-    headers = {"dapr-api-token": environment["DAPR_API_TOKEN"]}
-    address = f"http://127.0.0.1:{environment['NOTIFY_DAPR_HTTP_PORT']}/v1.0"
-    async with httpx.AsyncClient(base_url=address, headers=headers, timeout=20) as client:
+    async with sidecar(environment, "NOTIFY_DAPR_HTTP_PORT") as client:
+        yield client
+
+
+@pytest.fixture
+async def budapp_sidecar(environment: dict[str, str]) -> AsyncIterator[httpx.AsyncClient]:
+    """budapp's own sidecar, as budapp uses it."""
+    async with sidecar(environment, "DAPR_HTTP_PORT") as client:
         yield client
 
 
@@ -110,15 +125,17 @@ async def test_events_come_only_through_the_sidecar(budapp: httpx.AsyncClient) -
     assert (await budapp.get("/dapr/subscribe")).status_code == 403
 
 
+async def events_taken(budapp: httpx.AsyncClient) -> int:
+    """Returns how many events budapp has taken."""
+    text = (await budapp.get("/metrics")).text
+    lines = [line for line in text.splitlines() if line.startswith('http_requests_total{method="POST"')]
+    return sum(int(float(line.rpartition(" ")[2])) for line in lines if 'route="/notifications",status="200"' in line)
+
+
 async def test_a_published_event_reaches_budapp_once_though_it_comes_twice(
     budapp: httpx.AsyncClient, peer_sidecar: httpx.AsyncClient, environment: dict[str, str]
 ) -> None:
-    async def handled() -> int:
-        text = (await budapp.get("/metrics")).text
-        lines = [line for line in text.splitlines() if line.startswith('http_requests_total{method="POST"')]
-        return sum(int(float(line.rpartition(" ")[2])) for line in lines if 'route="/notifications"' in line)
-
-    before = await handled()
+    before = await events_taken(budapp)
     event = {
         "notification_type": "event",
         "name": "bud-internal",
@@ -142,9 +159,24 @@ async def test_a_published_event_reaches_budapp_once_though_it_comes_twice(
         assert published.status_code == 204, published.text
 
     async def both_came() -> bool:
-        return await handled() >= before + 2
+        return await events_taken(budapp) >= before + 2
 
     await eventually(both_came)
+
+
+async def test_a_peers_work_is_told_to_budapp_step_by_step(
+    budapp: httpx.AsyncClient, budapp_sidecar: httpx.AsyncClient, environment: dict[str, str]
+) -> None:
+    before = await events_taken(budapp)
+    whom = {"name": "bud-internal", "subscriber_ids": "nobody", "workflow_id": str(uuid4())}
+    scan = {"model_path": "nothing", "notification_metadata": whom, "source_topic": "budAppMessages"}
+    answer = await budapp_sidecar.post(f"/invoke/{environment['BUD_MODEL_APP_ID']}/method/model-info/scan", json=scan)
+    assert answer.status_code == 200, answer.text
+
+    async def all_came() -> bool:
+        return await events_taken(budapp) >= before + 4
+
+    await eventually(all_came, 20)
 
 
 @pytest.fixture
