@@ -17,6 +17,9 @@ from budapp.auth.refreshing import Refreshing
 from budapp.auth.routes import router as auth_router
 from budapp.auth.services import AuthService
 from budapp.auth.tokens import SigningKeys, TokenVerifier
+from budapp.billing_ops import services as billing
+from budapp.billing_ops.cycles import roll_cycles
+from budapp.billing_ops.routes import router as billing_router
 from budapp.commons import health
 from budapp.commons.access import api_routes, check_routes
 from budapp.commons.config import Settings, get_settings
@@ -70,6 +73,7 @@ ROUTERS = (
     health.router,
     event_router,
     auth_router,
+    billing_router,
     permission_router,
     session_router,
     user_router,
@@ -96,6 +100,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         lifespan=_lifespan,
     )
     _assemble(app, settings)
+    billing.register_user_content()
     credentials.register_project_content()
     endpoints.register_project_content()
     datasets.register_project_content()
@@ -151,6 +156,7 @@ def _add_jobs(jobs: Jobs, database: Database, checking: Checking) -> None:
     jobs.add(Job("purge_messages", timedelta(hours=1), partial(purge_messages, database)))
     jobs.add(Job("check_dataset_files", timedelta(seconds=2), checking.check, lease=timedelta(minutes=30)))
     jobs.add(Job("sweep_dataset_files", timedelta(minutes=10), checking.sweep))
+    jobs.add(Job("roll_billing_cycles", timedelta(hours=1), partial(roll_cycles, database)))
     jobs.add(Job("purge_revocations", timedelta(hours=1), partial(purge_revocations, database)))
     jobs.add(Job("purge_sessions", timedelta(hours=1), partial(purge_sessions, database)))
 

@@ -1,6 +1,7 @@
 """Every table, so that Alembic and the tests know all of them."""
 
 from budapp.auth import models as auth_models
+from budapp.billing_ops import models as billing_models
 from budapp.cluster_ops import models as cluster_models
 from budapp.commons import idempotency, jobs
 from budapp.credential_ops import models as credential_models
@@ -14,6 +15,7 @@ from budapp.user_ops import models as user_models
 
 ALL_TABLES = (
     auth_models,
+    billing_models,
     cluster_models,
     credential_models,
     dataset_models,

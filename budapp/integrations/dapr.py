@@ -9,10 +9,11 @@ import random
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import quote
 
 import httpx
+from fastapi import Depends, Request
 from opentelemetry.propagate import inject
 
 from budapp.commons.config import Settings
@@ -275,3 +276,12 @@ def _clear_message(body: Any) -> str | None:
     message = body.get("message") or body.get("detail") if isinstance(body, dict) else None
     clear = isinstance(message, str) and len(message) <= _CLEAR_MESSAGE_LENGTH and "\n" not in message
     return message if clear else None
+
+
+def get_dapr(request: Request) -> DaprClient:
+    """Give a route the process' client of the sidecar."""
+    client: DaprClient = request.app.state.dapr
+    return client
+
+
+DaprDep = Annotated[DaprClient, Depends(get_dapr)]

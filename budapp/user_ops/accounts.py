@@ -13,7 +13,7 @@ from budapp.commons.integrity import conflict_on
 from budapp.commons.scopes import UserRole, UserType
 from budapp.events.notify import create_subscriber
 from budapp.integrations.keycloak import Keycloak, NewUser
-from budapp.user_ops import crud
+from budapp.user_ops import contents, crud
 from budapp.user_ops.models import User, UserPermission, UserStatus
 
 COLORS = ("#E57333", "#FFC442", "#61A560", "#3F8EF7", "#C64C9C", "#95E0FB")
@@ -79,6 +79,7 @@ async def open_account(session: WriteSession, keycloak: Keycloak, account: NewAc
     session.add_all(
         UserPermission(tenant_id=account.tenant_id, user_id=user.id, scope=scope) for scope in account.scopes
     )
+    await contents.welcome(session, user)
     await create_subscriber(session, user_id=user.id, email=user.email, name=user.name)
     return user
 

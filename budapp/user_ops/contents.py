@@ -1,13 +1,17 @@
-"""What people own in other domains, asked before they are deleted; those domains register themselves."""
+"""What people get from other domains when they come, and own there when they go; those domains register themselves."""
 
 from collections.abc import Awaitable, Callable
 from uuid import UUID
 
 from budapp.commons.database import WriteSession
+from budapp.user_ops.models import User
 
 Clear = Callable[[WriteSession, UUID, bool], Awaitable[None]]
 
+Welcome = Callable[[WriteSession, User], Awaitable[None]]
+
 _owned: dict[str, Clear] = {}
+_arrivals: dict[str, Welcome] = {}
 
 
 def register(name: str, clear: Clear) -> None:
@@ -23,3 +27,14 @@ async def clear(session: WriteSession, user_id: UUID, *, remove_credentials: boo
     """
     for owned in _owned.values():
         await owned(session, user_id, remove_credentials)
+
+
+def register_arrival(name: str, welcome: Welcome) -> None:
+    """Have `welcome(session, user)` called for each new user, in the unit of work that makes them."""
+    _arrivals[name] = welcome
+
+
+async def welcome(session: WriteSession, user: User) -> None:
+    """Give the new user what there is for them."""
+    for arrival in _arrivals.values():
+        await arrival(session, user)

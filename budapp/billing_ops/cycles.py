@@ -1,0 +1,69 @@
+"""When cycles begin and end."""
+
+import calendar
+from datetime import datetime
+from typing import Any
+
+from uuid_utils.compat import uuid7
+
+from budapp.billing_ops import crud
+from budapp.billing_ops.models import BillingPlan, UserBilling
+from budapp.commons.database import Database, now
+
+_BATCH = 200
+_INHERITED = (
+    "tenant_id",
+    "user_id",
+    "billing_plan_id",
+    "custom_token_quota",
+    "custom_cost_quota",
+    "enable_email_notifications",
+    "enable_in_app_notifications",
+    "is_active",
+    "is_suspended",
+    "suspension_reason",
+)
+
+
+def months_after(moment: datetime, months: int) -> datetime:
+    """Return the same day and time so many months later, or the month's last day where it is shorter."""
+    year, month = divmod(moment.year * 12 + moment.month - 1 + months, 12)
+    day = min(moment.day, calendar.monthrange(year, month + 1)[1])
+    return moment.replace(year=year, month=month + 1, day=day)
+
+
+def start_of_month(moment: datetime) -> datetime:
+    """Return midnight of the month's first day."""
+    return moment.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+
+
+async def roll_cycles(database: Database) -> None:
+    """Begin the next cycle for everyone whose cycle is over, but for the suspended."""
+    rolled = _BATCH
+    while rolled == _BATCH:
+        async with database.write() as session:
+            ended = await crud.expired(session, now(), _BATCH)
+            for billing, _ in ended:
+                billing.is_current, billing.superseded_at = False, now()
+            await session.flush()
+            following = [_following(billing, plan) for billing, plan in ended]
+            session.add_all(following)
+            await session.flush()
+            for (billing, _), successor in zip(ended, following, strict=True):
+                billing.superseded_by_id = successor.id
+        rolled = len(ended)
+
+
+def _following(billing: UserBilling, plan: BillingPlan) -> UserBilling:
+    """Return the cycle of the present day; where several were missed, they are passed over."""
+    start = billing.billing_period_end
+    while (end := months_after(start, plan.billing_cycle_months)) <= now():
+        start = end
+    inherited: dict[str, Any] = {name: getattr(billing, name) for name in _INHERITED}
+    return UserBilling(
+        id=uuid7(),
+        billing_period_start=start,
+        billing_period_end=end,
+        cycle_number=billing.cycle_number + 1,
+        **inherited,
+    )

@@ -1,0 +1,65 @@
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Numeric, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from budapp.commons.database import Base, TenantOwned
+
+FREE_PLAN_ID = UUID("00000000-0000-0000-0000-000000000001")
+"""The plan of whoever registers; the migration brings it, with three others."""
+
+
+class BillingPlan(Base):
+    """What somebody may use in a cycle, and its price; the same for all tenants. A quota of null has no limit."""
+
+    __tablename__ = "billing_plan"
+
+    name: Mapped[str] = mapped_column(unique=True)
+    description: Mapped[str | None]
+    monthly_token_quota: Mapped[int | None] = mapped_column(BigInteger)
+    monthly_cost_quota: Mapped[Decimal | None] = mapped_column(Numeric(12, 2))
+    max_projects: Mapped[int | None]
+    max_endpoints_per_project: Mapped[int | None]
+    base_monthly_price: Mapped[Decimal] = mapped_column(Numeric(10, 2), default=0)
+    overage_token_price: Mapped[Decimal | None] = mapped_column(Numeric(10, 6))
+    billing_cycle_months: Mapped[int] = mapped_column(default=1)
+    features: Mapped[dict[str, Any]] = mapped_column(JSONB, default=dict)
+    is_active: Mapped[bool] = mapped_column(default=True)
+
+
+class UserBilling(TenantOwned, Base):
+    """A user's plan for one cycle; when it ends, the next one supersedes it."""
+
+    __tablename__ = "user_billing"
+    __table_args__ = (CheckConstraint("billing_period_start < billing_period_end", name="period"),)
+
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"))
+    billing_plan_id: Mapped[UUID] = mapped_column(ForeignKey("billing_plan.id"))
+    billing_period_start: Mapped[datetime]
+    billing_period_end: Mapped[datetime]
+    custom_token_quota: Mapped[int | None] = mapped_column(BigInteger)
+    custom_cost_quota: Mapped[Decimal | None] = mapped_column(Numeric(12, 2))
+    enable_email_notifications: Mapped[bool] = mapped_column(default=True)
+    enable_in_app_notifications: Mapped[bool] = mapped_column(default=True)
+    is_active: Mapped[bool] = mapped_column(default=True)
+    is_suspended: Mapped[bool] = mapped_column(default=False)
+    suspension_reason: Mapped[str | None]
+    is_current: Mapped[bool] = mapped_column(default=True)
+    cycle_number: Mapped[int] = mapped_column(default=1)
+    superseded_at: Mapped[datetime | None]
+    superseded_by_id: Mapped[UUID | None] = mapped_column(ForeignKey("user_billing.id", ondelete="SET NULL"))
+
+
+_current = text("is_current")
+
+Index("uq_user_billing_user_id_current", UserBilling.user_id, unique=True, postgresql_where=_current)
+Index(
+    "ix_user_billing_billing_period_end_current",
+    UserBilling.billing_period_end,
+    postgresql_where=_current,
+)
+Index("ix_user_billing_tenant_id_user_id", UserBilling.tenant_id, UserBilling.user_id, UserBilling.cycle_number)

@@ -1,0 +1,78 @@
+"""The stand-in for budmetrics: says how much somebody has used, as it was told or as their id gives."""
+
+import hashlib
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from fastapi import APIRouter, HTTPException, Response, status
+from pydantic import BaseModel, ConfigDict, Field
+
+from peers.control import Control
+
+
+class Usage(BaseModel):
+    """What somebody has used; the same for every period."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    total_input_tokens: int = Field(default=0, ge=0)
+    total_output_tokens: int = Field(default=0, ge=0)
+    total_cost: float = Field(default=0, ge=0)
+    request_count: int = Field(default=0, ge=0)
+    success_count: int = Field(default=0, ge=0)
+
+
+class Metrics:
+    """What the stand-in knows, in memory."""
+
+    def __init__(self) -> None:
+        self._usages: dict[UUID, Usage] = {}
+
+    async def summary(
+        self, start_date: datetime, end_date: datetime, user_id: UUID | None = None, project_id: UUID | None = None
+    ) -> dict[str, Any]:
+        """Say what a user has used in a period."""
+        if end_date < start_date:
+            raise HTTPException(status.HTTP_400_BAD_REQUEST, "The period ends before it starts")
+        usage = self._usages.get(user_id) if user_id else None
+        return {"object": "usage_summary", "message": "Usage found", "param": _param(usage or _made_up(user_id))}
+
+    async def set_usage(self, user_id: UUID, usage: Usage) -> Usage:
+        """Say this of the user from now on."""
+        self._usages[user_id] = usage
+        return usage
+
+    async def forget(self) -> Response:
+        """Say of everyone again what their ids give."""
+        self._usages.clear()
+        return Response(status_code=status.HTTP_204_NO_CONTENT)
+
+
+def _made_up(user_id: UUID | None) -> Usage:
+    """Return a usage that depends on the id alone."""
+    number = int.from_bytes(hashlib.sha256(str(user_id).encode()).digest()[:4])
+    requests = 10 + number % 90
+    return Usage(
+        total_input_tokens=requests * 400,
+        total_output_tokens=requests * 150,
+        total_cost=round(requests * 0.0125, 4),
+        request_count=requests,
+        success_count=requests - number % 3,
+    )
+
+
+def _param(usage: Usage) -> dict[str, Any]:
+    rate = 100 * usage.success_count / usage.request_count if usage.request_count else 0
+    total = usage.total_input_tokens + usage.total_output_tokens
+    return {"total_tokens": total, **usage.model_dump(), "success_rate": round(rate, 2)}
+
+
+def router(_control: Control) -> APIRouter:
+    """Return the routes of the contract, and those that set what it says."""
+    metrics = Metrics()
+    routes = APIRouter()
+    routes.add_api_route("/observability/usage/summary", metrics.summary)
+    routes.add_api_route("/control/usage/{user_id}", metrics.set_usage, methods=["PUT"], tags=["control"])
+    routes.add_api_route("/control/usage", metrics.forget, methods=["DELETE"], tags=["control"], status_code=204)
+    return routes
