@@ -19,11 +19,18 @@ from budapp.main import close, create_app
 from budapp.tables import ALL_TABLES
 from tests.cast import Cast, Realms, make_realms
 from tests.statements import Statements, count_statements
+from tests.surface.routes import Document
+from tests.surface.scene import Extras, enter_scene, make_extras
+from tests.surface.surface import Surface
 
 assert ALL_TABLES
 
 SEEDED = {"billing_plan"}
 """Tables whose rows the migrations bring; tests leave them as they are."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--rewrite-access-matrix", action="store_true", help="write what is found, for review")
 
 
 @pytest.fixture(scope="session")
@@ -118,6 +125,28 @@ async def client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://budapp.test") as http:
         yield http
+
+
+@pytest.fixture(scope="session")
+async def extras(app: FastAPI, realms: Realms) -> Extras:
+    """More accounts, for `surface`."""
+    return await make_extras(app, realms)
+
+
+@pytest.fixture(scope="session")
+def document(app: FastAPI) -> Document:
+    """The fields that each route takes."""
+    return Document(app)
+
+
+@pytest.fixture
+async def surface(
+    app: FastAPI, client: httpx.AsyncClient, realms: Realms, extras: Extras, document: Document
+) -> Surface:
+    """The application with things of all kinds in both tenants, and everybody who may ask for them."""
+    scene = await enter_scene(app.state.database, realms, extras)
+    app.state.callers.forget_all()
+    return Surface(app, client, realms, extras, scene, document)
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """What must hold of every route alike, read off the application itself."""
 
 import re
-from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
@@ -12,23 +12,16 @@ from fastapi.routing import APIRoute
 
 from budapp.commons.access import Access, access_of, api_routes, check_routes, public
 from budapp.commons.schemas import Answer
-from budapp.main import ROUTERS
 from tests.cast import Cast
+from tests.surface.requests import fill
+from tests.surface.routes import ROUTES
+from tests.surface.surface import Surface
 
 UNWRAPPED = {"/livez", "/readyz", "/health", "/metrics", "/dapr/subscribe", "/notifications"}
 
 
-def operations() -> Iterator[tuple[str, APIRoute]]:
-    for router in ROUTERS:
-        for route in router.routes:
-            if isinstance(route, APIRoute):
-                for method in sorted(route.methods or ()):
-                    yield method, route
-
-
-OPERATIONS = list(operations())
-IDS = [f"{method} {route.path}" for method, route in OPERATIONS]
-every_route = pytest.mark.parametrize(("method", "route"), OPERATIONS, ids=IDS)
+OPERATIONS = [(operation.partition(" ")[0], route) for operation, route in ROUTES.items()]
+every_route = pytest.mark.parametrize(("method", "route"), OPERATIONS, ids=list(ROUTES))
 
 
 def declared(route: APIRoute) -> Access:
@@ -37,12 +30,9 @@ def declared(route: APIRoute) -> Access:
     return access
 
 
-NO_IDS = {"number": "1", "split": "train"}
-
-
 def url(route: APIRoute, value: str | None = None) -> str:
-    """The route's path with the value, or with an id that nothing has, for each parameter that is an id."""
-    return re.sub(r"{(\w+)}", lambda found: NO_IDS.get(found[1], value or str(uuid4())), route.path_format)
+    """The route's path with the value, or with an id that nothing has, for each parameter."""
+    return re.sub(r"{\w+}", lambda _: value or str(uuid4()), route.path_format)
 
 
 def test_the_walk_sees_every_route(app: FastAPI) -> None:
@@ -136,25 +126,12 @@ def test_a_route_that_says_it_twice_does_not_start() -> None:
 
 
 @every_route
-async def test_an_unknown_id_is_404_with_one_body_for_missing_and_foreign(
-    client: httpx.AsyncClient, cast: Cast, method: str, route: APIRoute
-) -> None:
+async def test_an_unknown_id_is_404(surface: Surface, method: str, route: APIRoute) -> None:
     if "{" not in route.path:
         return
-    body: object = {
-        "users": [{"user_id": str(cast.developer.id), "scopes": ["endpoint:view"]}],
-        "user_ids": [str(cast.developer.id)],
-        "file_name": "data.csv",
-        "size": 1,
-        "parts": [{"number": 1, "etag": "e"}],
-    }
-    if "files" in route.path and method == "PUT":
-        answer = await client.put(url(route), files={"file": ("data.csv", b"a")}, headers=cast.admin.headers)
-        assert answer.status_code == 404
-        return
-    if method == "PUT":
-        body = [{"name": "model:view", "has_permission": True}]
-    answer = await client.request(method, url(route), json=body, headers=cast.admin.headers)
+    request = fill(f"{method} {route.path_format}", surface.scene.here)
+    unknown = replace(request, params=dict.fromkeys(request.params, str(uuid4())))
+    answer = await surface.send(unknown, "super_admin")
     assert answer.status_code == 404
     assert answer.json()["code"] == 404
 

@@ -1,0 +1,27 @@
+from collections.abc import Callable
+
+import pytest
+
+from budapp.commons.access import access_of
+from tests.surface.routes import ROUTES
+
+
+def _of_a_tenant(operation: str) -> bool:
+    """Tell whether the route acts for a tenant's people: the others know nobody's tenant."""
+    access = access_of(ROUTES[operation])
+    return access is not None and access.kind in {"signed in", "permission"}
+
+
+KINDS: dict[str, Callable[[str], bool]] = {
+    "operation": lambda operation: True,
+    "of_tenant": _of_a_tenant,
+    "reading": lambda operation: operation.startswith("GET ") and _of_a_tenant(operation),
+    "writing": lambda operation: not operation.startswith("GET ") and _of_a_tenant(operation),
+}
+"""Name that a test asks for → which operations it runs for, once each."""
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    for name, wanted in KINDS.items():
+        if name in metafunc.fixturenames:
+            metafunc.parametrize(name, sorted(filter(wanted, ROUTES)))

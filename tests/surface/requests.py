@@ -1,0 +1,138 @@
+"""How to make a valid request to each route: the one place that says so.
+
+A route that takes nothing but ids in its path needs no line here: `{project_id}` is the thing of that name in
+`tests/surface/scene.py`. A route with a body needs its body.
+"""
+
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from fastapi import FastAPI
+
+from budapp.user_ops.models import User
+from tests.cast import PASSWORD, Person, Realms
+from tests.surface.scene import Scene, Things
+
+
+@dataclass(frozen=True)
+class Asking:
+    """What a preparation may use; `person` is who calls, if anybody."""
+
+    app: FastAPI
+    realms: Realms
+    scene: Scene
+    person: Person | None
+    things: Things
+
+
+@dataclass(frozen=True)
+class Valid:
+    """What a valid request to a route carries.
+
+    Args:
+        body: from the things of a tenant to the JSON body.
+        query: likewise, to the query parameters.
+        path: parameter → the thing that stands for it, where it is not the one of that name.
+        prepare: what must be so beforehand.
+        own_session: the caller signs in anew for it, as it ends the session.
+    """
+
+    body: Callable[[Things], Any] | None = None
+    query: Callable[[Things], dict[str, Any]] | None = None
+    path: Mapping[str, str] = field(default_factory=dict)
+    prepare: Callable[[Asking], Awaitable[None]] | None = None
+    own_session: bool = False
+
+
+@dataclass(frozen=True)
+class Filled:
+    """A request, ready to be sent."""
+
+    method: str
+    path: str
+    params: dict[str, str]
+    query: dict[str, Any]
+    body: Any
+
+    @property
+    def url(self) -> str:
+        return re.sub(r"{(\w+)}", lambda found: self.params[found[1]], self.path)
+
+
+def fill(operation: str, things: Things) -> Filled:
+    """Return the valid request to the operation (`METHOD /path`) about these things.
+
+    Raises:
+        KeyError: a path parameter that nothing stands for.
+    """
+    method, _, path = operation.partition(" ")
+    valid = REQUESTS.get(operation, Valid())
+    params = {name: things[valid.path.get(name, name)] for name in re.findall(r"{(\w+)}", path)}
+    query = valid.query(things) if valid.query else {}
+    return Filled(method, path, params, query, valid.body(things) if valid.body else None)
+
+
+async def _sign_in(asking: Asking) -> None:
+    """Have a session for the request to use up."""
+    client = asking.realms.clients[0]
+    tokens = await asking.app.state.keycloak.sign_in(client, "visitor@example.com", PASSWORD, remember=False)
+    asking.things["refresh_token"] = tokens["refresh_token"]
+
+
+async def _before_onboarding(asking: Asking) -> None:
+    if asking.person is None:
+        return
+    async with asking.app.state.database.write() as session:
+        user = await session.get(User, asking.person.id)
+        assert user is not None
+        user.first_login = True
+
+
+def _member(things: Things) -> dict[str, Any]:
+    return {"user_id": things["newcomer_id"], "scopes": ["endpoint:view"]}
+
+
+def _project_grants(things: Things) -> list[dict[str, Any]]:
+    grant = {"name": "endpoint:manage", "has_permission": True}
+    return [{"user_id": things["newcomer_id"], "project_id": things["project_id"], "permissions": [grant]}]
+
+
+def _newcomer(things: Things) -> dict[str, Any]:
+    return {"name": "New", "email": f"{things['fresh']}@example.com", "password": PASSWORD}
+
+
+_LOGIN = {"email": "visitor@example.com", "password": PASSWORD}
+_EVENT = {"id": "1", "type": "com.example.event", "source": "budmodel", "data": {"answer": 42}}
+
+REQUESTS: dict[str, Valid] = {
+    "POST /notifications": Valid(lambda t: _EVENT),
+    # Signing in and out
+    "POST /auth/login": Valid(lambda t: _LOGIN | {"tenant_id": t["tenant_id"]}),
+    "POST /auth/refresh-token": Valid(lambda t: {"refresh_token": t["refresh_token"]}, prepare=_sign_in),
+    "POST /auth/logout": Valid(
+        lambda t: {"refresh_token": t["refresh_token"], "tenant_id": t["tenant_id"]}, prepare=_sign_in, own_session=True
+    ),
+    "POST /auth/register": Valid(_newcomer),
+    "POST /users/reset-password": Valid(lambda t: {"email": _LOGIN["email"], "tenant_id": t["tenant_id"]}),
+    "POST /users/validate-reset-token": Valid(lambda t: {"token": t["reset_token"]}),
+    "POST /users/reset-password-with-token": Valid(
+        lambda t: {"token": t["reset_token"], "new_password": PASSWORD, "confirm_password": PASSWORD}
+    ),
+    # People
+    "PATCH /users/onboard": Valid(prepare=_before_onboarding),
+    "POST /users/": Valid(lambda t: _newcomer(t) | {"role": "developer", "user_type": "admin"}),
+    "PATCH /users/{user_id}": Valid(lambda t: {"name": "Renamed", "role": "tester"}),
+    "PATCH /users/{user_id}/reactivate": Valid(path={"user_id": "deleted_user_id"}),
+    # Permissions
+    "PUT /permissions/{user_id}/global": Valid(lambda t: [{"name": "cluster:manage", "has_permission": True}]),
+    "PATCH /permissions/project": Valid(_project_grants),
+    # Projects
+    "GET /projects/tags/search": Valid(query=lambda t: {"search_term": "de"}),
+    "POST /projects/": Valid(lambda t: {"name": "New", "tags": [{"name": "New", "color": "#E57333"}]}),
+    "PATCH /projects/{project_id}": Valid(lambda t: {"name": "Renamed"}),
+    "GET /projects/{project_id}/clusters": Valid(path={"project_id": "busy_project_id"}),
+    "POST /projects/{project_id}/add-users": Valid(lambda t: {"users": [_member(t)]}),
+    "POST /projects/{project_id}/remove-users": Valid(lambda t: {"user_ids": [t["user_id"]]}),
+}

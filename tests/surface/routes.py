@@ -1,0 +1,88 @@
+"""The routes, and the fields that they take, read off the application and its OpenAPI document."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
+
+from budapp.commons.access import api_routes
+from budapp.main import ROUTERS
+
+ROUTES: dict[str, APIRoute] = {
+    f"{method} {route.path_format}": route
+    for router in ROUTERS
+    for route in router.routes
+    if isinstance(route, APIRoute)
+    for method in sorted(route.methods or ())
+}
+"""`METHOD /path` → route."""
+
+_DEEPEST = 8
+
+
+@dataclass(frozen=True)
+class Location:
+    """Where in a request a value goes: `part` is path, query or body, and `keys` lead to it; 0 is a list's element."""
+
+    part: str
+    keys: tuple[str | int, ...]
+    schema: Mapping[str, Any]
+
+    def __str__(self) -> str:
+        return f"{self.part}:{'.'.join(map(str, self.keys))}"
+
+    @property
+    def takes_id(self) -> bool:
+        """Tell whether the field is declared to hold an id."""
+        return any(part.get("format") == "uuid" for part in alternatives(self.schema))
+
+
+def alternatives(schema: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return what the schema allows, one by one."""
+    found = [*schema.get("anyOf", ()), *schema.get("oneOf", ()), *schema.get("allOf", ())]
+    return [part for each in found for part in alternatives(each)] or [schema]
+
+
+class Document:
+    """The OpenAPI document of all routes, those too that the published one leaves out."""
+
+    def __init__(self, app: FastAPI) -> None:
+        routes = api_routes(app)
+        shown = [route for route in routes if route.include_in_schema]
+        self._document = get_openapi(title="all", version="1", routes=shown)
+
+    def locations(self, operation: str) -> list[Location]:
+        """Return every place of the operation's request that takes a value, nested ones too."""
+        method, _, path = operation.partition(" ")
+        described = self._document["paths"].get(path, {}).get(method.lower(), {})
+        found = [
+            Location(parameter["in"], (parameter["name"],), self._resolved(parameter["schema"]))
+            for parameter in described.get("parameters", ())
+            if parameter["in"] in {"path", "query"}
+        ]
+        for content in described.get("requestBody", {}).get("content", {}).values():
+            found += self._inside((), content["schema"])
+        return found
+
+    def _resolved(self, schema: Mapping[str, Any]) -> Mapping[str, Any]:
+        reference = schema.get("$ref")
+        if reference is None:
+            return schema
+        target: Any = self._document
+        for key in reference.removeprefix("#/").split("/"):
+            target = target[key]
+        return self._resolved(target)
+
+    def _inside(self, keys: tuple[str | int, ...], schema: Mapping[str, Any]) -> Iterator[Location]:
+        schema = self._resolved(schema)
+        yield Location("body", keys, schema)
+        if len(keys) == _DEEPEST:
+            return
+        for part in map(self._resolved, alternatives(schema)):
+            for name, inner in part.get("properties", {}).items():
+                yield from self._inside((*keys, name), inner)
+            if "items" in part:
+                yield from self._inside((*keys, 0), part["items"])

@@ -1,0 +1,210 @@
+"""The rows that the requests of the surface tests are about: the same kinds in both tenants, under the same names.
+
+A new table adds its row to `furnish`, and the row's id to the things, under the name of the path parameter that takes
+it. That is all it takes for every route with that parameter to be asked with an id of one's own, and with foreign ones.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from fastapi import FastAPI
+from sqlalchemy import text
+from uuid_utils.compat import uuid7
+
+from budapp.auth.models import PasswordReset
+from budapp.cluster_ops.models import Cluster, ClusterStatus
+from budapp.commons.database import Base, Database, WriteSession, now
+from budapp.commons.scopes import UserRole, UserType
+from budapp.credential_ops.models import Credential, CredentialType
+from budapp.endpoint_ops.models import Endpoint, EndpointStatus
+from budapp.integrations.keycloak import NewUser
+from budapp.project_ops.models import Project, ProjectMember, ProjectType
+from budapp.project_ops.schemas import MEMBER_SCOPES
+from budapp.tables import ALL_TABLES
+from budapp.user_ops.models import UserStatus
+from tests.cast import PASSWORD, Account, Cast, Person, Realms, Role, user_row
+
+assert ALL_TABLES
+
+Members = Sequence[tuple[UUID, Sequence[str]]]
+Things = dict[str, str]
+"""Path parameter, or another name that `tests/surface/requests.py` uses → id (or secret text)."""
+
+READER = Role(0, UserRole.TESTER, UserType.ADMIN)
+THROW_AWAY = Role(0, UserRole.DEVELOPER, UserType.ADMIN)
+DELETED = Role(0, UserRole.DEVELOPER, UserType.ADMIN, UserStatus.DELETED)
+
+
+@dataclass(frozen=True)
+class Extras:
+    """Accounts beside the cast's: someone who may only read, and in each realm three for requests to act on.
+
+    `throw_away` and `deleted` get disabled, enabled and renamed; `visitor` only ever signs in.
+    """
+
+    reader: Account
+    throw_away: list[Account]
+    deleted: list[Account]
+    visitor: list[Account]
+
+
+async def make_extras(app: FastAPI, realms: Realms) -> Extras:
+    """Make the accounts, once for all tests of a worker."""
+    keycloak = app.state.keycloak
+
+    async def enrol(realm: int, name: str, *, signed_in: bool = False) -> Account:
+        client, email = realms.clients[realm], f"{name}@example.com"
+        auth_id = await keycloak.create_user(client.realm, NewUser(email, name, PASSWORD, [UserRole.DEVELOPER]))
+        tokens = await keycloak.sign_in(client, email, PASSWORD, remember=False) if signed_in else {}
+        return Account(auth_id, email, tokens)
+
+    reader = await enrol(0, "reader", signed_in=True)
+    throw_away = await asyncio.gather(*(enrol(realm, "throw-away") for realm in (0, 1)))
+    deleted = await asyncio.gather(*(enrol(realm, "deleted") for realm in (0, 1)))
+    visitor = await asyncio.gather(*(enrol(realm, "visitor") for realm in (0, 1)))
+    return Extras(reader, throw_away, deleted, visitor)
+
+
+@dataclass(frozen=True)
+class Scene:
+    """`here` are the things of the tenant whose people call, `there` those of the other one.
+
+    `hidden` are things of the first tenant that only its client reaches.
+    """
+
+    cast: Cast
+    reader: Person
+    here: Things
+    there: Things
+    hidden: Things
+
+
+async def enter_scene(database: Database, realms: Realms, extras: Extras) -> Scene:
+    """Empty the database and put the cast and the things in."""
+    names = ", ".join(f'"{table.name}"' for table in Base.metadata.sorted_tables)
+    async with database.engine.begin() as connection:
+        await connection.exec_driver_sql(f"truncate {names} cascade")
+    cast = await Cast.enter(database, realms)
+    async with database.write() as session:
+        row = user_row(cast.tenant_id, "reader", extras.reader, READER)
+        session.add(row)
+        await session.flush()
+        reader = Person(row.id, cast.tenant_id, row.email, extras.reader.tokens)
+        full = [(person.id, MEMBER_SCOPES) for person in (cast.manager, cast.developer)]
+        here = await furnish(session, 0, cast.manager, [*full, (reader.id, MEMBER_SCOPES[::2])], extras)
+        others = [(person.id, MEMBER_SCOPES) for person in (cast.other_admin, cast.other_developer)]
+        there = await furnish(session, 1, cast.other_admin, others, extras)
+        fresh = {"fresh": uuid7().hex}  # the same in both tenants
+        hidden = await _furnish_project(session, cast.client, [(cast.client.id, MEMBER_SCOPES)], ProjectType.CLIENT_APP)
+    return Scene(cast, reader, here | fresh, there | fresh, hidden)
+
+
+async def furnish(session: WriteSession, realm: int, owner: Person, members: Members, extras: Extras) -> Things:
+    """Put one tenant's things in, and return how requests may name them."""
+    things = {"tenant_id": str(owner.tenant_id)} | await _furnish_people(session, realm, owner, extras)
+    members = [*members, (UUID(things["user_id"]), MEMBER_SCOPES[:1])]
+    things |= await _furnish_project(session, owner, members, ProjectType.ADMIN_APP)
+    return things | await _furnish_deployment(session, owner, members)
+
+
+async def _furnish_people(session: WriteSession, realm: int, owner: Person, extras: Extras) -> Things:
+    """Put in somebody whom requests may change (`user_id`), somebody deleted, and somebody who is in no project."""
+    user = user_row(owner.tenant_id, "throw-away", extras.throw_away[realm], THROW_AWAY)
+    deleted = user_row(owner.tenant_id, "deleted", extras.deleted[realm], DELETED)
+    newcomer = user_row(owner.tenant_id, "newcomer", Account(str(uuid7()), "newcomer@example.com", {}), THROW_AWAY)
+    visitor = user_row(owner.tenant_id, "visitor", extras.visitor[realm], THROW_AWAY)
+    session.add_all([user, deleted, newcomer, visitor])
+    await session.flush()
+    token = f"reset-{realm}"
+    digest = hashlib.sha256(token.encode()).hexdigest()
+    expires_at = now() + timedelta(hours=1)
+    session.add(PasswordReset(tenant_id=user.tenant_id, user_id=user.id, token_hash=digest, expires_at=expires_at))
+    ids = {"user_id": user.id, "deleted_user_id": deleted.id, "newcomer_id": newcomer.id, "visitor_id": visitor.id}
+    return {name: str(value) for name, value in ids.items()} | {"reset_token": token}
+
+
+def _project(owner: Person, name: str, project_type: ProjectType) -> Project:
+    return Project(
+        id=uuid7(),
+        tenant_id=owner.tenant_id,
+        name=name,
+        created_by=owner.id,
+        project_type=project_type,
+        tags=[{"name": "Demo", "color": "#E57333"}],
+    )
+
+
+def _members(project: Project, members: Members) -> list[ProjectMember]:
+    return [
+        ProjectMember(tenant_id=project.tenant_id, project_id=project.id, user_id=user_id, scopes=list(scopes))
+        for user_id, scopes in members
+    ]
+
+
+async def _furnish_project(session: WriteSession, owner: Person, members: Members, project_type: ProjectType) -> Things:
+    """Put in a project (`project_id`) with a key in it."""
+    project = _project(owner, "Atlas", project_type)
+    session.add(project)
+    await session.flush()
+    key = Credential(
+        id=uuid7(),
+        tenant_id=owner.tenant_id,
+        name="Key",
+        project_id=project.id,
+        user_id=owner.id,
+        credential_type=CredentialType(project_type.value),
+        hashed_key=str(uuid7()),
+        encrypted_key="sealed",
+    )
+    session.add_all([key, *_members(project, members)])
+    await session.flush()
+    return {"project_id": str(project.id), "credential_id": str(key.id)}
+
+
+async def _furnish_deployment(session: WriteSession, owner: Person, members: Members) -> Things:
+    """Put in a project that can't be deleted (`busy_project_id`), with a deployment on a cluster."""
+    project = _project(owner, "Busy", ProjectType.ADMIN_APP)
+    mine = {"tenant_id": owner.tenant_id, "created_by": owner.id}
+    cluster = Cluster(id=uuid7(), name="Cluster", icon="c", status=ClusterStatus.AVAILABLE, **mine)
+    session.add_all([project, cluster])
+    await session.flush()
+    endpoint = Endpoint(
+        id=uuid7(),
+        name="Endpoint",
+        project_id=project.id,
+        model_id=uuid7(),
+        cluster_id=cluster.id,
+        url="https://example.com",
+        namespace="n",
+        status=EndpointStatus.RUNNING,
+        **mine,
+    )
+    session.add_all([endpoint, *_members(project, members)])
+    await session.flush()
+    return {"busy_project_id": str(project.id), "cluster_id": str(cluster.id), "endpoint_id": str(endpoint.id)}
+
+
+def ids_of(*things: Things) -> Iterator[str]:
+    """Yield those of the things that are ids."""
+    for value in {value for some in things for value in some.values()}:
+        try:
+            yield str(UUID(value))
+        except ValueError:
+            continue
+
+
+async def fingerprints(database: Database, tenant_id: UUID | None = None) -> dict[str, str]:
+    """Return a digest of each table's rows: all of them, or those of one tenant."""
+    found = {}
+    async with database.read() as session:
+        for table in Base.metadata.sorted_tables:
+            if tenant_id is not None and "tenant_id" not in table.columns:
+                continue
+            where = f" where tenant_id = '{tenant_id}'" if tenant_id is not None else ""
+            rows = f"select md5(coalesce(string_agg(t::text, '|' order by t::text), '')) from \"{table.name}\" t{where}"
+            found[table.name] = await session.scalar(text(rows))
+    return found

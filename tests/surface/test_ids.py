@@ -1,0 +1,129 @@
+"""Every place that takes an id is asked with ids out of the caller's reach: they must look like ids that nothing has.
+
+The places are read off the OpenAPI document, so a new field is covered by itself.
+"""
+
+import re
+from typing import Any
+
+import httpx
+import pytest
+from uuid_utils.compat import uuid4, uuid7
+
+from tests.surface.callers import CALLERS
+from tests.surface.requests import fill
+from tests.surface.routes import ROUTES, Location
+from tests.surface.scene import fingerprints, ids_of
+from tests.surface.surface import Surface, with_value
+
+IN_REACH_OF_ALL = (
+    "whoever calls names a tenant to sign in to, or to have a link mailed from; it opens nothing by itself"
+)
+
+NOT_404: dict[tuple[str, str], str] = {
+    ("POST /auth/login", "body:tenant_id"): IN_REACH_OF_ALL,
+    ("POST /auth/logout", "body:tenant_id"): "is not read: the refresh token says whose it is",
+    ("POST /users/reset-password", "body:tenant_id"): IN_REACH_OF_ALL,
+}
+"""Places where an id out of reach is not 404, each with the reason; nothing may leak there either."""
+
+CALLING = ("super_admin", "admin", "member", "reader", "client")
+
+
+def said(answer: httpx.Response, sent: str) -> tuple[int, Any]:
+    """Return status and body, without what differs from request to request."""
+    body = answer.json()
+    for own in ("request_id", "instance", "transaction_id"):
+        body.pop(own, None)
+    return answer.status_code, str(body).replace(sent, "<id>")
+
+
+def out_of_reach(surface: Surface, caller: str) -> set[str]:
+    """Return the ids of all that is there, but not for the caller: tenants and people count as well as things."""
+    scene = surface.scene
+    cast = scene.cast
+    others = {str(person.id) for person in (cast.other_admin, cast.other_developer)} | set(ids_of(scene.there))
+    mine = scene.here if caller == "client" else scene.hidden
+    return others | {value for name, value in mine.items() if name.endswith(("project_id", "credential_id"))}
+
+
+def places(surface: Surface, operation: str) -> list[Location]:
+    return [place for place in surface.document.locations(operation) if place.takes_id]
+
+
+async def works(surface: Surface, operation: str, caller: str) -> bool:
+    """Tell whether the caller may do this where nothing is out of reach; everything is as it was afterwards."""
+    answer = await surface.ask(operation, caller, surface.scene.here)
+    if not operation.startswith("GET "):
+        await surface.restore()
+    return answer.is_success
+
+
+async def test_an_id_out_of_reach_is_like_one_that_nothing_has(surface: Surface, operation: str) -> None:
+    for place in places(surface, operation):
+        if (operation, str(place)) in NOT_404:
+            continue
+        for caller in CALLING:
+            expects_404 = await works(surface, operation, caller)
+            await _check_place(surface, operation, place, caller, expects_404=expects_404)
+
+
+async def _check_place(surface: Surface, operation: str, place: Location, caller: str, *, expects_404: bool) -> None:
+    valid = fill(operation, surface.scene.here)
+    before = await fingerprints(surface.database)
+    missing = {}
+    for unused in (str(uuid4()), str(uuid7())):
+        missing[unused] = said(await surface.send(with_value(valid, place, unused), caller), unused)
+    assert len(set(missing.values())) == 1
+    expected = next(iter(missing.values()))
+    assert expected[0] == 404 or not expects_404, f"{place} as {caller}: {expected}"
+    for foreign in out_of_reach(surface, caller):
+        answer = await surface.send(with_value(valid, place, foreign), caller)
+        assert said(answer, foreign) == expected, f"{place} as {caller} with {foreign}"
+    assert await fingerprints(surface.database) == before
+
+
+async def test_where_an_id_of_another_tenant_is_allowed_nothing_of_it_leaks(surface: Surface, operation: str) -> None:
+    foreign = set(ids_of(surface.scene.there))
+    for place in places(surface, operation):
+        if (operation, str(place)) in NOT_404:
+            for caller in CALLING:
+                await surface.prepare(operation, caller, surface.scene.here)
+                request = with_value(fill(operation, surface.scene.here), place, surface.scene.there["tenant_id"])
+                answer = await surface.send(request, caller)
+                assert not foreign & set(re.findall(r"[0-9a-f-]{36}", answer.text))
+
+
+async def test_no_answer_to_a_valid_request_names_anything_of_another_tenant(surface: Surface, reading: str) -> None:
+    """Whatever is read or listed, found by id in the whole text of the answer."""
+    theirs = {"here": set(ids_of(surface.scene.here)), "there": set(ids_of(surface.scene.there))}
+    for caller, things, foreign in (
+        ("super_admin", surface.scene.here, theirs["there"]),
+        ("other_admin", surface.scene.there, theirs["here"]),
+    ):
+        answer = await surface.ask(reading, caller, things)
+        assert not foreign & set(re.findall(r"[0-9a-f-]{36}", answer.text))
+
+
+async def test_a_cursor_of_another_tenant_leads_to_no_row_of_it(surface: Surface, reading: str) -> None:
+    if not any(str(place) == "query:cursor" for place in surface.document.locations(reading)):
+        return
+    foreign = set(ids_of(surface.scene.there))
+    there = fill(reading, surface.scene.there)
+    one = with_value(there, Location("query", ("limit",), {}), 1)
+    cursor = (await surface.send(one, "other_admin")).json()["next_cursor"]
+    for caller in CALLING:
+        here = with_value(fill(reading, surface.scene.here), Location("query", ("cursor",), {}), cursor)
+        own = await surface.send(fill(reading, surface.scene.here), caller)
+        answer = await surface.send(here, caller) if cursor else own
+        assert answer.status_code == own.status_code
+        assert not foreign & set(re.findall(r"[0-9a-f-]{36}", answer.text))
+        if answer.is_success:
+            assert answer.json()["total_record"] == own.json()["total_record"]
+
+
+@pytest.mark.parametrize(("named", "place"), NOT_404)
+def test_every_exception_is_still_a_place_that_takes_an_id(surface: Surface, named: str, place: str) -> None:
+    assert named in ROUTES
+    assert place in {str(found) for found in places(surface, named)}
+    assert set(CALLING) <= set(CALLERS)

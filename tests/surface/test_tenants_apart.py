@@ -1,0 +1,76 @@
+"""What another tenant has, or does, changes no answer: no list, number, search, conflict or message."""
+
+import re
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import delete
+
+from budapp.commons.database import Base
+from tests.surface.requests import fill
+from tests.surface.routes import Location
+from tests.surface.scene import fingerprints
+from tests.surface.surface import Surface, with_value
+
+CALLING = ("super_admin", "admin", "member", "reader", "client", "outsider")
+
+
+def steady(answer: httpx.Response) -> tuple[int, Any]:
+    """Return status and body, without what is new at every request: ids and times."""
+    text = re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}|[0-9a-f]{32}|\d{4}-\d\d-\d\dT[\d:.]+(Z|\+00:00)", "<new>", answer.text)
+    return answer.status_code, re.sub(r'"color":"#\w{6}"|"next_cursor":"[^"]+"', "<any>", text)
+
+
+async def empty_the_other_tenant(surface: Surface) -> None:
+    """Take away all that the other tenant has, but for the tenant itself."""
+    other = surface.scene.cast.other_tenant_id
+    async with surface.database.engine.begin() as connection:
+        for table in reversed(Base.metadata.sorted_tables):
+            if "tenant_id" in table.columns and table.name != "tenant_client":
+                await connection.execute(delete(table).where(table.c.tenant_id == other))
+    surface.app.state.callers.forget_all()
+
+
+async def test_what_the_other_tenant_has_changes_no_answer(surface: Surface, reading: str) -> None:
+    request = fill(reading, surface.scene.here)
+    with_them = [(await surface.send(request, caller)).text for caller in CALLING]
+    await empty_the_other_tenant(surface)
+    without_them = [(await surface.send(request, caller)).text for caller in CALLING]
+    requests = r'"request_id":"[^"]+"'
+    assert [re.sub(requests, "", text) for text in with_them] == [re.sub(requests, "", text) for text in without_them]
+
+
+@pytest.mark.parametrize("caller", ["super_admin", "client"])
+async def test_the_same_done_by_the_other_tenant_changes_no_answer(surface: Surface, writing: str, caller: str) -> None:
+    """Names, e-mails and whatever else must be unique may be the same in both: no conflict tells of the other."""
+    first = steady(await surface.ask(writing, caller, surface.scene.here))
+    await surface.restore()
+    theirs = await surface.ask(writing, "other_admin", surface.scene.there)
+    assert theirs.is_success, theirs.text
+    assert steady(await surface.ask(writing, caller, surface.scene.here)) == first
+
+
+@pytest.mark.parametrize("caller", ["super_admin", "other_admin"])
+async def test_a_write_touches_no_row_of_another_tenant(surface: Surface, of_tenant: str, caller: str) -> None:
+    scene, cast = surface.scene, surface.scene.cast
+    mine, other = (scene.here, cast.other_tenant_id) if caller == "super_admin" else (scene.there, cast.tenant_id)
+    before = await fingerprints(surface.database, other)
+    assert (await surface.ask(of_tenant, caller, mine)).is_success
+    assert await fingerprints(surface.database, other) == before
+
+
+@pytest.mark.parametrize("text", ["throw-away", "newcomer@example.com", "Atlas", "%", "_", "other"])
+async def test_a_search_finds_nothing_of_another_tenant(surface: Surface, reading: str, text: str) -> None:
+    places = {str(place): place for place in surface.document.locations(reading) if place.part == "query"}
+    if "query:search" not in places:
+        return
+    searched = with_value(fill(reading, surface.scene.here), Location("query", ("search",), {}), "true")
+    found = []
+    for name in ("name", "email", "search_term"):
+        if f"query:{name}" in places:
+            found.append(await surface.send(with_value(searched, places[f"query:{name}"], text), "super_admin"))
+    await empty_the_other_tenant(surface)
+    for answer in found:
+        again = await surface.client.get(str(answer.request.url), headers=surface.scene.cast.admin.headers)
+        assert again.json() == answer.json()
