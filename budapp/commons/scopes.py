@@ -75,6 +75,8 @@ def with_implied(scopes: Iterable[str]) -> frozenset[str]:
 
 
 def scopes_of(role: str, user_type: str, granted: Iterable[str] = ()) -> frozenset[str]:
-    """Return all that a user holds: by role (or as a client), and by direct grants."""
-    own = CLIENT_SCOPES if user_type == UserType.CLIENT else ROLE_SCOPES[UserRole(role)]
-    return with_implied([*own, *granted])
+    """Return all that a user holds: by role and direct grants, or just the fixed ones of a client.
+
+    Grants from before somebody became a client rest until they are none any more.
+    """
+    return with_implied(CLIENT_SCOPES if user_type == UserType.CLIENT else [*ROLE_SCOPES[UserRole(role)], *granted])

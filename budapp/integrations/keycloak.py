@@ -4,6 +4,7 @@ Only python-keycloak's asynchronous methods are used. A Keycloak that cannot be 
 answers something unforeseen is `PeerFailed` (502).
 """
 
+import json
 import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -24,6 +25,7 @@ logger = get_logger(__name__)
 
 _ORPHAN_AGE = timedelta(minutes=1)
 _MARK = "managed_by"
+_FIELDS = {"firstName": "name", "lastName": "name", "email": "email", "username": "email"}
 
 
 class InvalidGrant(Exception):
@@ -80,6 +82,9 @@ def _translated() -> Iterator[None]:
             raise Conflict("The sign-in service has such an account already", param="email") from error
         if error.response_code == 400 and b"assword" in _raw(error):
             raise UnprocessableContent("The password does not meet the rules", param="password") from error
+        if error.response_code == 400 and (field := _refused_field(error)) is not None:
+            message = f"The sign-in service does not take this {field}; it may hold a character that is not allowed"
+            raise UnprocessableContent(message, param=field) from error
         logger.warning("keycloak_refused", status=error.response_code, reason=_raw(error).decode(errors="replace"))
         if error.response_code is not None and error.response_code < 500:
             raise PeerFailed("The sign-in service refused this") from error
@@ -88,6 +93,17 @@ def _translated() -> Iterator[None]:
 
 def _raw(error: KeycloakError) -> bytes:
     return error.response_body or str(error.error_message).encode()
+
+
+def _refused_field(error: KeycloakError) -> str | None:
+    """Return our name of the field of an account that Keycloak finds invalid, where it names one."""
+    try:
+        said = json.loads(_raw(error))
+    except ValueError:
+        return None
+    if not isinstance(said, dict):
+        return None
+    return next((_FIELDS[each["field"]] for each in said.get("errors") or [said] if each.get("field") in _FIELDS), None)
 
 
 class Keycloak:

@@ -93,11 +93,11 @@ async def update_user(
         BadRequest: the person is deleted, or invited and asks for more than a password.
     """
     user = await manageable(session, caller, user_id)
-    _check_update(caller, user, data)
+    _check_update(caller, user, data, await UserCrud(session, caller).grants_of(user_id))
     await release(session)
-    ended = await _set_password(keycloak, caller, user, data.password) if data.password else []
-    if data.name is not None:
+    if data.name is not None:  # the one that may be refused comes before those that can't be taken back
         await keycloak.rename(caller.realm, user.auth_id, data.name)
+    ended = await _set_password(keycloak, caller, user, data.password) if data.password else []
     if data.role is not None and data.role != user.role:
         await keycloak.set_role(caller.realm, user.auth_id, data.role, list(UserRole))
     user = await UserCrud(session, caller).get(user_id, for_update=True)
@@ -241,7 +241,7 @@ def _refuse_deleted(user: User) -> None:
         raise BadRequest("This user is deleted; reactivate them first")
 
 
-def _check_update(caller: Caller, user: User, data: UserUpdate) -> None:
+def _check_update(caller: Caller, user: User, data: UserUpdate, granted: Sequence[str]) -> None:
     _refuse_deleted(user)
     asked = data.model_dump(exclude_none=True)
     changes_role = data.role not in {None, user.role} or data.user_type not in {None, user.user_type}
@@ -253,7 +253,7 @@ def _check_update(caller: Caller, user: User, data: UserUpdate) -> None:
     elif changes_role:
         if user.role == UserRole.SUPER_ADMIN:
             raise BadRequest("A super administrator's role can't be changed", param="role")
-        _refuse_more_than_own(caller, scopes_of(data.role or user.role, data.user_type or user.user_type))
+        _refuse_more_than_own(caller, scopes_of(data.role or user.role, data.user_type or user.user_type, granted))
 
 
 def _apply(user: User, data: UserUpdate, *, own: bool) -> None:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import quote, urlencode
 
 from fastapi import FastAPI
 
@@ -58,7 +59,10 @@ class Filled:
 
     @property
     def url(self) -> str:
-        return re.sub(r"{(\w+)}", lambda found: self.params[found[1]], self.path)
+        """The path and the query; what is no text at all is sent as it is, as a client may."""
+        path = re.sub(r"{(\w+)}", lambda found: quote(self.params[found[1]], "", errors="surrogatepass"), self.path)
+        query = urlencode(self.query, doseq=True, errors="surrogatepass")
+        return f"{path}?{query}" if query else path
 
 
 def fill(operation: str, things: Things) -> Filled:

@@ -1,6 +1,7 @@
 """Asks the application things, as anybody, and looks at every answer."""
 
 import copy
+import json
 import re
 from dataclasses import dataclass, replace
 from typing import Any
@@ -78,10 +79,9 @@ class Surface:
         return await self._send(request, headers)
 
     async def _send(self, request: Filled, headers: dict[str, str]) -> httpx.Response:
-        optional: dict[str, Any] = {"params": request.query} if request.query else {}
-        if request.body is not None:
-            optional["json"] = request.body
-        answer = await self.client.request(request.method, request.url, headers=headers, **optional)
+        content = None if request.body is None else json.dumps(request.body)
+        headers = headers if content is None else headers | {"content-type": "application/json"}
+        answer = await self.client.request(request.method, request.url, headers=headers, content=content)
         self.check(answer)
         return answer
 

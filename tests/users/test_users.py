@@ -313,6 +313,36 @@ async def test_a_client_may_not_hold_permissions(client: httpx.AsyncClient, cast
     assert answer.status_code == 400
 
 
+async def test_who_becomes_a_client_keeps_no_permission_granted_before(client: httpx.AsyncClient, cast: Cast) -> None:
+    user = await create(client, cast)
+    grants = [{"name": "cluster:manage", "has_permission": True}, {"name": "user:manage", "has_permission": True}]
+    changed = await client.put(f"/permissions/{user['id']}/global", json=grants, headers=cast.admin.headers)
+    assert changed.status_code == 200
+    await signed_in(client, user["email"])
+    as_client = await client.patch(
+        f"/users/{user['id']}", json={"user_type": "client", "password": NEW_PASSWORD}, headers=cast.admin.headers
+    )
+    assert as_client.status_code == 200, as_client.text
+    headers = await signed_in(client, user["email"], NEW_PASSWORD)
+    entries = (await client.get("/users/me/permissions", headers=headers)).json()["permissions"]
+    assert {entry["rsname"] for entry in entries} == {"module_client", "module_project"}
+
+
+@pytest.mark.parametrize("change", [{"name": "per%cent"}, {"name": "semi;colon", "password": NEW_PASSWORD}])
+async def test_a_name_that_keycloak_refuses_is_422_and_changes_nothing(
+    client: httpx.AsyncClient, cast: Cast, change: dict[str, str]
+) -> None:
+    user = await create(client, cast)
+    answer = await client.patch(f"/users/{user['id']}", json=change, headers=cast.admin.headers)
+    assert (answer.status_code, answer.json()["param"]) == (422, "name")
+    assert (await login(client, user["email"])).status_code == 200
+
+
+async def test_an_email_that_keycloak_refuses_is_422(client: httpx.AsyncClient, cast: Cast) -> None:
+    answer = await client.post("/users/", json=colleague(email="i\u0307@example.com"), headers=cast.admin.headers)
+    assert (answer.status_code, answer.json()["param"]) == (422, "email")
+
+
 async def test_disabling_shows_on_a_replica_that_hears_nothing(
     client: httpx.AsyncClient, cast: Cast, app: FastAPI, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,0 +1,126 @@
+"""Whatever is put into whatever field: a clear 4xx or a success, never a failure of ours.
+
+The fields are read off the OpenAPI document. The rest of each request stays valid, so that the odd value gets as far as
+it can. What is tried is the same in every run: chosen by the name of the route and of the caller.
+"""
+
+import random
+from typing import Any
+
+import httpx
+import pytest
+
+from budapp.commons.access import access_of
+from tests.surface.requests import fill
+from tests.surface.routes import ROUTES, Location
+from tests.surface.surface import Surface, with_value
+
+ODD_TEXTS = [
+    "",
+    " ",
+    "\0",
+    "a\0b",
+    "\ud83d",
+    "😀" * 50,
+    "%_\\",
+    "'\";--",
+    "null",
+    "-1",
+    "NaN",
+    "1e400",
+    "9" * 40,
+    "../../x",
+    "a" * 300,
+    "a" * 70_000,
+    "\u202e\u200b\ufeff",
+    "İ@example.com",
+    "2026-13-45T99:99:99Z",
+    "0001-01-01T00:00:00Z",
+    "9999-12-31T23:59:59-23:59",
+    "{}",
+    "[1",
+    "urn:uuid:00000000-0000-0000-0000-000000000000",
+    "eyJuYW1lIjpudWxsLCJpZCI6bnVsbH0",
+    "eyJjcmVhdGVkX2F0IjoiMDAwMS0wMS0wMVQwMDowMDowMFoiLCJpZCI6IjAwMDAwMDAwLTAwMDAtMDAwMC0wMDAwLTAwMDAwMDAwMDAwMCJ9",
+]
+ODD_VALUES: list[Any] = [
+    *ODD_TEXTS,
+    None,
+    True,
+    0,
+    -1,
+    2**31,
+    2**63,
+    10**400,
+    -0.5,
+    1e308,
+    [],
+    [[]],
+    [None],
+    {},
+    {"$ne": None},
+    {"a": {"a": {"a": []}}},
+    ["a"] * 2000,
+]
+ROUNDS = {"super_admin": 60, "client": 12, "member": 12, "invited": 6, "nobody": 6, "other_admin": 6}
+PUBLIC_ROUNDS = {"nobody": 30}
+"""How many odd values each caller tries at each route."""
+
+MAX_RESTORES = 5
+
+
+def sendable(part: str, value: Any) -> bool:
+    """Tell whether a client could send the value there."""
+    if part == "path":
+        return isinstance(value, str) and len(value) < 1000 and bool(value.strip("./ "))
+    return part == "body" or (isinstance(value, str | int | bool) and len(str(value)) < 5000)
+
+
+def rounds(operation: str) -> dict[str, int]:
+    access = access_of(ROUTES[operation])
+    return PUBLIC_ROUNDS if access is not None and access.kind == "public" else ROUNDS
+
+
+async def test_odd_values_are_never_a_failure_of_ours(surface: Surface, operation: str) -> None:
+    places = surface.document.locations(operation)
+    restores = 0
+    for caller, number in rounds(operation).items() if places else ():
+        await surface.prepare(operation, caller, surface.scene.here)
+        chosen = random.Random(f"{operation} {caller}")
+        for _ in range(number):
+            place, value = chosen.choice(places), chosen.choice(ODD_VALUES)
+            if not sendable(place.part, value):
+                continue
+            answer = await surface.send(with_value(fill(operation, surface.scene.here), place, value), caller)
+            if operation.startswith("DELETE ") and answer.is_success and restores < MAX_RESTORES:
+                restores += 1
+                await surface.restore()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"{", b"null", b"[" * 50_000, b'"\xff\xfe"', b'{"name": "\\ud83d"}', b"NaN", b"1" * 5000],
+    ids=["empty", "cut", "null", "deep", "no utf-8", "half a pair", "NaN", "long number"],
+)
+async def test_what_is_no_json_is_never_a_failure_of_ours(surface: Surface, writing: str, content: bytes) -> None:
+    if ROUTES[writing].body_field is None:
+        return
+    await surface.prepare(writing, "super_admin", surface.scene.here)
+    url = fill(writing, surface.scene.here).url
+    for kind in ("application/json", "text/plain", "multipart/form-data; boundary=x"):
+        headers = surface.scene.cast.admin.headers | {"content-type": kind}
+        method = writing.partition(" ")[0]
+        answer: httpx.Response = await surface.client.request(method, url, content=content, headers=headers)
+        surface.check(answer)
+        assert 400 <= answer.status_code < 500
+
+
+async def test_every_field_of_every_list_can_be_searched_and_sorted_by_anything(surface: Surface, reading: str) -> None:
+    places = {str(place): place for place in surface.document.locations(reading)}
+    if "query:order_by" not in places:
+        return
+    searched = with_value(fill(reading, surface.scene.here), Location("query", ("search",), {}), "true")
+    for text in ODD_TEXTS:
+        for name, place in places.items():
+            if place.part == "query" and name != "query:cursor" and sendable("query", text):
+                await surface.send(with_value(searched, place, text), "super_admin")
