@@ -43,8 +43,8 @@ def out_of_reach(surface: Surface, caller: str) -> set[str]:
     scene = surface.scene
     cast = scene.cast
     others = {str(person.id) for person in (cast.other_admin, cast.other_developer)} | set(ids_of(scene.there))
-    mine = scene.here if caller == "client" else scene.hidden
-    return others | {value for name, value in mine.items() if name.endswith(("project_id", "credential_id"))}
+    mine = [scene.here[name] for name in scene.hidden] if caller == "client" else scene.hidden.values()
+    return others | set(mine)
 
 
 def places(surface: Surface, operation: str) -> list[Location]:
