@@ -47,12 +47,16 @@ def alternatives(schema: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 class Document:
-    """The OpenAPI document of all routes, those too that the published one leaves out."""
+    """The OpenAPI document of all routes, those that the published one leaves out too."""
 
     def __init__(self, app: FastAPI) -> None:
         routes = api_routes(app)
-        shown = [route for route in routes if route.include_in_schema]
-        self._document = get_openapi(title="all", version="1", routes=shown)
+        left_out = [route for route in routes if not route.include_in_schema]
+        for route in left_out:
+            route.include_in_schema = True
+        self._document = get_openapi(title="all", version="1", routes=routes)
+        for route in left_out:
+            route.include_in_schema = False
 
     def locations(self, operation: str) -> list[Location]:
         """Return every place of the operation's request that takes a value, nested ones too."""
