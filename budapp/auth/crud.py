@@ -101,7 +101,5 @@ async def find_reset(
     statement = statement.where(User.status != UserStatus.DELETED)
     if for_update:
         statement = statement.with_for_update(of=[PasswordReset, User])
-    if for_update:
-        statement = statement.with_for_update(of=[PasswordReset, User])
     row = (await session.execute(statement)).one_or_none()
     return (row.PasswordReset, row.User) if row else None
