@@ -177,22 +177,32 @@ class ControlMiddleware:
         if fault is None:
             await self._app(scope, _replay(content, receive), send)
             return
-        await asyncio.sleep(fault.delay_seconds)
-        spoilt = fault.hang or fault.status is not None
-        if fault.but_do_it or not spoilt:
-            await self._app(scope, _replay(content, receive), _ignore if spoilt else send)
-        if fault.hang:
-            await _disconnected(receive)
-        elif spoilt:
-            await _spoilt_answer(fault)(scope, receive, send)
+        await _meet(fault, self._app, scope, _replay(content, receive), send)
 
 
-def _spoilt_answer(fault: Fault) -> JSONResponse:
-    return JSONResponse(fault.answer or error(TOLD_TO_FAIL), fault.status or status.HTTP_500_INTERNAL_SERVER_ERROR)
+async def _meet(fault: Fault, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+    """Handle a request as the fault wants it."""
+    answer: list[Message] = []
+
+    async def keep(message: Message) -> None:
+        answer.append(message)
+
+    if fault.but_do_it:
+        await app(scope, receive, keep)
+    await asyncio.sleep(fault.delay_seconds)
+    if fault.hang:
+        await _disconnected(receive)
+    elif fault.status is not None:
+        await _spoilt_answer(fault, fault.status)(scope, receive, send)
+    elif fault.but_do_it:
+        for message in answer:
+            await send(message)
+    else:
+        await app(scope, receive, send)
 
 
-async def _ignore(_message: Message) -> None:
-    """Take the place of `send` for an answer that nobody is to get."""
+def _spoilt_answer(fault: Fault, code: int) -> JSONResponse:
+    return JSONResponse(fault.answer or error(TOLD_TO_FAIL), code)
 
 
 async def _disconnected(receive: Receive) -> None:

@@ -34,8 +34,8 @@ class NotificationMetadata(BaseModel):
     category: str = "internal"
 
 
-class WorkRequest(BaseModel):
-    """What every request for work may carry; unknown fields are refused."""
+class CloudEvent(BaseModel):
+    """What the body of every request may carry; unknown fields are refused."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -52,6 +52,10 @@ class WorkRequest(BaseModel):
     time: str = Field(default_factory=_now)
     debug: bool = False
     notification_metadata: NotificationMetadata | None = None
+
+
+class WorkRequest(CloudEvent):
+    """A request for work that goes on after the answer."""
 
     def topics(self) -> list[str]:
         """Return where the caller wants the events."""

@@ -22,7 +22,7 @@ class Fault(BaseModel):
     )
     answer: dict[str, Any] | None = Field(default=None, description="The body for `status` instead")
     hang: bool = Field(default=False, description="Never answer")
-    but_do_it: bool = Field(default=False, description="Do what was asked all the same: only the answer goes wrong")
+    but_do_it: bool = Field(default=False, description="Do what was asked first: only the answer is late, or lost")
 
     fail_at: str | None = Field(default=None, description="The step that fails: its id, or its number from 1")
     message: str = Field(default=TOLD_TO_FAIL, description="The reason that the failing step gives")

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, model_validator
 
 from peers import novu, page
 from peers.control import Control, Request
+from peers.envelope import CloudEvent
 from peers.inbox import Inbox
 from peers.work import NOTIFICATION_TOPIC
 
@@ -48,24 +49,8 @@ class NotificationPayload(BaseModel):
     content: NotificationContent
 
 
-class NotificationRequest(BaseModel):
+class NotificationRequest(CloudEvent):
     """The body of `POST /notifications`: a CloudEvent, in which unknown fields are refused."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    specversion: str | None = None
-    topic: str | None = None
-    pubsubname: str | None = None
-    source: str | None = None
-    source_topic: str | list[str] | None = None
-    data: dict[str, Any] | None = None
-    traceid: str | None = None
-    tracestate: str | None = None
-    traceparent: str | None = None
-    type: str | None = None
-    time: str
-    debug: bool = False
-    notification_metadata: dict[str, Any] | None = None
 
     notification_type: Literal["event", "topic", "broadcast"] = "event"
     name: str

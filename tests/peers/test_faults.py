@@ -70,6 +70,16 @@ async def test_an_answer_can_be_lost_while_the_work_goes_on(
     await topic.until_told("results")
 
 
+async def test_an_answer_can_come_after_the_events(
+    dapr: DaprClient, budmodel: StandIn, caller: Caller, topic: Topic
+) -> None:
+    await budmodel.does_wrong(caller.workflow_id, delay_seconds=1, but_do_it=True)
+    asking = asyncio.create_task(extract(dapr, caller))
+    await topic.until_told("validation", "STARTED")
+    assert not asking.done()
+    assert (await asking)["workflow_name"] == "perform_model_extraction"
+
+
 @pytest.mark.parametrize("step", ["model_extraction", "3"])
 async def test_work_can_fail_at_a_step(
     dapr: DaprClient, budmodel: StandIn, caller: Caller, topic: Topic, step: str
