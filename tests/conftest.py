@@ -14,19 +14,14 @@ from fastapi import FastAPI
 
 from budapp.cli import alembic_config
 from budapp.commons.config import Settings, load_settings
-from budapp.commons.database import Base, Database, database_url
+from budapp.commons.database import Database, database_url
 from budapp.main import close, create_app
-from budapp.tables import ALL_TABLES
 from tests.cast import Cast, Realms, make_realms
+from tests.emptying import empty
 from tests.statements import Statements, count_statements
 from tests.surface.routes import Document
 from tests.surface.scene import Extras, enter_scene, make_extras
 from tests.surface.surface import Surface
-
-assert ALL_TABLES
-
-SEEDED = {"billing_plan"}
-"""Tables whose rows the migrations bring; tests leave them as they are."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -106,9 +101,7 @@ async def realms(app: FastAPI, settings: Settings) -> AsyncIterator[Realms]:
 async def database(app: FastAPI) -> Database:
     """The database, empty but for what the test puts in."""
     database: Database = app.state.database
-    names = ", ".join(f'"{table.name}"' for table in Base.metadata.sorted_tables if table.name not in SEEDED)
-    async with database.engine.begin() as connection:
-        await connection.exec_driver_sql(f"truncate {names} cascade")
+    await empty(database)
     app.state.callers.forget_all()
     return database
 

@@ -13,6 +13,7 @@ from sqlalchemy import update
 
 from budapp.commons.database import Database, now
 from budapp.dataset_ops.checking import Checking
+from budapp.dataset_ops.files import Files
 from budapp.dataset_ops.models import DatasetFile
 from budapp.integrations.storage import Storage
 from tests.cast import Cast
@@ -235,13 +236,17 @@ async def test_who_brought_a_file_is_told_what_became_of_it(
 
 
 async def test_a_store_that_is_down_is_503_and_leaves_no_row(
-    client: httpx.AsyncClient, app: FastAPI, cast: Cast, version: str, monkeypatch: pytest.MonkeyPatch
+    client: httpx.AsyncClient, app: FastAPI, cast: Cast, version: str
 ) -> None:
     nowhere = app.state.settings.model_copy(update={"minio_endpoint": "127.0.0.1:9"})
     storage = Storage(nowhere)
-    monkeypatch.setattr(app.state, "dataset_files", app.state.dataset_files.of(nowhere, storage))
-    for answer in (await begin(client, cast.manager, version, 10), await put(client, cast.manager, version)):
-        assert answer.status_code == 503
+    files = app.state.dataset_files
+    app.state.dataset_files = Files.of(nowhere, storage)
+    try:
+        for answer in (await begin(client, cast.manager, version, 10), await put(client, cast.manager, version)):
+            assert answer.status_code == 503
+    finally:
+        app.state.dataset_files = files
     assert await files_of(client, cast.manager, version) == []
     await storage.close()
 

@@ -7,13 +7,18 @@ A route that takes nothing but ids in its path needs no line here: `{project_id}
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 from urllib.parse import quote, urlencode
+from uuid import UUID
 
+import httpx
 from fastapi import FastAPI
 
+from budapp.dataset_ops.models import DatasetFile
 from budapp.user_ops.models import User
 from tests.cast import PASSWORD, Person, Realms
+from tests.datasets.data import CSV
 from tests.surface.scene import Scene, Things
 
 
@@ -38,6 +43,7 @@ class Valid:
         path: parameter → the thing that stands for it, where it is not the one of that name.
         prepare: what must be so beforehand.
         own_session: the caller signs in anew for it, as it ends the session.
+        files: field → name and content, for a form in place of a JSON body.
     """
 
     body: Callable[[Things], Any] | None = None
@@ -45,6 +51,7 @@ class Valid:
     path: Mapping[str, str] = field(default_factory=dict)
     prepare: Callable[[Asking], Awaitable[None]] | None = None
     own_session: bool = False
+    files: Mapping[str, tuple[str, bytes]] | None = None
 
 
 @dataclass(frozen=True)
@@ -56,6 +63,7 @@ class Filled:
     params: dict[str, str]
     query: dict[str, Any]
     body: Any
+    files: Mapping[str, tuple[str, bytes]] | None = None
 
     @property
     def url(self) -> str:
@@ -75,14 +83,53 @@ def fill(operation: str, things: Things) -> Filled:
     valid = REQUESTS.get(operation, Valid())
     params = {name: things[valid.path.get(name, name)] for name in re.findall(r"{(\w+)}", path)}
     query = valid.query(things) if valid.query else {}
-    return Filled(method, path, params, query, valid.body(things) if valid.body else None)
+    return Filled(method, path, params, query, valid.body(things) if valid.body else None, valid.files)
 
 
-async def _sign_in(asking: Asking) -> None:
+async def _sign_in(asking: Asking, email: str = "visitor@example.com") -> None:
     """Have a session for the request to use up."""
-    client = asking.realms.clients[0]
-    tokens = await asking.app.state.keycloak.sign_in(client, "visitor@example.com", PASSWORD, remember=False)
-    asking.things["refresh_token"] = tokens["refresh_token"]
+    client = asking.realms.clients[asking.things["tenant_id"] == str(asking.scene.cast.other_tenant_id)]
+    tokens = await asking.app.state.keycloak.sign_in(client, email, PASSWORD, remember=False)
+    asking.things.update(refresh_token=tokens["refresh_token"], session_id=tokens["session_state"])
+
+
+async def _second_session(asking: Asking) -> None:
+    """Have the caller signed in elsewhere too."""
+    if asking.person is not None and str(asking.person.tenant_id) == asking.things["tenant_id"]:
+        await _sign_in(asking, asking.person.email)
+
+
+async def _file(asking: Asking, name: str) -> DatasetFile:
+    async with asking.app.state.database.read() as session:
+        file: DatasetFile | None = await session.get(DatasetFile, UUID(asking.things[name]))
+    assert file is not None
+    return file
+
+
+async def _stored(asking: Asking) -> None:
+    """Have the content of the file that is ready in the store."""
+    storage, bucket = asking.app.state.storage, asking.app.state.settings.minio_dataset_bucket
+    await storage.ensure_bucket(bucket)
+    await storage.put(bucket, (await _file(asking, "ready_file_id")).object_name, CSV, "text/csv")
+
+
+async def _uploaded(asking: Asking) -> None:
+    """Have the parts of the file that is on its way in the store."""
+    storage, bucket = asking.app.state.storage, asking.app.state.settings.minio_dataset_bucket
+    await storage.ensure_bucket(bucket)
+    name = (await _file(asking, "file_id")).object_name
+    upload_id = await storage.begin_upload(bucket, name)
+    async with asking.app.state.database.write() as session:
+        file = await session.get(DatasetFile, UUID(asking.things["file_id"]))
+        assert file is not None
+        file.upload_id = upload_id
+    address = storage.presigned_part(bucket, name, upload_id, 1, timedelta(minutes=5))
+    async with httpx.AsyncClient() as browser:
+        asking.things["etag"] = (await browser.put(address, content=CSV)).headers["etag"]
+
+
+async def _bucket(asking: Asking) -> None:
+    await asking.app.state.storage.ensure_bucket(asking.app.state.settings.minio_dataset_bucket)
 
 
 async def _before_onboarding(asking: Asking) -> None:
@@ -109,6 +156,7 @@ def _newcomer(things: Things) -> dict[str, Any]:
 
 _LOGIN = {"email": "visitor@example.com", "password": PASSWORD}
 _EVENT = {"id": "1", "type": "com.example.event", "source": "budmodel", "data": {"answer": 42}}
+_VERSION = "/datasets/{dataset_id}/versions/{number}"
 
 REQUESTS: dict[str, Valid] = {
     "POST /notifications": Valid(lambda t: _EVENT),
@@ -124,6 +172,9 @@ REQUESTS: dict[str, Valid] = {
     "POST /users/reset-password-with-token": Valid(
         lambda t: {"token": t["reset_token"], "new_password": PASSWORD, "confirm_password": PASSWORD}
     ),
+    "DELETE /users/me/sessions/{session_id}": Valid(prepare=_second_session),
+    "DELETE /users/{user_id}/sessions/{session_id}": Valid(path={"user_id": "visitor_id"}, prepare=_sign_in),
+    "DELETE /users/{user_id}/sessions": Valid(path={"user_id": "visitor_id"}),
     # People
     "PATCH /users/onboard": Valid(prepare=_before_onboarding),
     "POST /users/": Valid(lambda t: _newcomer(t) | {"role": "developer", "user_type": "admin"}),
@@ -139,4 +190,18 @@ REQUESTS: dict[str, Valid] = {
     "GET /projects/{project_id}/clusters": Valid(path={"project_id": "busy_project_id"}),
     "POST /projects/{project_id}/add-users": Valid(lambda t: {"users": [_member(t)]}),
     "POST /projects/{project_id}/remove-users": Valid(lambda t: {"user_ids": [t["user_id"]]}),
+    # Datasets
+    "POST /datasets": Valid(lambda t: {"project_id": t["project_id"], "name": "New"}),
+    "PATCH /datasets/{dataset_id}": Valid(lambda t: {"name": "Renamed"}),
+    f"POST {_VERSION}/uploads": Valid(
+        lambda t: {"split": t["free_split"], "file_name": "data.csv", "size": len(CSV)}, prepare=_bucket
+    ),
+    f"POST {_VERSION}/uploads/{{file_id}}/complete": Valid(
+        lambda t: {"parts": [{"number": 1, "etag": t["etag"]}]}, prepare=_uploaded
+    ),
+    f"DELETE {_VERSION}/uploads/{{file_id}}": Valid(prepare=_bucket),
+    f"PUT {_VERSION}/files/{{split}}": Valid(
+        path={"split": "free_split"}, files={"file": ("data.csv", CSV)}, prepare=_bucket
+    ),
+    f"GET {_VERSION}/files/{{split}}/preview": Valid(prepare=_stored),
 }

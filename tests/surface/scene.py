@@ -20,6 +20,7 @@ from budapp.cluster_ops.models import Cluster, ClusterStatus
 from budapp.commons.database import Base, Database, WriteSession, now
 from budapp.commons.scopes import UserRole, UserType
 from budapp.credential_ops.models import Credential, CredentialType
+from budapp.dataset_ops.models import Dataset, DatasetFile, DatasetVersion, FileStatus
 from budapp.endpoint_ops.models import Endpoint, EndpointStatus
 from budapp.integrations.keycloak import NewUser
 from budapp.project_ops.models import Project, ProjectMember, ProjectType
@@ -27,6 +28,8 @@ from budapp.project_ops.schemas import MEMBER_SCOPES
 from budapp.tables import ALL_TABLES
 from budapp.user_ops.models import UserStatus
 from tests.cast import PASSWORD, Account, Cast, Person, Realms, Role, user_row
+from tests.datasets.data import CSV
+from tests.emptying import empty
 
 assert ALL_TABLES
 
@@ -85,9 +88,7 @@ class Scene:
 
 async def enter_scene(database: Database, realms: Realms, extras: Extras) -> Scene:
     """Empty the database and put the cast and the things in."""
-    names = ", ".join(f'"{table.name}"' for table in Base.metadata.sorted_tables)
-    async with database.engine.begin() as connection:
-        await connection.exec_driver_sql(f"truncate {names} cascade")
+    await empty(database)
     cast = await Cast.enter(database, realms)
     async with database.write() as session:
         row = user_row(cast.tenant_id, "reader", extras.reader, READER)
@@ -108,7 +109,8 @@ async def furnish(session: WriteSession, realm: int, owner: Person, members: Mem
     things = {"tenant_id": str(owner.tenant_id)} | await _furnish_people(session, realm, owner, extras)
     members = [*members, (UUID(things["user_id"]), MEMBER_SCOPES[:1])]
     things |= await _furnish_project(session, owner, members, ProjectType.ADMIN_APP)
-    return things | await _furnish_deployment(session, owner, members)
+    things |= await _furnish_deployment(session, owner, members)
+    return things | {"session_id": str(uuid7()), "refresh_token": "none"}
 
 
 async def _furnish_people(session: WriteSession, realm: int, owner: Person, extras: Extras) -> Things:
@@ -162,7 +164,30 @@ async def _furnish_project(session: WriteSession, owner: Person, members: Member
     )
     session.add_all([key, *_members(project, members)])
     await session.flush()
-    return {"project_id": str(project.id), "credential_id": str(key.id)}
+    ids = {"project_id": str(project.id), "credential_id": str(key.id)}
+    return ids | await _furnish_dataset(session, project)
+
+
+async def _furnish_dataset(session: WriteSession, project: Project) -> Things:
+    """Put in a dataset whose first version has a file that is ready (`split`), and one on its way (`file_id`)."""
+    mine = {"tenant_id": project.tenant_id, "created_by": project.created_by}
+    dataset = Dataset(id=uuid7(), project_id=project.id, name="Prompts", **mine)
+    version = DatasetVersion(id=uuid7(), dataset_id=dataset.id, number=1, **mine)
+    about = {"version_id": version.id, "file_name": "data.csv", "format": "csv", "size": len(CSV), **mine}
+    ready = DatasetFile(id=uuid7(), split="train", status=FileStatus.READY, object_name=str(uuid7()), **about)
+    coming = DatasetFile(id=uuid7(), split="test", status=FileStatus.UPLOADING, object_name=str(uuid7()), **about)
+    ready.row_count = 3
+    ready.columns = [
+        {"name": "id", "type": "int64"},
+        {"name": "text", "type": "string"},
+        {"name": "score", "type": "double"},
+    ]
+    coming.upload_id, coming.upload_expires_at = "none", now() + timedelta(hours=1)
+    for row in (dataset, version, ready, coming):
+        session.add(row)
+        await session.flush()
+    ids = {"dataset_id": str(dataset.id), "file_id": str(coming.id), "ready_file_id": str(ready.id)}
+    return ids | {"number": "1", "split": "train", "free_split": "validation", "etag": "none"}
 
 
 async def _furnish_deployment(session: WriteSession, owner: Person, members: Members) -> Things:

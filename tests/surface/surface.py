@@ -79,6 +79,10 @@ class Surface:
         return await self._send(request, headers)
 
     async def _send(self, request: Filled, headers: dict[str, str]) -> httpx.Response:
+        if request.files is not None and request.body is None:
+            answer = await self.client.request(request.method, request.url, headers=headers, files=request.files)
+            self.check(answer)
+            return answer
         content = None if request.body is None else json.dumps(request.body)
         headers = headers if content is None else headers | {"content-type": "application/json"}
         answer = await self.client.request(request.method, request.url, headers=headers, content=content)
@@ -87,7 +91,7 @@ class Surface:
 
     def check(self, answer: httpx.Response) -> None:
         """Fail where an answer is a failure of ours, or says what is not for clients."""
-        said = f"{answer.request.method} {answer.request.url} {answer.request.content!r}: {answer.text}"
+        said = f"{answer.request.method} {answer.request.url} {answer.request.headers}: {answer.text}"
         assert answer.status_code < 500, said
         if answer.status_code < 400:
             return
