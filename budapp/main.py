@@ -12,10 +12,12 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from budapp import __version__
 from budapp.auth.authentication import JwtAuthenticator
+from budapp.auth.oauth_routes import router as sign_on_router
 from budapp.auth.password_resets import PasswordResets
 from budapp.auth.refreshing import Refreshing
 from budapp.auth.routes import router as auth_router
 from budapp.auth.services import AuthService
+from budapp.auth.single_sign_on import SingleSignOn
 from budapp.auth.tokens import SigningKeys, TokenVerifier
 from budapp.billing_ops import services as billing
 from budapp.billing_ops.cycles import roll_cycles
@@ -43,10 +45,14 @@ from budapp.events.dispatch import EventHandlers
 from budapp.events.purging import purge_messages
 from budapp.events.relay import Relay
 from budapp.events.routes import router as event_router
+from budapp.integrations.brokering import CALLBACK_PATH, Brokering
 from budapp.integrations.dapr import DaprClient
 from budapp.integrations.keycloak import Keycloak
 from budapp.integrations.storage import Storage
 from budapp.integrations.valkey import connect_valkey, valkey_up
+from budapp.oauth_ops.routes import router as oauth_router
+from budapp.oauth_ops.services import Providers
+from budapp.oauth_ops.services import purge as purge_oauth
 from budapp.permission_ops.routes import router as permission_router
 from budapp.platform_ops.routes import router as platform_router
 from budapp.platform_ops.services import Platform
@@ -73,6 +79,8 @@ ROUTERS = (
     health.router,
     event_router,
     auth_router,
+    sign_on_router,
+    oauth_router,
     billing_router,
     permission_router,
     session_router,
@@ -134,6 +142,9 @@ def _assemble(app: FastAPI, settings: Settings) -> None:
         settings, state.database, state.keycloak, verifier, state.valkey, state.callers, refreshing
     )
     state.platform = Platform(settings, state.keycloak, state.encryption, state.callers)
+    brokering = Brokering(state.keycloak, settings.callback_base + CALLBACK_PATH)
+    state.providers = Providers(settings, brokering, state.encryption)
+    state.single_sign_on = SingleSignOn(settings, state.database, state.keycloak, brokering, verifier)
     state.event_handlers = EventHandlers()
     state.password_resets = PasswordResets(settings, state.database, state.keycloak, state.callers)
     state.relay = Relay(state.database, state.dapr)
@@ -153,6 +164,7 @@ def _assemble(app: FastAPI, settings: Settings) -> None:
 def _add_jobs(jobs: Jobs, database: Database, checking: Checking) -> None:
     """Add what runs by itself now and then."""
     jobs.add(Job("purge_idempotency_records", timedelta(hours=1), partial(purge_records, database)))
+    jobs.add(Job("purge_sign_ons", timedelta(hours=1), partial(purge_oauth, database)))
     jobs.add(Job("purge_messages", timedelta(hours=1), partial(purge_messages, database)))
     jobs.add(Job("check_dataset_files", timedelta(seconds=2), checking.check, lease=timedelta(minutes=30)))
     jobs.add(Job("sweep_dataset_files", timedelta(minutes=10), checking.sweep))

@@ -24,6 +24,7 @@ async def seed(app: FastAPI) -> None:
         await tenants.lock_seeding(session)
         await ensure_benchmark_datasets(session)
         await tenants.refresh_realms(session, app.state.keycloak)
+        await app.state.providers.refresh(session)
         await _seed_default_tenant(session, app.state.keycloak, settings, app)
 
 

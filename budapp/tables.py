@@ -8,6 +8,7 @@ from budapp.credential_ops import models as credential_models
 from budapp.dataset_ops import models as dataset_models
 from budapp.endpoint_ops import models as endpoint_models
 from budapp.events import models as event_models
+from budapp.oauth_ops import models as oauth_models
 from budapp.project_ops import models as project_models
 from budapp.session_ops import models as session_models
 from budapp.tenant_ops import models as tenant_models
@@ -23,6 +24,7 @@ ALL_TABLES = (
     event_models,
     idempotency,
     jobs,
+    oauth_models,
     project_models,
     session_models,
     tenant_models,

@@ -17,7 +17,7 @@ from tests.surface.requests import fill
 from tests.surface.routes import ROUTES
 from tests.surface.surface import Surface
 
-UNWRAPPED = {"/livez", "/readyz", "/health", "/metrics", "/dapr/subscribe", "/notifications"}
+UNWRAPPED = {"/livez", "/readyz", "/health", "/metrics", "/dapr/subscribe", "/notifications", "/oauth/secure-callback"}
 
 
 OPERATIONS = [(operation.partition(" ")[0], route) for operation, route in ROUTES.items()]

@@ -5,7 +5,7 @@ from uuid import UUID
 from pydantic import Field, StringConstraints, ValidationInfo, field_validator
 
 from budapp.commons.schemas import Answer, Email, Schema
-from budapp.commons.scopes import UserType
+from budapp.commons.scopes import UserRole, UserType
 from budapp.user_ops.schemas import NewPassword
 
 Password = Annotated[str, StringConstraints(min_length=8, max_length=100)]
@@ -56,6 +56,34 @@ class LoginAnswer(Answer):
     token: Tokens
     first_login: bool
     is_reset_password: bool
+
+
+class TokenExchangeRequest(Schema):
+    exchange_token: Annotated[str, StringConstraints(min_length=1, max_length=255)]
+
+
+class ExchangedUser(Schema):
+    id: UUID
+    name: str
+    email: str
+    role: UserRole
+    user_type: UserType
+    status: str
+    first_login: bool
+
+
+class TokenExchange(Schema):
+    access_token: str
+    refresh_token: str
+    token_type: Literal["Bearer"] = "Bearer"  # noqa: S105 - a kind, not a token
+    expires_in: int
+    user: ExchangedUser
+
+
+class TokenExchangeAnswer(Answer):
+    object: Literal["auth_token"] = "auth_token"
+    message: str = "Signed in"
+    result: TokenExchange
 
 
 class RefreshAnswer(Answer):

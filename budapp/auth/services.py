@@ -10,20 +10,20 @@ from redis.exceptions import LockError, LockNotOwnedError
 from sqlalchemy.exc import SQLAlchemyError
 
 from budapp.auth import crud
+from budapp.auth.newcomers import make_first_project
 from budapp.auth.refreshing import Refreshing
 from budapp.auth.schemas import Login, LoginAnswer, Tokens
-from budapp.auth.tokens import Claims, TokenVerifier, unverified_claims
+from budapp.auth.tokens import TokenVerifier, unverified_claims
 from budapp.commons.access import Caller
 from budapp.commons.config import Settings
-from budapp.commons.database import Database, WriteSession, now
+from budapp.commons.database import Database, ReadSession, WriteSession
 from budapp.commons.errors import BadRequest, Unauthenticated, Unavailable
 from budapp.commons.logging import get_logger
 from budapp.commons.origin import Origin
 from budapp.commons.scopes import UserRole, UserType
 from budapp.commons.timing import until_after
 from budapp.integrations.keycloak import InvalidGrant, Keycloak
-from budapp.project_ops.schemas import ProjectCreate
-from budapp.project_ops.services import create_project
+from budapp.oauth_ops.services import password_allowed
 from budapp.session_ops.services import note_session
 from budapp.tenant_ops.services import TenantAccess, find_access
 from budapp.user_ops.accounts import NewAccount, open_account
@@ -36,7 +36,6 @@ logger = get_logger(__name__)
 
 _SIGN_IN_SECONDS = 15
 _LOGIN_REFUSED = "E-mail or password is not right"
-_FIRST_PROJECT = "My First Project"
 _SIGN_IN_AGAIN = "Sign in again"
 
 
@@ -93,8 +92,9 @@ class AuthService:
         auth_id = str(unverified_claims(tokens["access_token"]).get("sub"))
         async with self._database.read() as session:
             user = await crud.find_user(session, access.tenant_id, auth_id)
-        if user is None or (data.user_type is UserType.ADMIN and user.user_type == UserType.CLIENT):
-            logger.info("login_refused", reason="no such user here" if user is None else "client as administrator")
+            refusal = await _refusal(session, user, data)
+        if user is None or refusal is not None:
+            logger.info("login_refused", reason=refusal)
             await self._keycloak.sign_out(access.client, tokens["refresh_token"])
             return None
         return tokens, user
@@ -205,9 +205,22 @@ class AuthService:
             **data.model_dump(),
         )
         user = await open_account(session, self._keycloak, account)
-        no_session = Claims(account.realm, user.auth_id, session_id="", expires_at=now())
-        await create_project(session, crud.caller_of(user, no_session), ProjectCreate(name=_FIRST_PROJECT))
+        await make_first_project(session, user, account.realm)
         return user
+
+
+async def _refusal(session: ReadSession, user: User | None, data: Login) -> str | None:
+    """Return why somebody with the right password is not let in.
+
+    A super administrator can always use the password: otherwise a broken provider would lock everyone out.
+    """
+    if user is None:
+        return "no such user here"
+    if data.user_type is UserType.ADMIN and user.user_type == UserType.CLIENT:
+        return "client as administrator"
+    if user.role != UserRole.SUPER_ADMIN and not await password_allowed(session, user.tenant_id, user.email):
+        return "must sign in at the provider"
+    return None
 
 
 def get_auth_service(request: Request) -> AuthService:

@@ -140,6 +140,10 @@ class Settings(BaseSettings):
     bud_prompt_app_id: str = "budprompt"
     bud_pipeline_app_id: str = "budpipeline"
 
+    public_url: str | None = None
+    sso_return_origins: CommaList = []
+    sso_allow_http: bool = False
+
     encryption_keys: SecretStr
     caller_cache_seconds: float = Field(default=4, ge=0, le=5)
     login_failure_seconds: float = Field(default=0.7, ge=0)
@@ -148,10 +152,11 @@ class Settings(BaseSettings):
     rate_limit_refresh: str = "20/minute"
     rate_limit_reset: str = "5/hour"
     rate_limit_register: str = "3/10 minutes"
+    rate_limit_sso: str = "10/minute"
 
     otel_exporter_otlp_endpoint: str | None = None
 
-    @field_validator("keycloak_server_url", "keycloak_public_url", "dapr_base_url")
+    @field_validator("keycloak_server_url", "keycloak_public_url", "dapr_base_url", "public_url")
     @classmethod
     def _without_final_slash(cls, value: str | None) -> str | None:
         return value.rstrip("/") if value else value
@@ -161,7 +166,9 @@ class Settings(BaseSettings):
     def _lower_case(cls, value: str) -> str:
         return value.lower()
 
-    @field_validator("rate_limit_login", "rate_limit_refresh", "rate_limit_reset", "rate_limit_register")
+    @field_validator(
+        "rate_limit_login", "rate_limit_refresh", "rate_limit_reset", "rate_limit_register", "rate_limit_sso"
+    )
     @classmethod
     def _is_a_rate(cls, value: str) -> str:
         try:
@@ -175,6 +182,16 @@ class Settings(BaseSettings):
     def _holds_keys(cls, value: SecretStr) -> SecretStr:
         parse_encryption_keys(value)
         return value
+
+    @property
+    def callback_base(self) -> str:
+        """The address by which browsers reach this service."""
+        return self.public_url or f"http://{self.app_host}:{self.app_port}"
+
+    @property
+    def allowed_return_origins(self) -> list[str]:
+        """Where browsers may be sent after a sign-in at a provider: the frontends, unless others are named."""
+        return self.sso_return_origins or [self.frontend_url, self.admin_frontend_url]
 
     @property
     def keycloak_issuer_base(self) -> str:

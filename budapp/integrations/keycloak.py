@@ -69,7 +69,7 @@ class KeycloakSession:
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
+def translated() -> Iterator[None]:
     """Turn the library's errors into ours; the 4xx that mean something are handled where they can occur."""
     try:
         yield
@@ -131,7 +131,13 @@ class Keycloak:
         for openid in self._openid.values():
             await openid.connection.aclose()
 
-    def _admin(self, realm: str) -> KeycloakAdmin:
+    @property
+    def public_url(self) -> str:
+        """The address by which browsers reach Keycloak."""
+        return self._settings.keycloak_issuer_base
+
+    def admin(self, realm: str) -> KeycloakAdmin:
+        """Return the library's administration of a realm; whoever calls it translates its errors."""
         if realm not in self._admins:
             self._admins[realm] = KeycloakAdmin(
                 server_url=self._settings.keycloak_server_url,
@@ -144,7 +150,8 @@ class Keycloak:
             )
         return self._admins[realm]
 
-    def _client(self, client: RealmClient) -> KeycloakOpenID:
+    def openid(self, client: RealmClient) -> KeycloakOpenID:
+        """Return the library's OpenID Connect for a client; whoever calls it translates its errors."""
         if client not in self._openid:
             self._openid[client] = KeycloakOpenID(
                 server_url=self._settings.keycloak_server_url,
@@ -173,8 +180,8 @@ class Keycloak:
             InvalidGrant: wrong password, unknown, disabled or locked account.
         """
         scope = "openid profile email roles" + (" offline_access" if remember else "")
-        with _grant_errors(), _translated():
-            return await self._client(client).a_token(email, password, scope=scope)
+        with grant_errors(), translated():
+            return await self.openid(client).a_token(email, password, scope=scope)
 
     async def refresh(self, client: RealmClient, refresh_token: str) -> dict[str, Any]:
         """Return new tokens; the refresh token counts no more.
@@ -182,14 +189,14 @@ class Keycloak:
         Raises:
             InvalidGrant: expired, ended, or used before.
         """
-        with _grant_errors(), _translated():
-            return await self._client(client).a_refresh_token(refresh_token)
+        with grant_errors(), translated():
+            return await self.openid(client).a_refresh_token(refresh_token)
 
     async def sign_out(self, client: RealmClient, refresh_token: str) -> bool:
         """End the session of the refresh token; tell whether the token was genuine and the session alive."""
-        with _translated():
+        with translated():
             try:
-                await self._client(client).a_logout(refresh_token)
+                await self.openid(client).a_logout(refresh_token)
             except KeycloakError as error:
                 if error.response_code != 400:
                     raise
@@ -219,7 +226,7 @@ class Keycloak:
             Conflict: the realm has an account with this e-mail.
             UnprocessableContent: the password does not meet the realm's policy.
         """
-        admin = self._admin(realm)
+        admin = self.admin(realm)
         payload = {
             "username": user.email,
             "email": user.email,
@@ -230,7 +237,7 @@ class Keycloak:
             "attributes": {_MARK: ["budapp"]},
             "credentials": [{"type": "password", "value": user.password, "temporary": False}],
         }
-        with _translated():
+        with translated():
             auth_id = await self._create_account(admin, payload)
             try:
                 await admin.a_assign_realm_roles(auth_id, [await admin.a_get_realm_role(role) for role in user.roles])
@@ -254,9 +261,9 @@ class Keycloak:
 
         Only one older than a minute counts: a younger one may be another request's that is about to commit.
         """
-        with _translated():
+        with translated():
             query = {"email": email, "exact": "true", "briefRepresentation": "false"}
-            found = await self._admin(realm).a_get_users(query)
+            found = await self.admin(realm).a_get_users(query)
         for account in found:
             made_at = datetime.fromtimestamp(account.get("createdTimestamp", 0) / 1000, UTC)
             ours = account.get("attributes", {}).get(_MARK) == ["budapp"]
@@ -266,9 +273,9 @@ class Keycloak:
 
     async def delete_user(self, realm: str, auth_id: str) -> None:
         """Delete the account; a missing one is no error."""
-        with _translated():
+        with translated():
             try:
-                await self._admin(realm).a_delete_user(auth_id)
+                await self.admin(realm).a_delete_user(auth_id)
             except KeycloakError as error:
                 if error.response_code != 404:
                     raise
@@ -279,23 +286,23 @@ class Keycloak:
         Raises:
             UnprocessableContent: it does not meet the realm's policy.
         """
-        with _translated():
-            await self._admin(realm).a_set_user_password(auth_id, password, temporary=False)
+        with translated():
+            await self.admin(realm).a_set_user_password(auth_id, password, temporary=False)
 
     async def set_enabled(self, realm: str, auth_id: str, *, enabled: bool) -> None:
         """Let the account sign in, or not."""
-        with _translated():
-            await self._admin(realm).a_update_user(auth_id, {"enabled": enabled})
+        with translated():
+            await self.admin(realm).a_update_user(auth_id, {"enabled": enabled})
 
     async def rename(self, realm: str, auth_id: str, name: str) -> None:
         """Change the name that tokens carry."""
-        with _translated():
-            await self._admin(realm).a_update_user(auth_id, {"firstName": name, "lastName": name})
+        with translated():
+            await self.admin(realm).a_update_user(auth_id, {"firstName": name, "lastName": name})
 
     async def set_role(self, realm: str, auth_id: str, role: str, known_roles: Sequence[str]) -> None:
         """Give the account exactly this one of the known realm roles."""
-        admin = self._admin(realm)
-        with _translated():
+        admin = self.admin(realm)
+        with translated():
             held = await admin.a_get_realm_roles_of_user(auth_id)
             gone = [item for item in held if item["name"] in known_roles and item["name"] != role]
             if gone:
@@ -311,8 +318,8 @@ class Keycloak:
 
     async def sessions(self, realm: str, auth_id: str) -> list[KeycloakSession]:
         """Return the account's living sessions, offline ones too, each once."""
-        admin = self._admin(realm)
-        with _translated():
+        admin = self.admin(realm)
+        with translated():
             found = await admin.a_get_sessions(auth_id)
             client_id = await admin.a_get_client_id(self._settings.default_client_name)
             path = f"admin/realms/{realm}/users/{auth_id}/offline-sessions/{client_id}"
@@ -323,9 +330,9 @@ class Keycloak:
 
     async def end_session(self, realm: str, session_id: str) -> None:
         """End one session, whether it is an offline one or not; an ended one is no error."""
-        connection = self._admin(realm).connection
+        connection = self.admin(realm).connection
         for offline in ("false", "true"):
-            with _translated():
+            with translated():
                 path = f"admin/realms/{realm}/sessions/{session_id}"
                 response = await connection.a_raw_delete(path, isOffline=offline)
             if response.status_code not in {204, 404}:
@@ -339,8 +346,8 @@ class Keycloak:
         Raises:
             Conflict: there is a realm of this name, ours or not.
         """
-        admin = self._admin(self._settings.keycloak_realm_name)
-        with _translated():
+        admin = self.admin(self._settings.keycloak_realm_name)
+        with translated():
             try:
                 await admin.a_create_realm({"realm": realm, "enabled": True})
             except KeycloakError as error:
@@ -355,9 +362,9 @@ class Keycloak:
 
     async def realm_exists(self, realm: str) -> bool:
         """Tell whether there is a realm of this name, ours or not."""
-        with _translated():
+        with translated():
             try:
-                await self._admin(self._settings.keycloak_realm_name).a_get_realm(realm)
+                await self.admin(self._settings.keycloak_realm_name).a_get_realm(realm)
             except KeycloakError as error:
                 if error.response_code != 404:
                     raise
@@ -366,20 +373,20 @@ class Keycloak:
 
     async def set_realm_enabled(self, realm: str, *, enabled: bool) -> None:
         """Let people sign in to the realm, or end all their sessions and let nobody in."""
-        admin = self._admin(self._settings.keycloak_realm_name)
-        with _translated():
+        admin = self.admin(self._settings.keycloak_realm_name)
+        with translated():
             await admin.a_update_realm(realm, {"enabled": enabled})
             if not enabled:
                 await admin.connection.a_raw_post(f"admin/realms/{realm}/logout-all", data="{}")
 
     async def ensure_realm(self, realm: str, roles: Sequence[str]) -> None:
         """Make the realm and its roles where they are missing, and bring its settings up to date."""
-        admin = self._admin(self._settings.keycloak_realm_name)
-        with _translated():
+        admin = self.admin(self._settings.keycloak_realm_name)
+        with translated():
             with _unless_there():
                 await admin.a_create_realm({"realm": realm, "enabled": True})
             await admin.a_update_realm(realm, self._realm_settings())
-            own = self._admin(realm)
+            own = self.admin(realm)
             for role in roles:
                 with _unless_there():
                     await own.a_create_realm_role({"name": role})
@@ -409,8 +416,8 @@ class Keycloak:
 
     async def ensure_client(self, realm: str, client_id: str) -> tuple[str, RealmClient]:
         """Make the confidential client where it is missing; return its internal id, and the client with its secret."""
-        admin = self._admin(realm)
-        with _translated():
+        admin = self.admin(realm)
+        with translated():
             with _unless_there():
                 await admin.a_create_client(_client_representation(client_id))
             internal_id = await admin.a_get_client_id(client_id)
@@ -421,14 +428,14 @@ class Keycloak:
 
     async def find_user(self, realm: str, email: str) -> str | None:
         """Return the id of the account with this e-mail."""
-        with _translated():
-            found = await self._admin(realm).a_get_users({"email": email, "exact": "true"})
+        with translated():
+            found = await self.admin(realm).a_get_users({"email": email, "exact": "true"})
         return str(found[0]["id"]) if found else None
 
     async def delete_realm(self, realm: str) -> None:
         """Delete the realm with everyone in it."""
-        with _translated():
-            await self._admin(self._settings.keycloak_realm_name).a_delete_realm(realm)
+        with translated():
+            await self.admin(self._settings.keycloak_realm_name).a_delete_realm(realm)
 
 
 def _session(item: dict[str, Any], *, offline: bool) -> KeycloakSession:
@@ -437,7 +444,8 @@ def _session(item: dict[str, Any], *, offline: bool) -> KeycloakSession:
 
 
 @contextmanager
-def _grant_errors() -> Iterator[None]:
+def grant_errors() -> Iterator[None]:
+    """Raise `InvalidGrant` where Keycloak refuses what a token was asked for with."""
     try:
         yield
     except PeerFailed as error:

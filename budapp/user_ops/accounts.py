@@ -23,13 +23,13 @@ _EMAIL_TAKEN = "Someone with this e-mail is here already"
 
 @dataclass(frozen=True, slots=True)
 class NewAccount:
-    """Who is to get an account, where, and as what."""
+    """Who is to get an account, where, and as what; without a password where a provider vouches for them."""
 
     tenant_id: UUID
     realm: str
     email: str
     name: str
-    password: str
+    password: str | None
     role: UserRole
     user_type: UserType
     status: UserStatus
@@ -58,7 +58,15 @@ async def open_account(session: WriteSession, keycloak: Keycloak, account: NewAc
     if await crud.find_by_emails(session, account.tenant_id, [account.email]):
         raise Conflict(_EMAIL_TAKEN, param="email")
     await release(session)
-    auth_id = await _create_identity(session, keycloak, account)
+    return await enter_account(session, account, await _create_identity(session, keycloak, account))
+
+
+async def enter_account(session: WriteSession, account: NewAccount, auth_id: str) -> User:
+    """Make the row of somebody who has an identity in Keycloak.
+
+    Raises:
+        Conflict: the tenant has someone with this e-mail.
+    """
     user = User(
         tenant_id=account.tenant_id,
         auth_id=auth_id,
@@ -85,6 +93,7 @@ async def open_account(session: WriteSession, keycloak: Keycloak, account: NewAc
 
 
 async def _create_identity(session: WriteSession, keycloak: Keycloak, account: NewAccount) -> str:
+    assert account.password is not None
     new_user = NewUser(account.email, account.name, account.password, [account.role])
     try:
         auth_id = await keycloak.create_user(account.realm, new_user)

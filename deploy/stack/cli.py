@@ -9,6 +9,7 @@ from pathlib import Path
 from types import FrameType
 
 from . import docker, env_file, native, settings
+from .browser import ensure_browser
 from .console import StackError, Stopwatch, say
 from .python_env import PROJECT_PYTHON, Workshop
 from .settings import ROOT, SAMPLE, Settings, shown
@@ -186,7 +187,9 @@ def _test(arguments: argparse.Namespace) -> int:
         with native.exclusive(loaded):
             tools = native.up(run, infra_only=arguments.infra_only, again=False)
             oasdiff = go_program(Workshop(settings.cache_folder(), loaded.logs), OASDIFF)
-        return _pytest(loaded, {"DAPRD": str(tools.daprd), "OASDIFF": str(oasdiff)}, arguments.rest)
+            browser = ensure_browser(loaded.logs)
+        programs = {"DAPRD": str(tools.daprd), "OASDIFF": str(oasdiff), **browser}
+        return _pytest(loaded, programs, arguments.rest)
     finally:
         if stop_after:
             with native.exclusive(loaded):

@@ -135,7 +135,7 @@ async def test_a_failing_keycloak_leaves_the_link_usable(
     await ask(client, someone)
     [mail] = await mails(database)
     url = app.state.keycloak._settings.keycloak_server_url
-    admin = app.state.keycloak._admin(app.state.settings.default_realm_name)
+    admin = app.state.keycloak.admin(app.state.settings.default_realm_name)
     monkeypatch.setattr(admin.connection, "base_url", "http://127.0.0.1:9/")
     assert (await use(client, mail["token"])).status_code == 503
     monkeypatch.setattr(admin.connection, "base_url", f"{url}/")

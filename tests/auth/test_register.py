@@ -55,7 +55,7 @@ async def test_an_identity_that_only_keycloak_knows_is_not_taken_over(
     client: httpx.AsyncClient, cast: Cast, app: FastAPI
 ) -> None:
     data = newcomer()
-    admin = app.state.keycloak._admin(app.state.settings.default_realm_name)
+    admin = app.state.keycloak.admin(app.state.settings.default_realm_name)
     await admin.a_create_user({"username": data["email"], "email": data["email"], "enabled": True})
     assert (await client.post("/auth/register", json=data)).status_code == 409
 

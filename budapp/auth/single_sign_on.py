@@ -1,0 +1,284 @@
+"""Signing in at a tenant's identity provider: from the browser's departure to the tokens.
+
+Keycloak stands between: it asks the provider, and we ask Keycloak (OAuth 2.0 authorization code with PKCE, OpenID
+Connect Core 1.0). What the browser brings back is only ever a code, a state, and at last an exchange token; each is
+good once and for a short while.
+"""
+
+import base64
+import hashlib
+import hmac
+import json
+import secrets
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Annotated, Any
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from uuid import UUID
+
+from fastapi import Depends, Request
+
+from budapp.auth import crud
+from budapp.auth.newcomers import enter_newcomer
+from budapp.auth.return_urls import is_allowed
+from budapp.auth.schemas import ExchangedUser, TokenExchange
+from budapp.auth.tokens import IdentityClaims, TokenVerifier
+from budapp.commons.config import Settings
+from budapp.commons.database import Database, WriteSession, now
+from budapp.commons.errors import BadRequest, NotFound, UnprocessableContent
+from budapp.commons.logging import get_logger
+from budapp.commons.origin import Origin
+from budapp.commons.sealing import seal, unseal
+from budapp.integrations.brokering import Brokering
+from budapp.integrations.keycloak import InvalidGrant, Keycloak
+from budapp.oauth_ops import services as providers
+from budapp.oauth_ops.models import OAuthExchange, OAuthSession, TenantOAuthConfig
+from budapp.oauth_ops.schemas import ConfigData, OAuthProvider, OAuthStarted
+from budapp.session_ops.services import note_session
+from budapp.tenant_ops.services import TenantAccess, find_access
+from budapp.user_ops.models import User, UserStatus
+
+logger = get_logger(__name__)
+
+_UNDER_WAY = timedelta(minutes=10)
+_EXCHANGE = timedelta(seconds=60)
+
+
+class Refused(Exception):
+    """Somebody is not let in; `code` is what the frontend is told, from a fixed list."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Where somebody wants to sign in, and where to go then; `user_id` where it is to link a provider to them."""
+
+    provider: OAuthProvider
+    realm: str | None = None
+    tenant_id: UUID | None = None
+    redirect_uri: str | None = None
+    user_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Return:
+    """What the browser brings back."""
+
+    state: str
+    code: str | None = None
+    error: str | None = None
+
+
+class SingleSignOn:
+    """Sends browsers to identity providers, and takes them back."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        database: Database,
+        keycloak: Keycloak,
+        brokering: Brokering,
+        verifier: TokenVerifier,
+    ) -> None:
+        self._settings = settings
+        self._database = database
+        self._keycloak = keycloak
+        self._brokering = brokering
+        self._verifier = verifier
+
+    async def start(self, start: Start) -> OAuthStarted:
+        """Return where the browser is to go.
+
+        Raises:
+            NotFound: there is no such tenant, or no such provider is set up there.
+            UnprocessableContent: the way back is not on the list.
+        """
+        redirect_uri = start.redirect_uri or self._settings.frontend_url
+        if not is_allowed(redirect_uri, self._settings.allowed_return_origins):
+            raise UnprocessableContent("This address is not one to return to", param="redirectUri")
+        state, nonce, code_verifier = (secrets.token_urlsafe(size) for size in (32, 32, 48))
+        expires_at = now() + _UNDER_WAY
+        async with self._database.write() as session:
+            access = await self._access(session, start.realm, start.tenant_id)
+            if access is None or await providers.enabled_config(session, access.tenant_id, start.provider) is None:
+                raise NotFound("This provider is not set up")
+            row = OAuthSession(tenant_id=access.tenant_id, provider=start.provider, state_hash=_hash(state))
+            row.nonce, row.redirect_uri, row.user_id, row.expires_at = nonce, redirect_uri, start.user_id, expires_at
+            seal(self._database.encryption, row, OAuthSession.code_verifier_encrypted, code_verifier)
+            session.add(row)
+        url = self._brokering.authorization_url(
+            access.client, provider=start.provider, state=state, nonce=nonce, code_challenge=_challenge(code_verifier)
+        )
+        return OAuthStarted(auth_url=url, state=state, expires_at=expires_at)
+
+    async def _access(self, session: WriteSession, realm: str | None, tenant_id: UUID | None) -> TenantAccess | None:
+        realm = realm or self._settings.default_realm_name
+        return await find_access(session, self._database.encryption, realm=realm, tenant_id=tenant_id)
+
+    async def finish(self, back: Return, origin: Origin) -> str:
+        """Return where the browser is to go with its exchange token, or with an error code and nothing else."""
+        async with self._database.write() as session:
+            under_way = await providers.take_session(session, _hash(back.state))
+        if under_way is None:
+            return _with(f"{self._settings.frontend_url}/login", error="expired")
+        try:
+            token = await self._let_in(under_way, back, origin)
+        except Refused as refusal:
+            logger.warning("single_sign_on_refused", provider=under_way.provider, reason=refusal.code)
+            return _with(under_way.redirect_uri, error=refusal.code, state=back.state)
+        return _with(under_way.redirect_uri, exchange_token=token, state=back.state)
+
+    async def _let_in(self, under_way: OAuthSession, back: Return, origin: Origin) -> str:
+        if back.code is None:
+            raise Refused("access_denied" if back.error == "access_denied" else "provider_error")
+        async with self._database.write() as session:
+            access = await self._access(session, None, under_way.tenant_id)
+            config = await providers.enabled_config(session, under_way.tenant_id, OAuthProvider(under_way.provider))
+        if access is None or config is None:
+            raise Refused("provider_disabled")
+        tokens, claims = await self._redeem(access, under_way, back.code)
+        try:
+            async with self._database.write() as session:
+                user = await self._find_or_enter(session, access, config, claims, under_way.user_id)
+                await self._note(session, user, config.provider, access, tokens, origin)
+                return await self._keep(session, user, tokens)
+        except Refused:
+            await self._send_away(access, claims)
+            raise
+
+    async def _redeem(
+        self, access: TenantAccess, under_way: OAuthSession, code: str
+    ) -> tuple[dict[str, Any], IdentityClaims]:
+        code_verifier = unseal(self._database.encryption, under_way, OAuthSession.code_verifier_encrypted)
+        try:
+            tokens = await self._brokering.exchange_code(access.client, code, code_verifier)
+        except InvalidGrant as error:
+            raise Refused("expired") from error
+        claims = await self._verifier.verify_identity(tokens["id_token"], access.client)
+        right_nonce = hmac.compare_digest(claims.nonce or "", under_way.nonce)
+        if not right_nonce or claims.provider != under_way.provider:
+            await self._keycloak.end_session(access.client.realm, claims.session_id)
+            raise Refused("provider_error")
+        return tokens, claims
+
+    async def _find_or_enter(
+        self,
+        session: WriteSession,
+        access: TenantAccess,
+        config: TenantOAuthConfig,
+        claims: IdentityClaims,
+        expected: UUID | None,
+    ) -> User:
+        """Return who it is, made now if they are new and that is wanted.
+
+        Raises:
+            Refused: they are not let in.
+        """
+        if not claims.email or not claims.email_verified:
+            raise Refused("email_unverified")
+        if config.allowed_domains and claims.email.rpartition("@")[2] not in config.allowed_domains:
+            raise Refused("domain_not_allowed")
+        user = await crud.find_by_auth_id(session, access.tenant_id, claims.auth_id)
+        if expected is not None and (user is None or user.id != expected):
+            raise Refused("other_account")
+        if user is None:
+            if not config.auto_create_users:
+                raise Refused("not_invited")
+            return await self._enter(session, access, config, claims)
+        if user.status == UserStatus.DELETED:
+            raise Refused("account_disabled")
+        user.status, user.is_reset_password = UserStatus.ACTIVE, False
+        return user
+
+    async def _enter(
+        self, session: WriteSession, access: TenantAccess, config: TenantOAuthConfig, claims: IdentityClaims
+    ) -> User:
+        if await crud.find_user_by_email(session, access.tenant_id, claims.email) is not None:
+            raise Refused("account_conflict")
+        defaults = ConfigData.model_validate(config.config_data)
+        return await enter_newcomer(
+            session,
+            self._keycloak,
+            access,
+            claims,
+            role=defaults.default_role,
+            user_type=defaults.default_user_type,
+        )
+
+    async def _note(
+        self,
+        session: WriteSession,
+        user: User,
+        provider: str,
+        access: TenantAccess,
+        tokens: dict[str, Any],
+        origin: Origin,
+    ) -> None:
+        external_id = await self._brokering.external_id(access.client.realm, user.auth_id, provider)
+        if external_id is None:
+            raise Refused("provider_error")
+        await session.flush()
+        await providers.link(session, user.tenant_id, user.id, provider, external_id)
+        await note_session(session, user.auth_id, tokens, origin)
+
+    async def _keep(self, session: WriteSession, user: User, tokens: dict[str, Any]) -> str:
+        token = secrets.token_urlsafe(32)
+        row = OAuthExchange(tenant_id=user.tenant_id, user_id=user.id, token_hash=_hash(token))
+        row.expires_at = now() + _EXCHANGE
+        seal(self._database.encryption, row, OAuthExchange.tokens_encrypted, json.dumps(tokens))
+        session.add(row)
+        return token
+
+    async def _send_away(self, access: TenantAccess, claims: IdentityClaims) -> None:
+        """End the session at Keycloak; an account that nobody here knows is not left behind to hold its address."""
+        realm = access.client.realm
+        await self._keycloak.end_session(realm, claims.session_id)
+        async with self._database.read() as session:
+            known = await crud.find_by_auth_id(session, access.tenant_id, claims.auth_id)
+        if known is None:
+            await self._keycloak.delete_user(realm, claims.auth_id)
+
+    async def exchange(self, token: str) -> TokenExchange:
+        """Return the tokens that wait under the exchange token: once, within a minute.
+
+        Raises:
+            BadRequest: there are none, or no more.
+        """
+        async with self._database.write() as session:
+            found = await providers.take_exchange(session, _hash(token))
+            user = await session.get(User, found.user_id) if found is not None else None
+        if found is None or user is None:
+            raise BadRequest("This token was used, or has expired; sign in again", param="exchange_token")
+        tokens = json.loads(unseal(self._database.encryption, found, OAuthExchange.tokens_encrypted))
+        return TokenExchange(
+            access_token=tokens["access_token"],
+            refresh_token=tokens["refresh_token"],
+            expires_in=tokens["expires_in"],
+            user=ExchangedUser.model_validate(user),
+        )
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _challenge(code_verifier: str) -> str:
+    digest = hashlib.sha256(code_verifier.encode()).digest()
+    return base64.urlsafe_b64encode(digest).decode().rstrip("=")
+
+
+def _with(url: str, **query: str) -> str:
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(query=urlencode([*parse_qsl(parts.query), *query.items()])))
+
+
+def get_single_sign_on(request: Request) -> SingleSignOn:
+    """Give a route the process' single sign-on."""
+    single_sign_on: SingleSignOn = request.app.state.single_sign_on
+    return single_sign_on
+
+
+SingleSignOnDep = Annotated[SingleSignOn, Depends(get_single_sign_on)]

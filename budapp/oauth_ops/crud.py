@@ -1,0 +1,67 @@
+from collections.abc import Sequence
+from uuid import UUID
+
+from sqlalchemy import delete, select
+from sqlalchemy.dialects.postgresql import insert
+from uuid_utils.compat import uuid7
+
+from budapp.commons.database import Database, ReadSession, WriteSession, now
+from budapp.oauth_ops.models import OAuthExchange, OAuthSession, TenantOAuthConfig, UserOAuthProvider
+
+
+async def find_config(
+    session: ReadSession, tenant_id: UUID, provider: str, *, for_update: bool = False
+) -> TenantOAuthConfig | None:
+    statement = select(TenantOAuthConfig).where(
+        TenantOAuthConfig.tenant_id == tenant_id, TenantOAuthConfig.provider == provider
+    )
+    found: TenantOAuthConfig | None = await session.scalar(statement.with_for_update() if for_update else statement)
+    return found
+
+
+async def configs(session: ReadSession, tenant_id: UUID) -> Sequence[TenantOAuthConfig]:
+    """Return the tenant's providers, by name."""
+    statement = select(TenantOAuthConfig).where(TenantOAuthConfig.tenant_id == tenant_id)
+    return (await session.scalars(statement.order_by(TenantOAuthConfig.provider))).all()
+
+
+async def tenants_with_providers(session: ReadSession) -> Sequence[UUID]:
+    """Return the ids of tenants whose people can sign in at a provider."""
+    enabled = select(TenantOAuthConfig.tenant_id).where(TenantOAuthConfig.enabled)
+    return (await session.scalars(enabled.distinct())).all()
+
+
+async def is_enforced(session: ReadSession, tenant_id: UUID, domain: str) -> bool:
+    """Tell whether people of the domain must sign in at a provider."""
+    config = TenantOAuthConfig
+    here = (config.tenant_id == tenant_id, config.enabled, config.enforced, config.allowed_domains.contains([domain]))
+    return await session.scalar(select(config.id).where(*here).limit(1)) is not None
+
+
+async def take_session(session: WriteSession, state_hash: str) -> OAuthSession | None:
+    """Return the sign-in that is under way, which then is no more."""
+    statement = delete(OAuthSession).where(OAuthSession.state_hash == state_hash).returning(OAuthSession)
+    found: OAuthSession | None = (await session.scalars(statement)).one_or_none()
+    return found if found is not None and found.expires_at > now() else None
+
+
+async def take_exchange(session: WriteSession, token_hash: str) -> OAuthExchange | None:
+    """Return the tokens that wait, which then wait no more."""
+    statement = delete(OAuthExchange).where(OAuthExchange.token_hash == token_hash).returning(OAuthExchange)
+    found: OAuthExchange | None = (await session.scalars(statement)).one_or_none()
+    return found if found is not None and found.expires_at > now() else None
+
+
+async def link(session: WriteSession, tenant_id: UUID, user_id: UUID, provider: str, external_id: str) -> None:
+    """Note what the provider calls the user."""
+    values = {"tenant_id": tenant_id, "user_id": user_id, "provider": provider, "external_id": external_id}
+    statement = insert(UserOAuthProvider).values(id=uuid7(), **values)
+    fresh = {"external_id": external_id, "modified_at": now()}
+    await session.execute(statement.on_conflict_do_update(index_elements=["user_id", "provider"], set_=fresh))
+
+
+async def purge(database: Database) -> None:
+    """Delete what nobody came back for in time."""
+    async with database.write() as session:
+        for table in (OAuthSession, OAuthExchange):
+            await session.execute(delete(table).where(table.expires_at < now()))

@@ -1,0 +1,198 @@
+"""The providers of a tenant: in the database, and in its Keycloak realm."""
+
+from collections.abc import Sequence
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Depends, Request
+
+from budapp.commons.access import Caller
+from budapp.commons.config import Settings
+from budapp.commons.database import Database, ReadSession, WriteSession, after_rollback
+from budapp.commons.encryption import Encryption
+from budapp.commons.errors import NotFound, UnprocessableContent
+from budapp.commons.sealing import seal
+from budapp.integrations.brokering import Brokering, IdentityProvider
+from budapp.oauth_ops import crud
+from budapp.oauth_ops.models import OAuthExchange, OAuthSession, TenantOAuthConfig
+from budapp.oauth_ops.schemas import (
+    ConfigData,
+    OAuthConfiguration,
+    OAuthConfigure,
+    OAuthProvider,
+    OfferedProvider,
+    OfferedProviders,
+    config_data,
+)
+from budapp.tenant_ops.services import find_access, find_id
+
+_KINDS = {
+    OAuthProvider.GOOGLE: "google",
+    OAuthProvider.LINKEDIN: "linkedin-openid-connect",
+    OAuthProvider.GITHUB: "github",
+    OAuthProvider.MICROSOFT: "microsoft",
+    OAuthProvider.OIDC: "oidc",
+}
+_NAMES = {
+    OAuthProvider.GOOGLE: "Google",
+    OAuthProvider.LINKEDIN: "LinkedIn",
+    OAuthProvider.GITHUB: "GitHub",
+    OAuthProvider.MICROSOFT: "Microsoft",
+    OAuthProvider.OIDC: "Single sign-on",
+}
+
+
+class Providers:
+    """Configures at which providers a tenant's people can sign in."""
+
+    def __init__(self, settings: Settings, brokering: Brokering, encryption: Encryption) -> None:
+        self._settings = settings
+        self._brokering = brokering
+        self._encryption = encryption
+
+    async def configure(self, session: WriteSession, caller: Caller, data: OAuthConfigure) -> OAuthConfiguration:
+        """Set a provider up, or change it; Keycloak last, once nothing else can be refused.
+
+        Raises:
+            NotFound: the tenant is another one than the caller's.
+            UnprocessableContent: an address is not https.
+        """
+        _own(caller, data.tenant_id or caller.tenant_id)
+        self._refuse_plain_http(data.config_data)
+        config = await crud.find_config(session, caller.tenant_id, data.provider, for_update=True)
+        is_new = config is None
+        config = config or TenantOAuthConfig(tenant_id=caller.tenant_id, provider=data.provider)
+        config.client_id, config.enabled = data.client_id, data.enabled
+        config.allowed_domains, config.auto_create_users = data.allowed_domains or [], data.auto_create_users
+        config.enforced, config.config_data = data.config_data.enforced, config_data(data.config_data)
+        seal(self._encryption, config, TenantOAuthConfig.client_secret_encrypted, data.client_secret)
+        session.add(config)
+        await session.flush()
+        if is_new:
+            self._take_back_on_failure(session, caller.realm, data.provider)
+        access = await find_access(session, self._encryption, tenant_id=caller.tenant_id)
+        assert access is not None
+        await self._brokering.ensure_client(access.client)
+        await self._brokering.ensure_provider(caller.realm, _representation(config, data.client_secret))
+        return OAuthConfiguration.model_validate(config)
+
+    def _refuse_plain_http(self, data: ConfigData) -> None:
+        if self._settings.sso_allow_http:
+            return
+        for name, address in data.addresses().items():
+            if not address.startswith("https://"):
+                raise UnprocessableContent("must begin with https://", param=f"configData.{name}")
+
+    def _take_back_on_failure(self, session: WriteSession, realm: str, provider: str) -> None:
+        async def take_back() -> None:
+            await self._brokering.remove_provider(realm, provider)
+
+        after_rollback(session, take_back)
+
+    async def list_configurations(
+        self, session: ReadSession, caller: Caller, tenant_id: UUID
+    ) -> list[OAuthConfiguration]:
+        """Return the tenant's providers, without their secrets; `NotFound` for another tenant than the caller's."""
+        _own(caller, tenant_id)
+        return [OAuthConfiguration.model_validate(config) for config in await crud.configs(session, tenant_id)]
+
+    async def disable(
+        self, session: WriteSession, caller: Caller, tenant_id: UUID, provider: OAuthProvider
+    ) -> OAuthConfiguration:
+        """Let nobody in by the provider any more; links stay. `NotFound` where it is not set up."""
+        _own(caller, tenant_id)
+        config = await crud.find_config(session, tenant_id, provider, for_update=True)
+        if config is None:
+            raise NotFound("This provider is not set up")
+        config.enabled = False
+        await session.flush()
+        await self._brokering.remove_provider(caller.realm, provider)
+        return OAuthConfiguration.model_validate(config)
+
+    async def refresh(self, session: ReadSession) -> None:
+        """Have the clients of all tenants with a provider lead back to the present address of the service."""
+        for tenant_id in await crud.tenants_with_providers(session):
+            access = await find_access(session, self._encryption, tenant_id=tenant_id)
+            if access is not None:
+                await self._brokering.ensure_client(access.client)
+
+    async def offered(self, session: ReadSession, *, realm: str | None, tenant_id: UUID | None) -> OfferedProviders:
+        """Return what the sign-in page of a tenant shows.
+
+        Raises:
+            NotFound: there is no such tenant, or it is disabled.
+        """
+        found = await find_id(session, realm=realm or self._settings.default_realm_name, tenant_id=tenant_id)
+        if found is None:
+            raise NotFound("There is no such tenant")
+        enabled: Sequence[TenantOAuthConfig] = [c for c in await crud.configs(session, found) if c.enabled]
+        return OfferedProviders(tenant_id=found, providers=[_offer(config) for config in enabled])
+
+
+async def enabled_config(session: ReadSession, tenant_id: UUID, provider: OAuthProvider) -> TenantOAuthConfig | None:
+    """Return how people of the tenant sign in at the provider, if they can."""
+    config = await crud.find_config(session, tenant_id, provider)
+    return config if config is not None and config.enabled else None
+
+
+async def take_session(session: WriteSession, state_hash: str) -> OAuthSession | None:
+    """Return the sign-in that is under way under the state, and end it."""
+    return await crud.take_session(session, state_hash)
+
+
+async def take_exchange(session: WriteSession, token_hash: str) -> OAuthExchange | None:
+    """Return the tokens that wait under the exchange token, and have them wait no more."""
+    return await crud.take_exchange(session, token_hash)
+
+
+async def link(session: WriteSession, tenant_id: UUID, user_id: UUID, provider: str, external_id: str) -> None:
+    """Note what the provider calls the user."""
+    await crud.link(session, tenant_id, user_id, provider, external_id)
+
+
+async def purge(database: Database) -> None:
+    """Delete what nobody came back for in time."""
+    await crud.purge(database)
+
+
+async def password_allowed(session: ReadSession, tenant_id: UUID, email: str) -> bool:
+    """Tell whether somebody with this address may sign in with a password."""
+    return not await crud.is_enforced(session, tenant_id, email.rpartition("@")[2])
+
+
+def _own(caller: Caller, tenant_id: UUID) -> None:
+    if tenant_id != caller.tenant_id:
+        raise NotFound("There is no such tenant")
+
+
+def _offer(config: TenantOAuthConfig) -> OfferedProvider:
+    provider = OAuthProvider(config.provider)
+    name = ConfigData.model_validate(config.config_data).display_name or _NAMES[provider]
+    return OfferedProvider(provider=provider, display_name=name)
+
+
+def _representation(config: TenantOAuthConfig, secret: str) -> IdentityProvider:
+    provider, data = OAuthProvider(config.provider), ConfigData.model_validate(config.config_data)
+    more: dict[str, str] = {}
+    if provider is OAuthProvider.OIDC:
+        checked = {"validateSignature": "true", "useJwksUrl": "true", "pkceEnabled": "true", "pkceMethod": "S256"}
+        more = data.addresses() | checked
+    elif provider is OAuthProvider.MICROSOFT and data.directory:
+        more = {"tenantId": data.directory}
+    return IdentityProvider(
+        alias=provider,
+        kind=_KINDS[provider],
+        client_id=config.client_id,
+        client_secret=secret,
+        enabled=config.enabled,
+        config=more,
+    )
+
+
+def get_providers(request: Request) -> Providers:
+    """Give a route the process' providers."""
+    providers: Providers = request.app.state.providers
+    return providers
+
+
+ProvidersDep = Annotated[Providers, Depends(get_providers)]

@@ -1,0 +1,78 @@
+"""A real browser without a window."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from selenium.webdriver import Chrome, ChromeOptions
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.ui import WebDriverWait
+
+_FLAGS = (
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-dev-shm-usage",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+_SECONDS = 30
+
+
+class Browser:
+    """One window with cookies of its own; every call blocks."""
+
+    def __init__(self, chrome: Chrome) -> None:
+        self._chrome = chrome
+
+    @property
+    def url(self) -> str:
+        return str(self._chrome.current_url)
+
+    @property
+    def text(self) -> str:
+        return str(self._chrome.find_element(By.TAG_NAME, "body").text)
+
+    def go(self, url: str) -> None:
+        self._chrome.get(url)
+
+    def click(self, element: str) -> None:
+        self._chrome.find_element(By.ID, element).click()
+
+    def sign_in(self, password: str, email: str | None = None) -> None:
+        """Fill in and send Keycloak's form."""
+        WebDriverWait(self._chrome, _SECONDS).until(lambda chrome: chrome.find_elements(By.ID, "kc-login"))
+        if email is not None:
+            self._chrome.find_element(By.ID, "username").send_keys(email)
+        self._chrome.find_element(By.ID, "password").send_keys(password)
+        self.click("kc-login")
+
+    def arrive(self, prefix: str) -> str:
+        """Wait until the address begins so, and return it."""
+        WebDriverWait(self._chrome, _SECONDS).until(lambda chrome: chrome.current_url.startswith(prefix))
+        return self.url
+
+
+@contextmanager
+def browser() -> Iterator[Browser]:
+    """Open a browser that has been nowhere yet."""
+    found, driver = os.environ.get("CHROMIUM"), os.environ.get("CHROMEDRIVER")
+    if not (found and driver):
+        pytest.fail("./deploy/run_tests.sh finds or installs Chromium, and says where it is")
+    with TemporaryDirectory(prefix="chromium-") as profile:
+        options = ChromeOptions()
+        options.binary_location = found
+        for flag in (*_FLAGS, f"--user-data-dir={Path(profile) / 'profile'}"):
+            options.add_argument(flag)
+        chrome = Chrome(options=options, service=Service(driver))
+        try:
+            yield Browser(chrome)
+        finally:
+            chrome.quit()

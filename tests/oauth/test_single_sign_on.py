@@ -1,0 +1,255 @@
+"""Signing in at a company's own identity provider, in a real browser."""
+
+import asyncio
+from datetime import timedelta
+from uuid import uuid4
+
+import httpx
+import pytest
+from sqlalchemy import update
+
+from budapp.commons.database import Database, now
+from budapp.oauth_ops.models import OAuthExchange, OAuthSession, TenantOAuthConfig
+from tests.cast import PASSWORD, Cast
+from tests.oauth.conftest import CLIENT_SECRET, Company, Site
+
+
+@pytest.fixture(autouse=True)
+def _nobody_known(site: Site, cast: Cast) -> None:
+    """The database is a new one for each test."""
+    site.app.state.callers.forget_all()
+
+
+@pytest.fixture
+async def configured(site: Site, company: Company, cast: Cast) -> None:
+    answer = await site.configure(company, cast.admin.headers)
+    assert answer.status_code == 200, answer.text
+
+
+@pytest.fixture
+async def employee(company: Company) -> str:
+    """The address of somebody new at the company."""
+    email = f"ann-{uuid4().hex[:8]}@corp.example"
+    await company.employ(email)
+    return email
+
+
+def bearer(answer: httpx.Response) -> dict[str, str]:
+    return {"Authorization": f"Bearer {answer.json()['result']['access_token']}"}
+
+
+@pytest.mark.usefixtures("configured")
+async def test_somebody_new_comes_in_by_the_provider_and_the_exchange_token_is_good_once(
+    site: Site, cast: Cast, employee: str
+) -> None:
+    started = await site.start(cast)
+    back = await site.visit(started["authUrl"], employee)
+    assert back["state"] == started["state"]
+
+    answers = await asyncio.gather(*(site.exchange(back["exchange_token"]) for _ in range(4)))
+
+    assert sorted(answer.status_code for answer in answers) == [200, 400, 400, 400]
+    won = next(answer for answer in answers if answer.status_code == 200)
+    me = (await site.http.get("/users/me", headers=bearer(won))).json()["user"]
+    assert (me["email"], me["role"], me["user_type"], me["status"]) == (employee, "developer", "client", "active")
+    sessions = (await site.http.get("/users/me/sessions", headers=bearer(won))).json()["sessions"]
+    assert "Chrom" in str(sessions[0]["device"])
+    renewed = {"refresh_token": won.json()["result"]["refresh_token"]}
+    assert (await site.http.post("/auth/refresh-token", json=renewed)).status_code == 200
+
+
+@pytest.mark.usefixtures("configured")
+async def test_they_come_in_as_the_same_user_the_next_time(site: Site, cast: Cast, employee: str) -> None:
+    ids = set()
+    for _ in range(2):
+        back = await site.visit((await site.start(cast))["authUrl"], employee)
+        ids.add((await site.exchange(back["exchange_token"])).json()["result"]["user"]["id"])
+    assert len(ids) == 1
+
+
+@pytest.mark.usefixtures("configured")
+async def test_an_account_with_the_same_address_is_only_linked_by_its_password(
+    site: Site, company: Company, cast: Cast
+) -> None:
+    """Somebody who claims another one's address at a provider gets no further than the password of the account."""
+    email = f"victim-{uuid4().hex[:8]}@corp.example"
+    await company.employ(email, verified=False)
+    body = {"name": "Victim", "email": email, "password": PASSWORD, "role": "tester", "user_type": "admin"}
+    made = await site.http.post("/users/", json=body, headers=cast.admin.headers)
+    assert made.status_code == 200, made.text
+    started = await site.start(cast)
+    assert "Invalid" in await site.get_stuck(started["authUrl"], email, account_password="Not-The-Password-1")
+    back = await site.visit((await site.start(cast))["authUrl"], email, account_password=PASSWORD)
+    user = (await site.exchange(back["exchange_token"])).json()["result"]["user"]
+    assert (user["id"], user["status"]) == (made.json()["user"]["id"], "active")
+
+
+@pytest.mark.usefixtures("configured")
+async def test_an_address_that_the_provider_has_not_verified_lets_nobody_in_and_holds_nothing(
+    site: Site, company: Company, cast: Cast
+) -> None:
+    email = f"eve-{uuid4().hex[:8]}@corp.example"
+    await company.employ(email, verified=False)
+    back = await site.visit((await site.start(cast))["authUrl"], email)
+    assert back["error"] == "email_unverified"
+    assert await company.keycloak.find_user(company.realm, email) is None
+    body = {"name": "Real", "email": email, "password": PASSWORD, "role": "tester", "user_type": "admin"}
+    assert (await site.http.post("/users/", json=body, headers=cast.admin.headers)).status_code == 200
+
+
+async def test_who_is_not_of_an_allowed_domain_or_not_invited_stays_out(
+    site: Site, company: Company, cast: Cast, employee: str
+) -> None:
+    await site.configure(company, cast.admin.headers, allowedDomains=["other.example"])
+    back = await site.visit((await site.start(cast))["authUrl"], employee)
+    assert back["error"] == "domain_not_allowed"
+    await site.configure(company, cast.admin.headers, autoCreateUsers=False)
+    back = await site.visit((await site.start(cast))["authUrl"], employee)
+    assert back["error"] == "not_invited"
+    assert await company.keycloak.find_user(company.realm, employee) is None
+
+
+async def test_an_enforced_domain_signs_in_at_the_provider_only_but_for_super_administrators(
+    site: Site, company: Company, cast: Cast
+) -> None:
+    login = {"email": cast.manager.email, "password": PASSWORD}
+    assert (await site.http.post("/auth/login", json=login)).status_code == 200
+    await site.configure(company, cast.admin.headers, allowedDomains=["example.com"], configData={"enforced": True})
+    refused = await site.http.post("/auth/login", json=login)
+    wrong = await site.http.post("/auth/login", json=login | {"password": "Wrong-Horse-1"})
+    assert (refused.status_code, refused.json()["message"]) == (400, wrong.json()["message"])
+    login = {"email": cast.admin.email, "password": PASSWORD}
+    assert (await site.http.post("/auth/login", json=login)).status_code == 200
+
+
+@pytest.mark.usefixtures("configured")
+async def test_a_deleted_user_does_not_come_back_by_the_provider(site: Site, cast: Cast, employee: str) -> None:
+    back = await site.visit((await site.start(cast))["authUrl"], employee)
+    user = (await site.exchange(back["exchange_token"])).json()["result"]["user"]
+    gone = await site.http.delete(f"/users/{user['id']}?remove_credential=true", headers=cast.admin.headers)
+    assert gone.status_code == 200, gone.text
+    assert "disabled" in await site.get_stuck((await site.start(cast))["authUrl"], employee)
+
+
+@pytest.mark.usefixtures("configured")
+async def test_a_return_counts_once_and_in_time(site: Site, cast: Cast, database: Database, employee: str) -> None:
+    started = await site.start(cast)
+    await site.visit(started["authUrl"], employee)
+    late = await site.start(cast)
+    async with database.write() as session:
+        await session.execute(update(OAuthSession).values(expires_at=now() - timedelta(seconds=1)))
+    for state in (started["state"], late["state"], "forged"):
+        answer = await site.http.get("/oauth/secure-callback", params={"state": state, "code": "guess"})
+        assert answer.status_code == 302
+        assert answer.headers["location"] == f"{site.base}/login?error=expired"
+
+
+@pytest.mark.usefixtures("configured")
+async def test_a_code_of_somebody_elses_sign_in_is_worth_nothing(site: Site, cast: Cast) -> None:
+    started = await site.start(cast)
+    answer = await site.http.get("/oauth/secure-callback", params={"state": started["state"], "code": "0.stolen.code"})
+    assert answer.headers["location"].startswith(f"{site.frontend}?error=expired")
+
+
+@pytest.mark.usefixtures("configured")
+async def test_what_goes_wrong_at_the_provider_is_told_by_a_code_alone(site: Site, cast: Cast) -> None:
+    for error, code in (("access_denied", "access_denied"), ("<script>", "provider_error")):
+        state = (await site.start(cast))["state"]
+        answer = await site.http.get("/oauth/secure-callback", params={"state": state, "error": error})
+        assert answer.headers["location"] == f"{site.frontend}?error={code}&state={state}"
+
+
+@pytest.mark.usefixtures("configured")
+async def test_an_exchange_token_expires(site: Site, cast: Cast, database: Database, employee: str) -> None:
+    back = await site.visit((await site.start(cast))["authUrl"], employee)
+    async with database.write() as session:
+        await session.execute(update(OAuthExchange).values(expires_at=now() - timedelta(seconds=1)))
+    assert (await site.exchange(back["exchange_token"])).status_code == 400
+
+
+@pytest.mark.usefixtures("configured")
+@pytest.mark.parametrize(
+    "url", ["https://evil.example/", "//evil.example", "javascript:alert(1)", "http://127.0.0.1:1"]
+)
+async def test_the_browser_is_sent_to_no_other_address_than_the_frontends(site: Site, cast: Cast, url: str) -> None:
+    body = {"provider": "oidc", "tenantId": str(cast.tenant_id), "redirectUri": url}
+    answer = await site.http.post("/oauth/login", json=body)
+    assert (answer.status_code, answer.json()["param"]) == (422, "redirectUri")
+
+
+@pytest.mark.usefixtures("configured")
+async def test_a_disabled_provider_and_a_disabled_tenant_let_nobody_in(site: Site, cast: Cast, employee: str) -> None:
+    under_way = await site.start(cast)
+    path = f"/admin/oauth/disable/{cast.tenant_id}/oidc"
+    assert (await site.http.put(path, headers=cast.admin.headers)).json()["result"]["enabled"] is False
+    body = {"provider": "oidc", "tenantId": str(cast.tenant_id), "redirectUri": site.frontend}
+    assert (await site.http.post("/oauth/login", json=body)).status_code == 404
+    answer = await site.http.get("/oauth/secure-callback", params={"state": under_way["state"], "code": "any"})
+    assert "error=provider_disabled" in answer.headers["location"]
+    offered = (await site.http.get("/oauth/providers", params={"tenant_id": str(cast.tenant_id)})).json()
+    assert offered["result"]["providers"] == []
+
+
+@pytest.mark.usefixtures("configured")
+async def test_linking_is_for_the_own_account(site: Site, cast: Cast, employee: str) -> None:
+    body = {"provider": "oidc", "redirectUri": site.frontend}
+    started = await site.http.post("/oauth/link", json=body, headers=cast.developer.headers)
+    back = await site.visit(started.json()["result"]["authUrl"], employee)
+    assert back["error"] == "other_account"
+
+
+@pytest.mark.usefixtures("configured")
+async def test_the_secret_is_shown_to_nobody_and_lies_sealed(site: Site, cast: Cast, database: Database) -> None:
+    path = f"/admin/oauth/configurations/{cast.tenant_id}"
+    answer = await site.http.get(path, headers=cast.admin.headers)
+    assert answer.json()["result"][0]["allowedDomains"] == ["corp.example"]
+    assert CLIENT_SECRET not in answer.text
+    async with database.read() as session:
+        row = await session.get(TenantOAuthConfig, answer.json()["result"][0]["id"])
+        assert row is not None
+        assert CLIENT_SECRET not in row.client_secret_encrypted
+
+
+async def test_another_tenants_providers_are_out_of_reach(site: Site, company: Company, cast: Cast) -> None:
+    other = str(cast.other_tenant_id)
+    answers = [
+        await site.configure(company, cast.admin.headers, tenantId=other),
+        await site.http.get(f"/admin/oauth/configurations/{other}", headers=cast.admin.headers),
+        await site.http.put(f"/admin/oauth/disable/{other}/oidc", headers=cast.admin.headers),
+    ]
+    assert [answer.status_code for answer in answers] == [404] * 3
+    assert (await site.configure(company, cast.developer.headers)).status_code == 403
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"allowedDomains": ["not a domain"]},
+        {"allowedDomains": [], "configData": {"enforced": True}},
+        {"configData": {"jwksUrl": None}},
+        {"configData": {"tokenUrl": "file:///etc/passwd"}},
+        {"configData": {"unknown": "x"}},
+        {"configData": {"defaultRole": "super_admin"}},
+        {"provider": "google"},
+        {"provider": "facebook"},
+        {"clientSecret": ""},
+    ],
+)
+async def test_a_configuration_that_makes_no_sense_is_422(
+    site: Site, company: Company, cast: Cast, changes: dict[str, object]
+) -> None:
+    answer = await site.configure(company, cast.admin.headers, **changes)
+    assert answer.status_code == 422, answer.text
+
+
+async def test_addresses_of_providers_are_https_unless_a_setting_allows_else(
+    client: httpx.AsyncClient, site: Site, company: Company, cast: Cast
+) -> None:
+    body = {
+        "provider": "oidc",
+        "clientId": "platform",
+        "clientSecret": CLIENT_SECRET,
+        "configData": company.config_data,
+    }
+    answer = await client.post("/admin/oauth/configure", json=body, headers=cast.admin.headers)
+    assert (answer.status_code, answer.json()["param"]) == (422, "configData.issuer")
