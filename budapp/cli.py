@@ -1,10 +1,11 @@
-"""The command line: `budapp serve | migrate | seed | openapi | keys | outbox | tenant`."""
+"""The command line: `budapp serve | migrate | seed | openapi | keys | outbox | tenant | authz`."""
 
 import asyncio
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
+from uuid import UUID
 
 import typer
 import uvicorn
@@ -12,15 +13,24 @@ from alembic import command
 from alembic.config import Config
 
 from budapp import cli_keys, cli_outbox, cli_tenant
+from budapp.commons.access import api_routes
 from budapp.commons.config import SettingsError, get_settings
 from budapp.commons.errors import AppError
 from budapp.main import close, create_app
+from budapp.permission_ops.explaining import explain as explain_person
+from budapp.permission_ops.explaining import find_target
+from budapp.permission_ops.schemas import Explanation
 from budapp.seeding import seed as run_seed
+from budapp.tenant_ops.services import find_by_identifier
+from budapp.user_ops.services import find_person
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 app.add_typer(cli_keys.app, name="keys")
 app.add_typer(cli_outbox.app, name="outbox")
 app.add_typer(cli_tenant.app, name="tenant")
+
+authz = typer.Typer(no_args_is_help=True, help="Questions about who may do what.")
+app.add_typer(authz, name="authz")
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -77,6 +87,46 @@ def seed() -> None:
 def openapi() -> None:
     """Print the OpenAPI document."""
     sys.stdout.write(json.dumps(create_app().openapi(), indent=2, sort_keys=True) + "\n")
+
+
+@authz.command()
+def explain(
+    user: Annotated[str, typer.Argument(help="E-mail or id")],
+    route: Annotated[str, typer.Argument(help='Method and path, such as "PATCH /projects/{project_id}"')],
+    id: Annotated[UUID | None, typer.Argument(help="The id in the path")] = None,
+    tenant: Annotated[str | None, typer.Option(help="The tenant's realm; DEFAULT_REALM_NAME where absent")] = None,
+) -> None:
+    """Say step by step why somebody may call a route or not; the exit status is 1 if not."""
+    explanation = asyncio.run(_explain(user, route, id, tenant))
+    verdict = "allowed" if explanation.allowed else f"refused with {explanation.status}"
+    typer.echo(f"{explanation.email}  {explanation.route}  {verdict}: {explanation.reason}")
+    for step in explanation.steps:
+        mark = {True: "yes", False: "no", None: "?"}[step.passed]
+        typer.echo(f"  {step.check:<12}{mark:<5}{step.detail}")
+    for held in explanation.scopes:
+        typer.echo(f"  holds {held.scope:<18}{'; '.join(held.held_by)}")
+    raise typer.Exit(0 if explanation.allowed else 1)
+
+
+async def _explain(user: str, route: str, id: UUID | None, tenant: str | None) -> Explanation:
+    application = create_app()
+    method, _, path = route.partition(" ")
+    try:
+        async with application.state.database.read() as session:
+            target = find_target(api_routes(application), method.upper(), path, id)
+            realm = tenant or application.state.settings.default_realm_name
+            found = await find_by_identifier(session, realm)
+            person = await find_person(session, found.id, **_user_key(user))
+            return await explain_person(session, person, target)
+    finally:
+        await close(application)
+
+
+def _user_key(user: str) -> dict[str, Any]:
+    try:
+        return {"user_id": UUID(user)}
+    except ValueError:
+        return {"email": user}
 
 
 def main() -> None:

@@ -57,10 +57,12 @@ from budapp.permission_ops.routes import router as permission_router
 from budapp.platform_ops.routes import router as platform_router
 from budapp.platform_ops.services import Platform
 from budapp.project_ops.routes import router as project_router
+from budapp.role_ops.routes import router as role_router
 from budapp.session_ops.routes import router as session_router
 from budapp.session_ops.services import purge_sessions
 from budapp.session_ops.uses import SessionUses
 from budapp.user_ops.callers import Callers
+from budapp.user_ops.mirror import KeycloakMirror
 from budapp.user_ops.routes import router as user_router
 from budapp.user_ops.sessions import purge_revocations
 
@@ -83,6 +85,7 @@ ROUTERS = (
     oauth_router,
     billing_router,
     permission_router,
+    role_router,
     session_router,
     user_router,
     platform_router,
@@ -137,9 +140,10 @@ def _assemble(app: FastAPI, settings: Settings) -> None:
     verifier = TokenVerifier(SigningKeys(state.keycloak), settings.keycloak_issuer_base)
     state.session_uses = SessionUses(state.database)
     state.authenticator = JwtAuthenticator(state.database, verifier, state.callers, state.session_uses)
+    mirror = KeycloakMirror(state.database, state.keycloak, state.callers)
     refreshing = Refreshing(state.valkey, state.encryption, settings.refresh_reuse_seconds)
     state.auth = AuthService(
-        settings, state.database, state.keycloak, verifier, state.valkey, state.callers, refreshing
+        settings, state.database, state.keycloak, verifier, state.valkey, state.callers, refreshing, mirror
     )
     state.platform = Platform(settings, state.keycloak, state.encryption, state.callers)
     brokering = Brokering(state.keycloak, settings.callback_base + CALLBACK_PATH)
@@ -152,6 +156,9 @@ def _assemble(app: FastAPI, settings: Settings) -> None:
     state.dataset_checking = Checking(state.database, state.storage, settings.minio_dataset_bucket)
     state.jobs = Jobs(state.database)
     _add_jobs(state.jobs, state.database, state.dataset_checking)
+    every = timedelta(seconds=settings.keycloak_mirror_seconds)
+    state.jobs.add(Job("mirror_keycloak", every, mirror.mirror_all))
+    state.mirror = mirror
     state.health_checks = {
         "postgresql": state.database.healthy,
         "valkey": lambda: valkey_up(state.valkey),

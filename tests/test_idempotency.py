@@ -88,7 +88,9 @@ class Tokens:
 
 
 def _caller(tenant_id: UUID, user_id: UUID, name: str) -> Caller:
-    texts = dict.fromkeys(("auth_id", "session_id", "realm", "email", "role", "status", "user_type", "color"), "x")
+    texts: dict[str, Any] = dict.fromkeys(
+        ("auth_id", "session_id", "realm", "email", "role", "status", "user_type", "color"), "x"
+    )
     return Caller(
         user_id=user_id,
         tenant_id=tenant_id,

@@ -1,4 +1,3 @@
-from collections.abc import Iterable
 from uuid import UUID
 
 from sqlalchemy import exists, func, select
@@ -9,9 +8,9 @@ from budapp.auth.models import PasswordReset
 from budapp.auth.tokens import Claims
 from budapp.commons.access import Caller
 from budapp.commons.database import ReadSession, WriteSession, now
-from budapp.commons.scopes import PLATFORM_SCOPES, UserRole, scopes_of
 from budapp.tenant_ops.models import Tenant, TenantClient
-from budapp.user_ops.models import RevokedSession, User, UserPermission, UserStatus
+from budapp.user_ops.identity import ADMITTED, caller_of, people
+from budapp.user_ops.models import RevokedSession, User, UserStatus
 
 
 async def client_of_realm(session: ReadSession, realm: str) -> str | None:
@@ -42,39 +41,18 @@ async def find_user_id(session: ReadSession, auth_id: str) -> UUID | None:
 
 async def find_caller(session: ReadSession, claims: Claims) -> Caller | None:
     """Return the person whom the token names, unless they, their tenant or the session are out."""
-    granted = select(func.array_agg(UserPermission.scope)).where(UserPermission.user_id == User.id).scalar_subquery()
     ended = exists().where(RevokedSession.session_id == claims.session_id)
-    statement = (
-        select(User, granted.label("granted"), Tenant.is_platform)
-        .join(Tenant, Tenant.id == User.tenant_id)
-        .where(User.auth_id == claims.auth_id, User.status != UserStatus.DELETED)
-        .where(Tenant.realm_name == claims.realm, Tenant.is_active, ~ended)
-    )
+    statement = people().where(User.auth_id == claims.auth_id, Tenant.realm_name == claims.realm, ADMITTED, ~ended)
     row = (await session.execute(statement)).one_or_none()
     if row is None:
         return None
-    return caller_of(row.User, claims, row.granted or (), of_platform=row.is_platform)
-
-
-def caller_of(user: User, claims: Claims, granted: Iterable[str] = (), *, of_platform: bool = False) -> Caller:
-    """Return the user as a caller, with all that role and grants hold; `of_platform`: in the platform's own tenant."""
-    runs_platform = of_platform and user.role == UserRole.SUPER_ADMIN
-    return Caller(
-        user_id=user.id,
-        tenant_id=user.tenant_id,
-        auth_id=user.auth_id,
-        session_id=claims.session_id,
+    return caller_of(
+        row.User,
         realm=claims.realm,
-        name=user.name,
-        email=user.email,
-        role=user.role,
-        status=user.status,
-        user_type=user.user_type,
-        color=user.color,
-        company=user.company,
-        purpose=user.purpose,
-        scopes=scopes_of(user.role, user.user_type, granted) | (PLATFORM_SCOPES if runs_platform else frozenset()),
+        session_id=claims.session_id,
         token_expires_at=claims.expires_at,
+        granted=row.granted or (),
+        of_platform=row.is_platform,
     )
 
 

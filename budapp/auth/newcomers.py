@@ -1,7 +1,6 @@
 """People who come in by themselves, by registering or from an identity provider."""
 
-from budapp.auth import crud
-from budapp.auth.tokens import Claims, IdentityClaims
+from budapp.auth.tokens import IdentityClaims
 from budapp.commons.database import WriteSession, now
 from budapp.commons.scopes import UserRole, UserType
 from budapp.integrations.keycloak import Keycloak
@@ -9,6 +8,7 @@ from budapp.project_ops.schemas import ProjectCreate
 from budapp.project_ops.services import create_project
 from budapp.tenant_ops.services import TenantAccess
 from budapp.user_ops.accounts import NewAccount, enter_account
+from budapp.user_ops.identity import caller_of
 from budapp.user_ops.models import User, UserStatus
 
 _FIRST_PROJECT = "My First Project"
@@ -44,5 +44,5 @@ async def enter_newcomer(
 
 async def make_first_project(session: WriteSession, user: User, realm: str) -> None:
     """Give a customer's user a project to begin with."""
-    no_session = Claims(realm, user.auth_id, session_id="", expires_at=now())
-    await create_project(session, crud.caller_of(user, no_session), ProjectCreate(name=_FIRST_PROJECT))
+    owner = caller_of(user, realm=realm, session_id="", token_expires_at=now())
+    await create_project(session, owner, ProjectCreate(name=_FIRST_PROJECT))

@@ -28,6 +28,7 @@ from budapp.session_ops.services import note_session
 from budapp.tenant_ops.services import TenantAccess, find_access
 from budapp.user_ops.accounts import NewAccount, open_account
 from budapp.user_ops.callers import Callers
+from budapp.user_ops.mirror import KeycloakMirror, role_of
 from budapp.user_ops.models import User, UserStatus
 from budapp.user_ops.schemas import UserRegistration
 from budapp.user_ops.sessions import revoke_sessions
@@ -51,6 +52,7 @@ class AuthService:
         valkey: Redis,
         callers: Callers,
         refreshing: Refreshing,
+        mirror: KeycloakMirror,
     ) -> None:
         self._settings = settings
         self._database = database
@@ -59,6 +61,7 @@ class AuthService:
         self._valkey = valkey
         self._callers = callers
         self._refreshing = refreshing
+        self._mirror = mirror
 
     async def login(self, data: Login, origin: Origin) -> LoginAnswer:
         """Return tokens for the password.
@@ -89,7 +92,8 @@ class AuthService:
                 )
         except InvalidGrant:
             return None
-        auth_id = str(unverified_claims(tokens["access_token"]).get("sub"))
+        claims = unverified_claims(tokens["access_token"])
+        auth_id = str(claims.get("sub"))
         async with self._database.read() as session:
             user = await crud.find_user(session, access.tenant_id, auth_id)
             refusal = await _refusal(session, user, data)
@@ -97,6 +101,8 @@ class AuthService:
             logger.info("login_refused", reason=refusal)
             await self._keycloak.sign_out(access.client, tokens["refresh_token"])
             return None
+        if role_of(claims.get("realm_access", {}).get("roles", ())) != user.role:
+            await self._mirror.mirror_user(user.id, access.client.realm)
         return tokens, user
 
     @asynccontextmanager

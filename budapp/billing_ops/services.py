@@ -18,6 +18,7 @@ from budapp.integrations.dapr import DaprClient
 from budapp.user_ops import contents as user_contents
 from budapp.user_ops import services as users
 from budapp.user_ops.models import User, UserStatus
+from budapp.user_ops.rights import manageable
 
 logger = get_logger(__name__)
 
@@ -123,7 +124,7 @@ async def _give_free_plan(session: WriteSession, user: User) -> None:
 
 
 async def _billable(session: WriteSession, caller: Caller, user_id: UUID) -> None:
-    user = await users.manageable(session, caller, user_id)
+    user = await manageable(session, caller, user_id)
     if user.status == UserStatus.DELETED:
         raise BadRequest("This user is deleted; reactivate them first", param="user_id")
 

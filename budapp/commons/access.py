@@ -5,16 +5,25 @@ a service with a route that says nothing.
 """
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Protocol
+from typing import Annotated, Any, NamedTuple, Protocol
 from uuid import UUID
 
 from fastapi import Depends, FastAPI, Request
 from fastapi.routing import APIRoute, iter_route_contexts
 
 from budapp.commons.errors import Forbidden, Unauthenticated
+
+_INTERNAL_ONLY = "Only services of the platform may call this"
+
+
+class CustomRoleName(NamedTuple):
+    """The custom role that somebody has, as others are shown it."""
+
+    id: UUID
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +45,7 @@ class Caller:
     purpose: str | None
     scopes: frozenset[str]
     token_expires_at: datetime
+    custom_role: CustomRoleName | None = None
 
     def may(self, scope: str) -> bool:
         """Tell whether the caller holds the scope."""
@@ -60,14 +70,30 @@ class Authenticator(Protocol):
         ...
 
 
+RowRule = Callable[[Any, Caller, UUID], Awaitable[object]]
+"""What a route's service asks about the row in the path, called with a session: raises `NotFound` or `Forbidden`."""
+
+
 class Access:
-    """What a route asks of its caller; the base of the four kinds."""
+    """What a route asks of its caller; the base of the four kinds.
+
+    Args:
+        row: the very function by which the route's service finds out whether the row in the path is in the caller's
+            reach, for explaining it; the service itself enforces it.
+    """
 
     kind: str
     scope: str | None = None
 
+    def __init__(self, *, row: RowRule | None = None) -> None:
+        self.row = row
+
     async def __call__(self, request: Request) -> object:
         """Let the request pass, or raise."""
+        raise Forbidden
+
+    def admit(self, caller: Caller) -> None:
+        """Let the signed-in caller pass, or raise `Forbidden`."""
         raise Forbidden
 
 
@@ -97,6 +123,9 @@ class Public(Access):
     async def __call__(self, request: Request) -> None:
         """Let everyone pass."""
 
+    def admit(self, caller: Caller) -> None:
+        """Let everyone pass."""
+
 
 class SignedInAccess(Access):
     """Anyone who is signed in may call the route; an invited one too, so that they can set their password."""
@@ -106,6 +135,9 @@ class SignedInAccess(Access):
     async def __call__(self, request: Request) -> Caller:
         """Return the caller, or raise `Unauthenticated`."""
         return await authenticated(request)
+
+    def admit(self, caller: Caller) -> None:
+        """Let everyone pass who is signed in."""
 
 
 class Requires(Access):
@@ -118,17 +150,22 @@ class Requires(Access):
 
     kind = "permission"
 
-    def __init__(self, scope: str) -> None:
+    def __init__(self, scope: str, *, row: RowRule | None = None) -> None:
+        super().__init__(row=row)
         self.scope: str = scope
 
     async def __call__(self, request: Request) -> Caller:
         """Return the caller, or raise."""
         caller = await authenticated(request)
+        self.admit(caller)
+        return caller
+
+    def admit(self, caller: Caller) -> None:
+        """Let those pass who are active and hold the scope."""
         if caller.status != "active":
             raise Forbidden("Set a password of your own first")
         if self.scope not in caller.scopes:
             raise Forbidden(f"This needs the permission {self.scope}")
-        return caller
 
 
 class InternalAccess(Access):
@@ -146,7 +183,11 @@ class InternalAccess(Access):
         headers = (request.headers.get("dapr-api-token"), request.headers.get("x-app-api-token"))
         matches = [secrets.compare_digest((sent or "").encode(), expected.encode()) for sent in headers]
         if not any(matches):
-            raise Forbidden("Only services of the platform may call this")
+            raise Forbidden(_INTERNAL_ONLY)
+
+    def admit(self, caller: Caller) -> None:
+        """Let nobody pass who comes as a person."""
+        raise Forbidden(_INTERNAL_ONLY)
 
 
 public = Depends(Public())

@@ -103,6 +103,7 @@ class Settings(BaseSettings):
     keycloak_access_token_lifespan_seconds: int = Field(default=300, ge=30)
     keycloak_sso_idle_seconds: int = Field(default=1800, ge=60)
     keycloak_sso_max_seconds: int = Field(default=36000, ge=60)
+    keycloak_mirror_seconds: int = Field(default=30, ge=1)
     keycloak_failures_before_lock: int = Field(default=10, ge=1)
     default_realm_name: str = "bud-keycloak"
     default_client_name: str = "bud-client"

@@ -161,7 +161,7 @@ class Crud(Generic[ModelT]):
             statement = statement.with_for_update(of=self.model).execution_options(populate_existing=True)
         row: ModelT | None = await self.session.scalar(statement)
         if row is None:
-            raise NotFound(f"There is no such {self.model.__tablename__}")
+            raise NotFound(f"There is no such {self.model.__tablename__.replace('_', ' ')}")
         return row
 
     async def page(

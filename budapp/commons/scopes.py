@@ -1,6 +1,7 @@
 """The scopes, and what each built-in role holds."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
 from enum import StrEnum
 
 
@@ -45,6 +46,8 @@ _OF_A_TENANT = tuple(scope for scope in Scope if scope is not Scope.TENANT_MANAG
 GLOBAL_SCOPES = tuple(scope for scope in _OF_A_TENANT if scope not in {*PROJECT_SCOPES, Scope.CLIENT_ACCESS})
 """What may be granted to a user for the whole tenant."""
 
+ROLE_GRANTABLE = (*GLOBAL_SCOPES, *PROJECT_SCOPES)
+"""What a custom role may hold: it stands in for a built-in role, and those hold endpoint:* for the whole tenant too."""
 PLATFORM_SCOPES = frozenset({Scope.TENANT_MANAGE})
 """What the super administrators of the platform's own tenant hold beside all else; nobody can grant it."""
 
@@ -74,9 +77,28 @@ def with_implied(scopes: Iterable[str]) -> frozenset[str]:
     return frozenset(held | {f"{scope.removesuffix(':manage')}:view" for scope in held if scope.endswith(":manage")})
 
 
-def scopes_of(role: str, user_type: str, granted: Iterable[str] = ()) -> frozenset[str]:
-    """Return all that a user holds: by role and direct grants, or just the fixed ones of a client.
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where scopes come from: a `role`, a `custom role`, being a `client`, or a direct `grant`."""
 
-    Grants from before somebody became a client rest until they are none any more.
+    kind: str
+    name: str
+    scopes: Collection[str]
+
+
+def sources_of(
+    role: str, user_type: str, granted: Iterable[str] = (), custom: Source | None = None
+) -> tuple[Source, ...]:
+    """Return what a user holds the scopes by; a custom role stands in for the built-in one.
+
+    A client has just one. Grants from before somebody became a client rest until they are none any more.
     """
-    return with_implied(CLIENT_SCOPES if user_type == UserType.CLIENT else [*ROLE_SCOPES[UserRole(role)], *granted])
+    if user_type == UserType.CLIENT:
+        return (Source("client", "client", CLIENT_SCOPES),)
+    return custom or Source("role", role, ROLE_SCOPES[UserRole(role)]), Source("grant", "grant", tuple(granted))
+
+
+def scopes_of(role: str, user_type: str, granted: Iterable[str] = (), custom: Source | None = None) -> frozenset[str]:
+    """Return all that a user holds: by role and direct grants, or just the fixed ones of a client."""
+    sources = sources_of(role, user_type, granted, custom)
+    return with_implied(scope for source in sources for scope in source.scopes)

@@ -1,3 +1,4 @@
+from functools import partial
 from typing import Annotated
 from uuid import UUID
 
@@ -8,10 +9,12 @@ from budapp.commons.database import Read
 from budapp.commons.scopes import Scope
 from budapp.endpoint_ops import services
 from budapp.endpoint_ops.schemas import ProjectClusterList, ProjectClusterQuery
+from budapp.project_ops.services import require_project
 
 router = APIRouter(prefix="/projects", tags=["projects"])
 
-ProjectViewer = Annotated[Caller, Depends(Requires(Scope.PROJECT_VIEW))]
+_may_view = partial(require_project, scope=Scope.PROJECT_VIEW)
+ProjectViewer = Annotated[Caller, Depends(Requires(Scope.PROJECT_VIEW, row=_may_view))]
 
 
 @router.get("/{project_id}/clusters")

@@ -6,10 +6,11 @@ answers something unforeseen is `PeerFailed` (502).
 
 import json
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Annotated, Any
 
 import httpx
@@ -25,6 +26,7 @@ logger = get_logger(__name__)
 
 _ORPHAN_AGE = timedelta(minutes=1)
 _MARK = "managed_by"
+_PAGE_SIZE = 500
 _FIELDS = {"firstName": "name", "lastName": "name", "email": "email", "username": "email"}
 
 
@@ -46,6 +48,14 @@ class RealmClient:
     realm: str
     client_id: str
     secret: str
+
+
+@dataclass(frozen=True, slots=True)
+class AccountState:
+    """What a realm says of an account: whether it may sign in, and which of the known realm roles it has itself."""
+
+    enabled: bool
+    roles: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,16 +309,56 @@ class Keycloak:
         with translated():
             await self.admin(realm).a_update_user(auth_id, {"firstName": name, "lastName": name})
 
-    async def set_role(self, realm: str, auth_id: str, role: str, known_roles: Sequence[str]) -> None:
-        """Give the account exactly this one of the known realm roles."""
+    async def set_role(self, realm: str, auth_id: str, role: str, known_roles: Sequence[str]) -> list[str]:
+        """Give the account exactly this one of the known realm roles; return those that it had before."""
         admin = self.admin(realm)
         with translated():
             held = await admin.a_get_realm_roles_of_user(auth_id)
+            if all(item["name"] != role for item in held):
+                await admin.a_assign_realm_roles(auth_id, [await admin.a_get_realm_role(role)])
             gone = [item for item in held if item["name"] in known_roles and item["name"] != role]
             if gone:
                 await admin.a_delete_realm_roles_of_user(auth_id, gone)
-            if all(item["name"] != role for item in held):
-                await admin.a_assign_realm_roles(auth_id, [await admin.a_get_realm_role(role)])
+        return [item["name"] for item in held if item["name"] in known_roles]
+
+    async def restore_roles(
+        self, realm: str, auth_id: str, given: str, former: Sequence[str], known_roles: Sequence[str]
+    ) -> None:
+        """Take a `set_role` back, unless somebody has changed the roles since."""
+        admin = self.admin(realm)
+        with translated():
+            held = await admin.a_get_realm_roles_of_user(auth_id)
+            if [item["name"] for item in held if item["name"] in known_roles] != [given]:
+                return
+            missing = [await admin.a_get_realm_role(role) for role in former if role != given]
+            if missing:
+                await admin.a_assign_realm_roles(auth_id, missing)
+            if given not in former:
+                await admin.a_delete_realm_roles_of_user(auth_id, [i for i in held if i["name"] == given])
+
+    async def account(self, realm: str, auth_id: str, known_roles: Sequence[str]) -> AccountState | None:
+        """Return what the realm says of the account; None where it is gone."""
+        admin = self.admin(realm)
+        with translated():
+            try:
+                account = await admin.a_get_user(auth_id)
+                held = await admin.a_get_realm_roles_of_user(auth_id)
+            except KeycloakError as error:
+                if error.response_code != 404:
+                    raise
+                return None
+        return AccountState(account["enabled"], frozenset(i["name"] for i in held).intersection(known_roles))
+
+    async def accounts(self, realm: str, known_roles: Sequence[str]) -> dict[str, AccountState]:
+        """Return what the realm says of everyone in it, by account id."""
+        admin = self.admin(realm)
+        with translated():
+            everyone = await _all_pages(admin.a_get_users)
+            roles: dict[str, set[str]] = {account["id"]: set() for account in everyone}
+            for role in known_roles:
+                for member in await _all_pages(partial(admin.a_get_realm_role_members, role)):
+                    roles.setdefault(member["id"], set()).add(role)
+        return {item["id"]: AccountState(item["enabled"], frozenset(roles[item["id"]])) for item in everyone}
 
     # Sessions
 
@@ -441,6 +491,15 @@ class Keycloak:
 def _session(item: dict[str, Any], *, offline: bool) -> KeycloakSession:
     started_at, last_access = (datetime.fromtimestamp(item[name] / 1000, UTC) for name in ("start", "lastAccess"))
     return KeycloakSession(str(item["id"]), started_at, last_access, offline)
+
+
+async def _all_pages(fetch: Callable[[dict[str, Any]], Awaitable[list[dict[str, Any]]]]) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    while True:
+        page = await fetch({"first": len(found), "max": _PAGE_SIZE, "briefRepresentation": "true"})
+        found += page
+        if len(page) < _PAGE_SIZE:
+            return found
 
 
 @contextmanager

@@ -1,15 +1,17 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, Query, Request
 from pydantic import Field
 
-from budapp.commons.access import Caller, Requires, SignedIn
+from budapp.commons.access import Caller, Requires, SignedIn, api_routes
 from budapp.commons.database import Read, Write
 from budapp.commons.schemas import Answer
 from budapp.commons.scopes import Scope
-from budapp.permission_ops import services
+from budapp.permission_ops import explaining, services
 from budapp.permission_ops.schemas import (
+    ExplainQuery,
+    ExplanationAnswer,
     GlobalGrants,
     GlobalPermissions,
     MyPermissions,
@@ -18,11 +20,15 @@ from budapp.permission_ops.schemas import (
     UserProjectList,
 )
 from budapp.project_ops.schemas import ProjectQuery
+from budapp.user_ops import services as users
 from budapp.user_ops.callers import CallersDep
+from budapp.user_ops.rights import manageable
 
 router = APIRouter(tags=["permissions"])
 
 Manager = Annotated[Caller, Depends(Requires(Scope.USER_MANAGE))]
+Reader = Annotated[Caller, Depends(Requires(Scope.USER_MANAGE, row=users.get_user))]
+Changer = Annotated[Caller, Depends(Requires(Scope.USER_MANAGE, row=manageable))]
 
 
 @router.get("/users/me/permissions")
@@ -32,14 +38,14 @@ async def get_my_permissions(caller: SignedIn, session: Read) -> MyPermissions:
 
 
 @router.get("/users/{user_id}/permissions")
-async def get_user_permissions(user_id: UUID, caller: Manager, session: Read) -> UserPermissions:
+async def get_user_permissions(user_id: UUID, caller: Reader, session: Read) -> UserPermissions:
     """Return what a person may do, in the tenant and in the projects that they take part in."""
     return UserPermissions(result=await services.permissions_of_user(session, caller, user_id))
 
 
 @router.put("/permissions/{user_id}/global")
 async def change_global_permissions(
-    user_id: UUID, data: GlobalGrants, caller: Manager, session: Write, callers: CallersDep
+    user_id: UUID, data: GlobalGrants, caller: Changer, session: Write, callers: CallersDep
 ) -> GlobalPermissions:
     """Grant permissions beside the role's, or take them back; nobody gives what they don't hold."""
     held = await services.change_global(session, callers, caller, user_id, data.root)
@@ -57,7 +63,16 @@ async def change_project_permissions(
 
 @router.get("/permissions/{user_id}/projects")
 async def list_projects_of_user(
-    user_id: UUID, caller: Manager, session: Read, query: Annotated[ProjectQuery, Query()]
+    user_id: UUID, caller: Reader, session: Read, query: Annotated[ProjectQuery, Query()]
 ) -> UserProjectList:
     """List projects with what a person may do in each."""
     return await services.list_projects_of(session, caller, query, user_id)
+
+
+@router.get("/permissions/explain")
+async def explain_permission(
+    caller: SignedIn, session: Read, request: Request, query: Annotated[ExplainQuery, Query()]
+) -> ExplanationAnswer:
+    """Say step by step why a person (oneself, where none is named) may call a route or not; others take user:view."""
+    explanation = await explaining.explain_to(session, api_routes(request.app), caller, query)
+    return ExplanationAnswer(explanation=explanation)

@@ -1,8 +1,8 @@
 from collections.abc import Collection
-from typing import Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import RootModel, field_validator
+from pydantic import RootModel, StringConstraints, field_validator
 
 from budapp.commons.schemas import Answer, PageAnswer, Schema
 from budapp.commons.scopes import GLOBAL_SCOPES
@@ -103,3 +103,50 @@ class UserProjectList(PageAnswer):
     object: Literal["permission.projects"] = "permission.projects"
     message: str = "Projects found"
     projects: list[UserProjectPermission]
+
+
+class ExplainQuery(Schema):
+    """Whose call is meant: a person (the caller where absent), a method, a path and the id in it.
+
+    The path may be a route's, such as `/projects/{project_id}`, or one with the id in place.
+    """
+
+    user_id: UUID | None = None
+    method: Annotated[str, StringConstraints(to_upper=True, pattern="^[A-Za-z]+$")]
+    path: Annotated[str, StringConstraints(pattern="^/", max_length=500)]
+    id: UUID | None = None
+
+
+class ExplainStep(Schema):
+    """One thing that is asked; `passed` is null where it can't be told without more being known."""
+
+    check: Literal["account", "permission", "row"]
+    passed: bool | None
+    detail: str
+
+
+class HeldScope(Schema):
+    """A scope that the person holds, and by what: roles, grants, a membership, or another scope that implies it."""
+
+    scope: str
+    held_by: list[str]
+
+
+class Explanation(Schema):
+    """Why a person may call a route or not; `status` is what they get where they may not."""
+
+    user_id: UUID
+    email: str
+    route: str
+    asks_for: str
+    allowed: bool
+    status: Literal[401, 403, 404] | None
+    reason: str
+    steps: list[ExplainStep]
+    scopes: list[HeldScope]
+
+
+class ExplanationAnswer(Answer):
+    object: Literal["permission.explain"] = "permission.explain"
+    message: str = "Here is why"
+    explanation: Explanation

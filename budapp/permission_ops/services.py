@@ -16,7 +16,7 @@ from budapp.permission_ops.schemas import (
 from budapp.project_ops import members
 from budapp.project_ops import services as projects
 from budapp.project_ops.schemas import MEMBER_SCOPES, ProjectQuery
-from budapp.user_ops import services as users
+from budapp.user_ops import rights
 from budapp.user_ops.callers import Callers
 from budapp.user_ops.schemas import PermissionGrant
 
@@ -37,7 +37,7 @@ async def permissions_of_user(session: ReadSession, caller: Caller, user_id: UUI
     Raises:
         NotFound: there is no such person.
     """
-    held = await users.scopes_held(session, caller, user_id)
+    held = await rights.scopes_held(session, caller, user_id)
     memberships = await projects.memberships_of(session, caller, user_id)
     return UserScopes(
         global_scopes=_marked(GLOBAL_SCOPES, held),
@@ -54,9 +54,9 @@ async def change_global(
     """Grant and take back, and return every scope that can be granted with whether the person holds it then.
 
     Raises:
-        Forbidden, BadRequest: see `user_ops.services.change_grants`.
+        Forbidden, BadRequest: see `user_ops.rights.change_grants`.
     """
-    return _marked(GLOBAL_SCOPES, await users.change_grants(session, callers, caller, user_id, grants))
+    return _marked(GLOBAL_SCOPES, await rights.change_grants(session, callers, caller, user_id, grants))
 
 
 async def change_in_projects(session: WriteSession, caller: Caller, changes: list[ProjectGrants]) -> None:
@@ -76,7 +76,7 @@ async def list_projects_of(session: ReadSession, caller: Caller, query: ProjectQ
     Raises:
         NotFound: there is no such person.
     """
-    held = await users.scopes_held(session, caller, user_id)
+    held = await rights.scopes_held(session, caller, user_id)
     page = await projects.list_with_scopes(session, caller, query, user_id)
     everywhere = held if Scope.PROJECT_MANAGE in held and Scope.CLIENT_ACCESS not in held else frozenset[str]()
     rows = [

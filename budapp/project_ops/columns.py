@@ -7,6 +7,7 @@ from sqlalchemy import ColumnElement, Select, TableValuedAlias, Text, case, colu
 
 from budapp.project_ops import contents
 from budapp.project_ops.models import Project, ProjectMember
+from budapp.user_ops.columns import CUSTOM_ROLE
 from budapp.user_ops.models import User, UserStatus
 
 MAX_PROFILE_COLORS = 3
@@ -62,6 +63,7 @@ def member_columns(created_by: UUID) -> dict[str, Any]:
     role: ColumnElement[str] = case((User.id == created_by, "owner"), else_="participant")
     return {
         **{name: getattr(User, name) for name in names},
+        "custom_role": CUSTOM_ROLE,
         "scopes": ProjectMember.scopes,
         "created_at": ProjectMember.created_at,
         "project_role": role.label("project_role"),

@@ -1,3 +1,4 @@
+from functools import partial
 from typing import Annotated
 from uuid import UUID
 
@@ -33,7 +34,10 @@ router = APIRouter(prefix="/projects", tags=["projects"], route_class=Idempotent
 
 Viewer = Annotated[Caller, Depends(Requires(Scope.PROJECT_VIEW))]
 Manager = Annotated[Caller, Depends(Requires(Scope.PROJECT_MANAGE))]
+Reader = Annotated[Caller, Depends(Requires(Scope.PROJECT_VIEW, row=services.get_project))]
 # Whether someone may change a project can hang on their membership in it; the service asks that.
+_may_manage = partial(services.require_project, scope=Scope.PROJECT_MANAGE)
+Changer = Annotated[Caller, Depends(Requires(Scope.PROJECT_VIEW, row=_may_manage))]
 RemoveCredential = Annotated[bool, Query(description="Delete the keys concerned; otherwise such keys refuse this")]
 
 
@@ -62,13 +66,13 @@ async def search_tags(caller: Viewer, session: Read, query: Annotated[TagSearchQ
 
 
 @router.get("/{project_id}")
-async def get_project(project_id: UUID, caller: Viewer, session: Read) -> ProjectDetail:
+async def get_project(project_id: UUID, caller: Reader, session: Read) -> ProjectDetail:
     """Return a project in reach, and how much there is in it."""
     return ProjectDetail.of(await services.get_project(session, caller, project_id))
 
 
 @router.patch("/{project_id}")
-async def update_project(project_id: UUID, data: ProjectUpdate, caller: Viewer, session: Write) -> ProjectEdited:
+async def update_project(project_id: UUID, data: ProjectUpdate, caller: Changer, session: Write) -> ProjectEdited:
     """Change what is given; `null` clears what may be empty."""
     return ProjectEdited.of(await services.update_project(session, caller, project_id, data))
 
@@ -76,7 +80,7 @@ async def update_project(project_id: UUID, data: ProjectUpdate, caller: Viewer, 
 @router.delete("/{project_id}")
 async def delete_project(
     project_id: UUID,
-    caller: Viewer,
+    caller: Changer,
     session: Write,
     remove_credential: RemoveCredential = True,
 ) -> ProjectDeleted:
@@ -87,7 +91,7 @@ async def delete_project(
 
 @router.get("/{project_id}/users")
 async def list_members(
-    project_id: UUID, caller: Viewer, session: Read, query: Annotated[MemberQuery, Query()]
+    project_id: UUID, caller: Reader, session: Read, query: Annotated[MemberQuery, Query()]
 ) -> MemberList:
     """List the members, and what each may do in the project by being one."""
     return MemberList.of(await members.list_members(session, caller, project_id, query))
@@ -95,7 +99,7 @@ async def list_members(
 
 @router.post("/{project_id}/add-users")
 async def add_members(
-    project_id: UUID, data: MembersAdd, caller: Viewer, session: Write, keycloak: KeycloakDep, request: Request
+    project_id: UUID, data: MembersAdd, caller: Changer, session: Write, keycloak: KeycloakDep, request: Request
 ) -> MembersAdded:
     """Add users, all or none; people without an account are invited by mail."""
     await members.add_members(session, keycloak, request.app.state.settings, caller, project_id, data)
@@ -106,7 +110,7 @@ async def add_members(
 async def remove_members(
     project_id: UUID,
     data: MembersRemove,
-    caller: Viewer,
+    caller: Changer,
     session: Write,
     remove_credential: RemoveCredential = True,
 ) -> MembersRemoved:

@@ -104,6 +104,16 @@ async def project_access(session: ReadSession, caller: Caller) -> list[ProjectAc
     return [ProjectAccess(row.id, _scopes_held(caller, row.own_scopes)) for row in rows]
 
 
+async def membership_scopes(session: ReadSession, caller: Caller, project_id: UUID) -> list[str]:
+    """Return what the caller's membership in the project holds; nothing where they are no member.
+
+    Raises:
+        NotFound: no such project, or out of reach.
+    """
+    row = await ProjectCrud(session, caller).get_with_scopes(project_id, lock=None)
+    return list(row.own_scopes or ())
+
+
 async def list_with_scopes(session: ReadSession, caller: Caller, query: ProjectQuery, user_id: UUID) -> Page:
     """Return a page of the projects in the caller's reach, each with `member_scopes`: what the user may do there."""
     return await ProjectCrud(session, caller).page_with_scopes(query, user_id)

@@ -14,7 +14,7 @@ from budapp.session_ops.devices import device_of
 from budapp.session_ops.models import UserSession
 from budapp.session_ops.schemas import SessionView
 from budapp.user_ops.callers import Callers
-from budapp.user_ops.services import manageable
+from budapp.user_ops.rights import manageable
 from budapp.user_ops.sessions import revoke_sessions
 
 _OFFLINE_IDLE = timedelta(days=30)

@@ -1,7 +1,8 @@
 from collections.abc import Sequence
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import Result, Row, func, select
 
 from budapp.commons.crud import Page, fetch_page
 from budapp.commons.database import ReadSession
@@ -47,6 +48,17 @@ async def client_of_tenant(session: ReadSession, tenant_id: UUID) -> TenantClien
     statement = select(TenantClient).where(TenantClient.tenant_id == tenant_id)
     client: TenantClient | None = await session.scalar(statement)
     return client
+
+
+async def active_realms(session: ReadSession) -> Sequence[Row[Any]]:
+    """Return id and realm of every active tenant."""
+    found: Result[Any] = await session.execute(select(Tenant.id, Tenant.realm_name).where(Tenant.is_active))
+    return found.all()
+
+
+async def lock_tenant(session: ReadSession, tenant_id: UUID) -> None:
+    """Lock the tenant's row until the commit; rows that refer to it can still be added meanwhile."""
+    await session.execute(select(Tenant.id).where(Tenant.id == tenant_id).with_for_update(key_share=True))
 
 
 async def page_of_tenants(session: ReadSession, query: TenantQuery) -> Page:

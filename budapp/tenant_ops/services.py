@@ -176,6 +176,16 @@ def _name_taken() -> Conflict:
     return Conflict("There is a tenant with this name already", param="name")
 
 
+async def active_realms(session: ReadSession) -> list[tuple[UUID, str]]:
+    """Return id and realm of every active tenant."""
+    return [(row.id, row.realm_name) for row in await crud.active_realms(session)]
+
+
+async def lock_tenant(session: WriteSession, tenant_id: UUID) -> None:
+    """Let one unit of work at a time change what must hold for the tenant as a whole."""
+    await crud.lock_tenant(session, tenant_id)
+
+
 async def lock_seeding(session: WriteSession) -> None:
     """Let one replica seed at a time, until the end of its unit of work."""
     await crud.lock_seeding(session)

@@ -25,6 +25,7 @@ logger = get_logger(__name__)
 _USERS = "budapp:callers"
 _TENANTS = "budapp:callers:tenants"
 _MAX_ENTRIES = 20_000
+_LONGEST_LOOKUP_SECONDS = 60
 
 
 @dataclass(slots=True)
@@ -42,6 +43,7 @@ class Callers:
         self._seconds = seconds
         self._by_token: dict[str, _Entry] = {}
         self._tokens_of: dict[UUID, set[str]] = {}
+        self._forgotten_at: dict[UUID, float] = {}
 
     def get(self, token: str) -> Caller | None:
         """Return the caller if known and fresh."""
@@ -51,18 +53,23 @@ class Callers:
         return entry.caller
 
     def put(self, token: str, caller: Caller, asked_at: float) -> None:
-        """Remember the caller of the token, as PostgreSQL was asked at that moment of the monotonic clock."""
+        """Remember the caller of the token, as PostgreSQL was asked at that moment of the monotonic clock.
+
+        Not so where the user has been forgotten since: the answer may be from before the change.
+        """
+        if asked_at <= self._forgotten_at.get(caller.user_id, -1):
+            return
         if len(self._by_token) >= _MAX_ENTRIES:
             self.forget_all()
         entry = _Entry(caller, caller.token_expires_at.timestamp(), asked_at + self._seconds)
         self._by_token[token] = entry
         self._tokens_of.setdefault(caller.user_id, set()).add(token)
 
-    def forget_after_commit(self, session: WriteSession, user_id: UUID) -> None:
-        """Forget the user everywhere once the unit of work is committed."""
+    def forget_after_commit(self, session: WriteSession, *user_ids: UUID) -> None:
+        """Forget the users everywhere once the unit of work is committed."""
 
         async def announce() -> None:
-            await self.forget(user_id)
+            await self.forget(*user_ids)
 
         after_commit(session, announce)
 
@@ -75,14 +82,18 @@ class Callers:
 
         after_commit(session, announce)
 
-    async def forget(self, user_id: UUID) -> None:
-        """Forget the user here at once, and elsewhere as soon as Valkey carries it; the time limit covers the rest."""
-        self._drop(user_id)
-        await self._announce(_USERS, user_id)
+    async def forget(self, *user_ids: UUID) -> None:
+        """Forget them here at once, and elsewhere as soon as Valkey carries it; the time limit covers the rest."""
+        for user_id in user_ids:
+            self._drop(user_id)
+        await self._announce(_USERS, *user_ids)
 
-    async def _announce(self, channel: str, id: UUID) -> None:
+    async def _announce(self, channel: str, *ids: UUID) -> None:
         try:
-            await self._valkey.publish(channel, str(id))
+            async with self._valkey.pipeline(transaction=False) as pipeline:
+                for changed in ids:
+                    pipeline.publish(channel, str(changed))
+                await pipeline.execute()
         except (RedisError, OSError) as error:
             logger.warning("caller_change_not_announced", reason=repr(error))
 
@@ -106,6 +117,10 @@ class Callers:
                 drop(UUID(message["data"]))
 
     def _drop(self, user_id: UUID) -> None:
+        if len(self._forgotten_at) >= _MAX_ENTRIES:
+            oldest = time.monotonic() - _LONGEST_LOOKUP_SECONDS
+            self._forgotten_at = {user: at for user, at in self._forgotten_at.items() if at > oldest}
+        self._forgotten_at[user_id] = time.monotonic()
         for token in self._tokens_of.pop(user_id, ()):
             self._by_token.pop(token, None)
 

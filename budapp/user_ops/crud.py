@@ -1,14 +1,16 @@
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, delete, func, select
+from sqlalchemy import Result, Row, Select, delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from budapp.commons.crud import Crud, Page
 from budapp.commons.database import ReadSession
 from budapp.commons.paging import contains
+from budapp.user_ops.columns import CUSTOM_ROLE
+from budapp.user_ops.identity import people
 from budapp.user_ops.models import User, UserPermission, UserStatus
 from budapp.user_ops.schemas import UserInfo, UserQuery
 
@@ -16,7 +18,9 @@ SORTABLE = {
     name: getattr(User, name)
     for name in ("id", "name", "email", "role", "status", "user_type", "created_at", "modified_at")
 }
-LIST_COLUMNS = ({name: getattr(User, name) for name in UserInfo.model_fields} | SORTABLE).values()
+LIST_COLUMNS = (
+    {name: getattr(User, name) for name in UserInfo.model_fields} | SORTABLE | {"custom_role": CUSTOM_ROLE}
+).values()
 
 
 class UserCrud(Crud[User]):
@@ -25,8 +29,12 @@ class UserCrud(Crud[User]):
     model = User
     deleted_status = None
 
-    async def page_of_users(self, query: UserQuery) -> Page:
-        return await self.page(query, _filtered(self.visible(*LIST_COLUMNS), query), SORTABLE)
+    async def page_of_users(self, query: UserQuery, custom_role_id: UUID | None = None) -> Page:
+        """Return a page of the people, where asked of those with one custom role."""
+        statement = _filtered(self.visible(*LIST_COLUMNS), query)
+        if custom_role_id is not None:
+            statement = statement.where(User.custom_role_id == custom_role_id)
+        return await self.page(query, statement, SORTABLE)
 
     async def grants_of(self, user_id: UUID) -> list[str]:
         """Return the scopes granted to the user beside the role's."""
@@ -61,6 +69,28 @@ async def find_by_emails(session: ReadSession, tenant_id: UUID, emails: Iterable
     wanted = [email.lower() for email in emails]
     statement = select(User).where(User.tenant_id == tenant_id, func.lower(User.email).in_(wanted))
     return {user.email.lower(): user for user in await session.scalars(statement)}
+
+
+async def find_person(session: ReadSession, tenant_id: UUID, *, user_id: UUID | None, email: str) -> Row[Any] | None:
+    """Return the columns of `identity.people` for one person of the tenant, by id, or else by e-mail."""
+    by = User.id == user_id if user_id is not None else func.lower(User.email) == email.lower()
+    found: Result[Any] = await session.execute(people().where(User.tenant_id == tenant_id, by))
+    return found.one_or_none()
+
+
+async def lock(session: ReadSession, user_id: UUID) -> User | None:
+    """Return the user locked until the commit, whoever asks; for what no caller stands behind."""
+    statement = select(User).where(User.id == user_id).with_for_update(of=User)
+    user: User | None = await session.scalar(statement)
+    return user
+
+
+async def present_accounts(session: ReadSession, tenant_id: UUID) -> Sequence[Row[Any]]:
+    """Return id, auth_id and role of everyone in the tenant who is not deleted."""
+    statement = select(User.id, User.auth_id, User.role)
+    statement = statement.where(User.tenant_id == tenant_id, User.status != UserStatus.DELETED)
+    found: Result[Any] = await session.execute(statement)
+    return found.all()
 
 
 async def find_by_auth_id(session: AsyncSession, auth_id: str) -> User | None:

@@ -2,16 +2,27 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, func
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import ARRAY, CheckConstraint, ForeignKey, Index, String, UniqueConstraint, func
+from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from budapp.commons.database import Base, TenantOwned
+from budapp.commons.scopes import Source
 
 
 class UserStatus(StrEnum):
     ACTIVE = "active"
     DELETED = "deleted"
     INVITED = "invited"
+
+
+class CustomRole(TenantOwned, Base):
+    """A named set of scopes that stands in for what somebody's built-in role holds."""
+
+    __tablename__ = "custom_role"
+
+    name: Mapped[str]
+    description: Mapped[str | None]
+    scopes: Mapped[list[str]] = mapped_column(ARRAY(String), default=list)
 
 
 class User(TenantOwned, Base):
@@ -22,6 +33,9 @@ class User(TenantOwned, Base):
         CheckConstraint("status in ('active', 'deleted', 'invited')", name="status"),
         CheckConstraint("user_type in ('admin', 'client')", name="user_type"),
         CheckConstraint("role in ('admin', 'super_admin', 'developer', 'devops', 'tester')", name="role"),
+        CheckConstraint(
+            "custom_role_id is null or (role <> 'super_admin' and user_type = 'admin')", name="custom_role"
+        ),
     )
 
     auth_id: Mapped[str] = mapped_column(unique=True)
@@ -35,6 +49,13 @@ class User(TenantOwned, Base):
     purpose: Mapped[str | None]
     first_login: Mapped[bool] = mapped_column(default=True)
     is_reset_password: Mapped[bool] = mapped_column(default=True)
+    custom_role_id: Mapped[UUID | None] = mapped_column(ForeignKey("custom_role.id"), index=True)
+    custom_role: Mapped[CustomRole | None] = relationship(foreign_keys=custom_role_id, lazy="joined")
+
+    def custom_source(self) -> Source | None:
+        """Return what the custom role holds, where there is one."""
+        role = self.custom_role
+        return Source("custom role", role.name, role.scopes) if role is not None else None
 
 
 class RevokedSession(Base):
@@ -56,5 +77,6 @@ class UserPermission(TenantOwned, Base):
     scope: Mapped[str]
 
 
+Index("uq_custom_role_tenant_id_name", CustomRole.tenant_id, func.lower(CustomRole.name), unique=True)
 Index("uq_user_tenant_id_email", User.tenant_id, func.lower(User.email), unique=True)
 Index("ix_user_tenant_id_created_at", User.tenant_id, User.created_at.desc(), User.id.desc())

@@ -3,7 +3,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query
 
-from budapp.commons.access import Caller, Requires, SignedIn
+from budapp.commons.access import Caller, Requires, SignedIn, SignedInAccess
 from budapp.commons.database import Read, Write
 from budapp.commons.idempotency import IdempotentRoute
 from budapp.commons.schemas import Answer
@@ -12,8 +12,10 @@ from budapp.integrations.keycloak import KeycloakDep
 from budapp.user_ops import services
 from budapp.user_ops.callers import CallersDep
 from budapp.user_ops.models import UserStatus
+from budapp.user_ops.rights import manageable
 from budapp.user_ops.schemas import (
     CurrentUser,
+    CustomRoleRef,
     UserAnswer,
     UserCreate,
     UserInfo,
@@ -25,12 +27,16 @@ from budapp.user_ops.schemas import (
 router = APIRouter(prefix="/users", tags=["users"], route_class=IdempotentRoute)
 
 Manager = Annotated[Caller, Depends(Requires(Scope.USER_MANAGE))]
+Reader = Annotated[Caller, Depends(Requires(Scope.USER_MANAGE, row=services.get_user))]
+Changer = Annotated[Caller, Depends(Requires(Scope.USER_MANAGE, row=manageable))]
+SelfOrChanger = Annotated[Caller, Depends(SignedInAccess(row=manageable))]
 RemoveCredential = Annotated[bool, Query(description="Delete the keys they own; otherwise owning some refuses this")]
 
 
 @router.get("/me")
 async def get_current_user(caller: SignedIn) -> CurrentUser:
     """Return the caller."""
+    role = caller.custom_role
     user = UserInfo.model_construct(
         id=caller.user_id,
         name=caller.name,
@@ -41,6 +47,7 @@ async def get_current_user(caller: SignedIn) -> CurrentUser:
         company=caller.company,
         purpose=caller.purpose,
         user_type=UserType(caller.user_type),
+        custom_role=CustomRoleRef(id=role.id, name=role.name) if role is not None else None,
     )
     return CurrentUser.model_construct(object="user.me", success=True, message="Here you are", user=user)
 
@@ -66,7 +73,7 @@ async def create_user(data: UserCreate, caller: Manager, session: Write, keycloa
 
 
 @router.get("/{user_id}")
-async def get_user(user_id: UUID, caller: Manager, session: Read) -> UserAnswer:
+async def get_user(user_id: UUID, caller: Reader, session: Read) -> UserAnswer:
     """Return a person of the tenant."""
     user = await services.get_user(session, caller, user_id)
     return UserAnswer(object="user.retrieve", message="User found", user=user)
@@ -74,7 +81,7 @@ async def get_user(user_id: UUID, caller: Manager, session: Read) -> UserAnswer:
 
 @router.patch("/{user_id}")
 async def update_user(
-    user_id: UUID, data: UserUpdate, caller: SignedIn, session: Write, keycloak: KeycloakDep, callers: CallersDep
+    user_id: UUID, data: UserUpdate, caller: SelfOrChanger, session: Write, keycloak: KeycloakDep, callers: CallersDep
 ) -> UserAnswer:
     """Change oneself, or, with user:manage, someone else."""
     user = await services.update_user(session, keycloak, callers, caller, user_id, data)
@@ -84,7 +91,7 @@ async def update_user(
 @router.delete("/{user_id}")
 async def delete_user(
     user_id: UUID,
-    caller: Manager,
+    caller: Changer,
     session: Write,
     keycloak: KeycloakDep,
     callers: CallersDep,
@@ -97,7 +104,7 @@ async def delete_user(
 
 @router.patch("/{user_id}/reactivate")
 async def reactivate_user(
-    user_id: UUID, caller: Manager, session: Write, keycloak: KeycloakDep, callers: CallersDep
+    user_id: UUID, caller: Changer, session: Write, keycloak: KeycloakDep, callers: CallersDep
 ) -> UserAnswer:
     """Let a deleted person in again."""
     user = await services.reactivate_user(session, keycloak, callers, caller, user_id)

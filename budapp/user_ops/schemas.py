@@ -110,11 +110,19 @@ class UserSummary(Schema):
     role: UserRole
 
 
+class CustomRoleRef(Schema):
+    """The custom role that stands in for what the built-in one holds."""
+
+    id: UUID
+    name: str
+
+
 class UserInfo(UserSummary):
     status: UserStatus
     company: str | None
     purpose: str | None
     user_type: UserType
+    custom_role: CustomRoleRef | None
 
 
 class UserAnswer(Answer):

@@ -36,6 +36,7 @@ async def test_a_member_shows_with_role_and_permissions(client: httpx.AsyncClien
             "company": None,
             "purpose": None,
             "user_type": "admin",
+            "custom_role": None,
             "permissions": [{"name": scope, "has_permission": True} for scope in MEMBER_SCOPES],
             "project_role": "owner",
         }

@@ -181,6 +181,10 @@ REQUESTS: dict[str, Valid] = {
     "PATCH /users/{user_id}": Valid(lambda t: {"name": "Renamed", "role": "tester"}),
     "PATCH /users/{user_id}/reactivate": Valid(path={"user_id": "deleted_user_id"}),
     # Permissions
+    "POST /roles": Valid(lambda t: {"name": f"Role {t['fresh']}", "scopes": ["model:view"]}),
+    "PATCH /roles/{role_id}": Valid(lambda t: {"name": f"Role {t['fresh']}", "scopes": ["project:view"]}),
+    "PUT /users/{user_id}/role": Valid(lambda t: {"role_id": t["role_id"]}),
+    "GET /permissions/explain": Valid(query=lambda _: {"method": "GET", "path": "/users/"}),
     "PUT /permissions/{user_id}/global": Valid(lambda t: [{"name": "cluster:manage", "has_permission": True}]),
     "PATCH /permissions/project": Valid(_project_grants),
     # Projects

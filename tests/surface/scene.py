@@ -26,7 +26,7 @@ from budapp.integrations.keycloak import NewUser
 from budapp.project_ops.models import Project, ProjectMember, ProjectType
 from budapp.project_ops.schemas import MEMBER_SCOPES
 from budapp.tables import ALL_TABLES
-from budapp.user_ops.models import UserStatus
+from budapp.user_ops.models import CustomRole, UserStatus
 from tests.cast import PASSWORD, Account, Cast, Person, Realms, Role, user_row
 from tests.datasets.data import CSV
 from tests.emptying import empty
@@ -125,7 +125,15 @@ async def _furnish_people(session: WriteSession, realm: int, owner: Person, extr
     digest = hashlib.sha256(token.encode()).hexdigest()
     expires_at = now() + timedelta(hours=1)
     session.add(PasswordReset(tenant_id=user.tenant_id, user_id=user.id, token_hash=digest, expires_at=expires_at))
-    ids = {"user_id": user.id, "deleted_user_id": deleted.id, "newcomer_id": newcomer.id, "visitor_id": visitor.id}
+    role = CustomRole(id=uuid7(), tenant_id=user.tenant_id, name="Readers", scopes=["model:view"])
+    session.add(role)
+    ids = {
+        "user_id": user.id,
+        "deleted_user_id": deleted.id,
+        "newcomer_id": newcomer.id,
+        "visitor_id": visitor.id,
+        "role_id": role.id,
+    }
     return {name: str(value) for name, value in ids.items()} | {"reset_token": token}
 
 

@@ -57,6 +57,7 @@ async def test_me_is_the_caller(client: httpx.AsyncClient, cast: Cast) -> None:
             "company": None,
             "purpose": None,
             "user_type": "admin",
+            "custom_role": None,
         },
     }
 

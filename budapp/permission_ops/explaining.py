@@ -1,0 +1,160 @@
+"""Why somebody may call a route or not, by the same declarations and functions that decide it."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from fastapi.routing import APIRoute
+from sqlalchemy import Row
+
+from budapp.commons.access import Access, Caller, access_of
+from budapp.commons.database import ReadSession, now
+from budapp.commons.errors import AppError, Forbidden, NotFound, Unauthenticated
+from budapp.commons.scopes import Scope, Source, with_implied
+from budapp.permission_ops.schemas import ExplainQuery, ExplainStep, Explanation, HeldScope
+from budapp.project_ops.services import membership_scopes
+from budapp.user_ops.identity import caller_of, sources_for
+from budapp.user_ops.services import find_person
+
+_VERSION = "/v1"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The route that is meant, what it asks, and the id in its path where one is given."""
+
+    method: str
+    route: APIRoute
+    access: Access
+    id: UUID | None
+
+    @property
+    def parameter(self) -> str | None:
+        """The name of the id in the path, where there is just one."""
+        names = list(self.route.param_convertors)
+        return names[0] if len(names) == 1 else None
+
+
+async def explain_to(
+    session: ReadSession, routes: Iterable[APIRoute], caller: Caller, query: ExplainQuery
+) -> Explanation:
+    """Explain to the caller what they, or somebody else of their tenant, may do.
+
+    Raises:
+        Forbidden: it is somebody else, and the caller lacks user:view.
+        NotFound: there is no such person or route.
+    """
+    user_id = query.user_id or caller.user_id
+    if user_id != caller.user_id and (caller.status != "active" or not caller.may(Scope.USER_VIEW)):
+        raise Forbidden(f"This needs the permission {Scope.USER_VIEW}")
+    target = find_target(routes, query.method, query.path, query.id)
+    return await explain(session, await find_person(session, caller.tenant_id, user_id=user_id), target)
+
+
+def find_target(routes: Iterable[APIRoute], method: str, path: str, id: UUID | None) -> Target:
+    """Return what the method and path mean.
+
+    Raises:
+        NotFound: no route has them.
+    """
+    path = path.removeprefix(_VERSION)
+    answering = [route for route in routes if method in (route.methods or ())]
+    named = [route for route in answering if route.path_format == path]
+    fitting = [route for route in answering if route.path_regex.match(path)]
+    for route in [*named, *fitting]:
+        access = access_of(route)
+        if access is not None:
+            return Target(method, route, access, id or _id_in(route, path))
+    raise NotFound("There is no such route", param="path")
+
+
+def _id_in(route: APIRoute, path: str) -> UUID | None:
+    match = route.path_regex.match(path)
+    values = list(match.groupdict().values()) if match else []
+    try:
+        return UUID(values[0]) if len(values) == 1 else None
+    except ValueError:
+        return None
+
+
+async def explain(session: ReadSession, person: Row[Any], target: Target) -> Explanation:
+    """Return why the person, a row of `identity.people`, may do what the target stands for, or not."""
+    user, granted = person.User, person.granted or ()
+    rights = {"granted": granted, "of_platform": person.is_platform}
+    caller = caller_of(user, realm=person.realm_name, session_id="", token_expires_at=now(), **rights)
+    sources = list(sources_for(user, **rights))
+    steps: list[ExplainStep] = []
+    refusal: AppError | None = None
+    if target.access.kind != "public":
+        refusal = _ask_account(steps, person) or _ask_permission(steps, target, caller)
+    if refusal is None:
+        refusal = await _ask_row(session, steps, target, caller)
+        sources += await _membership(session, target, caller)
+    return Explanation(
+        user_id=user.id,
+        email=user.email,
+        route=f"{target.method} {target.route.path_format}",
+        asks_for=target.access.scope or target.access.kind,
+        allowed=refusal is None,
+        status=refusal.status if refusal is not None else None,
+        reason=refusal.text if refusal is not None else "Nothing stands in the way",
+        steps=steps,
+        scopes=_held(sources),
+    )
+
+
+def _ask_account(steps: list[ExplainStep], person: Row[Any]) -> AppError | None:
+    tenant = "active" if person.tenant_active else "not active"
+    detail = f"The person is {person.User.status}, the tenant is {tenant}"
+    steps.append(ExplainStep(check="account", passed=person.admitted, detail=detail))
+    return None if person.admitted else Unauthenticated(f"Their tokens do not count: {detail}")
+
+
+def _ask_permission(steps: list[ExplainStep], target: Target, caller: Caller) -> AppError | None:
+    try:
+        target.access.admit(caller)
+    except Forbidden as error:
+        steps.append(ExplainStep(check="permission", passed=False, detail=error.text))
+        return error
+    asked = target.access.scope or "nothing but being signed in"
+    steps.append(ExplainStep(check="permission", passed=True, detail=f"The route asks for {asked}"))
+    return None
+
+
+async def _ask_row(session: ReadSession, steps: list[ExplainStep], target: Target, caller: Caller) -> AppError | None:
+    if not target.route.param_convertors:
+        return None
+    if target.access.row is None or target.id is None:
+        missing = "no id is given" if target.id is None else "the route does not say how it finds it"
+        detail = f"Whether the row is in reach can't be told: {missing}"
+        steps.append(ExplainStep(check="row", passed=None, detail=detail))
+        return None
+    try:
+        await target.access.row(session, caller, target.id)
+    except (NotFound, Forbidden) as error:
+        steps.append(ExplainStep(check="row", passed=False, detail=error.text))
+        return error
+    steps.append(ExplainStep(check="row", passed=True, detail="The row is in reach, and what is asked there is held"))
+    return None
+
+
+async def _membership(session: ReadSession, target: Target, caller: Caller) -> Sequence[Source]:
+    if target.parameter != "project_id" or target.id is None:
+        return []
+    try:
+        scopes = await membership_scopes(session, caller, target.id)
+    except NotFound:
+        return []
+    return [Source("membership in project", str(target.id), scopes)]
+
+
+def _held(sources: Iterable[Source]) -> list[HeldScope]:
+    held: dict[str, list[str]] = {}
+    for source in sources:
+        by = source.kind if source.kind in {"grant", "client"} else f"{source.kind} {source.name}"
+        for scope in with_implied(source.scopes):
+            own = scope in source.scopes
+            implied = f"implied by {scope.removesuffix(':view')}:manage ({by})"
+            held.setdefault(scope, []).append(by if own else implied)
+    return [HeldScope(scope=scope, held_by=by) for scope, by in sorted(held.items())]

@@ -1,0 +1,174 @@
+"""Explanations say what really happens: they are held against the real answer at every route, for several people."""
+
+import asyncio
+import os
+import re
+import sys
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+from fastapi.routing import APIRoute
+
+from budapp.commons.config import Settings
+from budapp.commons.database import Database
+from budapp.tenant_ops.models import Tenant
+from tests.cast import Cast, Person
+from tests.permissions.people import assign, make_role
+from tests.projects import data
+from tests.test_routes import OPERATIONS, declared
+from tests.users import test_users as users
+
+PEOPLE = ("admin", "manager", "developer", "tester", "client", "invited", "other_admin")
+BODY = {
+    "users": [{"email": "somebody@example.com", "scopes": []}],
+    "user_ids": [str(data.MISSING)],
+    "name": "Other",
+    "role_id": None,
+}
+BODIES: dict[str, Any] = {
+    "/permissions/{user_id}/global": [{"name": "model:view", "has_permission": True}],
+    "/projects/{project_id}/add-users": {"users": [{"user_id": str(data.MISSING), "scopes": ["endpoint:view"]}]},
+}
+NOT_THE_ROW_IN_THE_PATH = {"/projects/{project_id}/add-users", "/projects/{project_id}/remove-users"}
+"""Here the body names others who are not there either, so a 404 says nothing about the project."""
+
+
+async def explain(client: httpx.AsyncClient, by: Person, **query: Any) -> dict[str, Any]:
+    answer = await client.get("/permissions/explain", params=query, headers=by.headers)
+    assert answer.status_code == 200, answer.text
+    explanation: dict[str, Any] = answer.json()["explanation"]
+    return explanation
+
+
+async def make_rows(client: httpx.AsyncClient, cast: Cast, database: Database) -> dict[str, list[str]]:
+    """One row in everybody's tenant that some reach and some don't, and one that nobody has, per kind of id."""
+    project = await data.create(client, cast.manager)
+    await data.join(database, project["id"], cast.developer, scopes=("project:manage", "endpoint:view"))
+    owned = await data.create(client, cast.client, name="Customer's")
+    role = await make_role(client, cast.manager, "Narrow", "cluster:manage")
+    user = await users.create(client, cast)
+    return {
+        "project_id": [project["id"], owned["id"], str(uuid4())],
+        "role_id": [role["id"], str(uuid4())],
+        "user_id": [user["id"], str(cast.manager.id), str(uuid4())],
+    }
+
+
+def judged() -> list[tuple[str, APIRoute]]:
+    """The routes that ask for somebody, those that take things away last."""
+    asking = [(method, route) for method, route in OPERATIONS if declared(route).kind != "public"]
+    return sorted(asking, key=lambda each: (each[0] == "DELETE", "remove" in each[1].path))
+
+
+@pytest.mark.parametrize("name", PEOPLE)
+async def test_what_is_explained_is_what_happens_at_every_route(
+    client: httpx.AsyncClient, cast: Cast, database: Database, name: str
+) -> None:
+    person: Person = getattr(cast, name)
+    rows = await make_rows(client, cast, database)
+    wrong = []
+    for method, route in judged():
+        parameters = re.findall(r"{(\w+)}", route.path_format)
+        for row_id in rows.get(parameters[0], [str(uuid4())]) if parameters else [None]:
+            query = {"method": method, "path": route.path_format} | ({"id": row_id} if row_id else {})
+            if method == "DELETE" and row_id == str(cast.manager.id):
+                continue
+            told = await explain(client, person, **query)
+            url = re.sub(r"{\w+}", row_id or "", route.path_format)
+            body = BODIES.get(route.path_format, BODY)
+            answer = await client.request(method, url, json=body, headers=person.headers)
+            expected = told["status"] or "other"
+            real = answer.status_code if answer.status_code in {401, 403, 404} else "other"
+            if route.path_format in NOT_THE_ROW_IN_THE_PATH and told["allowed"] and real == 404:
+                real = "other"
+            if row_id and None in [step["passed"] for step in told["steps"]]:
+                continue
+            if expected != real:
+                wrong.append(f"{method} {url}: told {expected}, got {answer.status_code} {answer.text[:200]}")
+    assert not wrong, "\n".join(wrong)
+
+
+async def test_an_explanation_says_what_is_held_and_by_what(
+    client: httpx.AsyncClient, cast: Cast, database: Database
+) -> None:
+    project = await data.create(client, cast.manager)
+    await data.join(database, project["id"], cast.developer, scopes=("endpoint:manage",))
+    role = await make_role(client, cast.manager, "Planners", "project:view")
+    await assign(client, cast.manager, cast.developer.id, role["id"])
+    grant = [{"name": "cluster:manage", "has_permission": True}]
+    await client.put(f"/permissions/{cast.developer.id}/global", json=grant, headers=cast.manager.headers)
+    query = {"user_id": cast.developer.id, "method": "patch", "path": f"/v1/projects/{project['id']}"}
+    told = await explain(client, cast.manager, **query)
+    assert (told["route"], told["asks_for"]) == ("PATCH /projects/{project_id}", "project:view")
+    assert (told["allowed"], told["status"]) == (False, 403)
+    assert told["reason"] == "This needs the permission project:manage in the project"
+    assert [(step["check"], step["passed"]) for step in told["steps"]] == [
+        ("account", True),
+        ("permission", True),
+        ("row", False),
+    ]
+    member = f"membership in project {project['id']}"
+    assert {held["scope"]: held["held_by"] for held in told["scopes"]} == {
+        "project:view": ["custom role Planners"],
+        "cluster:manage": ["grant"],
+        "cluster:view": ["implied by cluster:manage (grant)"],
+        "endpoint:manage": [member],
+        "endpoint:view": [f"implied by endpoint:manage ({member})"],
+    }
+
+
+async def test_without_an_id_the_row_is_left_open(client: httpx.AsyncClient, cast: Cast) -> None:
+    told = await explain(client, cast.developer, method="DELETE", path="/projects/{project_id}")
+    assert [step["passed"] for step in told["steps"]] == [True, True, None]
+
+
+async def test_a_deleted_person_is_told_to_be_out(client: httpx.AsyncClient, cast: Cast) -> None:
+    user = await users.create(client, cast)
+    await client.delete(f"/users/{user['id']}", headers=cast.admin.headers)
+    told = await explain(client, cast.admin, user_id=user["id"], method="GET", path="/users/me")
+    assert (told["status"], told["steps"][0]["passed"]) == (401, False)
+
+
+async def test_others_are_explained_to_whoever_may_see_users_only(client: httpx.AsyncClient, cast: Cast) -> None:
+    query = {"method": "GET", "path": "/users/"}
+    url = "/permissions/explain"
+    refused = await client.get(url, params=query | {"user_id": str(cast.tester.id)}, headers=cast.developer.headers)
+    foreign = await client.get(url, params=query | {"user_id": str(cast.tester.id)}, headers=cast.other_admin.headers)
+    unknown = await client.get(url, params=query | {"path": "/nowhere"}, headers=cast.developer.headers)
+    assert [answer.status_code for answer in (refused, foreign, unknown)] == [403, 404, 404]
+    assert unknown.json()["param"] == "path"
+    assert (await explain(client, cast.invited, **query))["status"] == 403
+
+
+async def test_an_explanation_costs_few_statements(
+    client: httpx.AsyncClient, cast: Cast, statements: list[str]
+) -> None:
+    project = await data.create(client, cast.manager)
+    await client.get("/users/me", headers=cast.manager.headers)
+    statements.clear()
+    await explain(client, cast.manager, method="PATCH", path="/projects/{project_id}", id=project["id"])
+    assert len(statements) <= 3
+
+
+@pytest.mark.parametrize("active", [True, False])
+async def test_the_command_line_explains_too(
+    cast: Cast, settings: Settings, database: Database, root: Path, active: bool
+) -> None:
+    async with database.write() as session:
+        tenant = await session.get(Tenant, cast.tenant_id)
+        assert tenant is not None
+        tenant.is_active = active
+    environment = os.environ | {"PSQL_DB_NAME": settings.psql_db_name}
+    command = ["authz", "explain", cast.developer.email, "GET /users/", "--tenant", settings.default_realm_name]
+    piped: dict[str, Any] = {"stdout": asyncio.subprocess.PIPE, "stderr": asyncio.subprocess.PIPE, "cwd": root}
+    running = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "budapp.cli", *command, env=environment, **piped
+    )
+    out, err = [said.decode() for said in await running.communicate()]
+    assert running.returncode == 1, err
+    verdict = "403: This needs the permission user:manage" if active else "401: Their tokens do not count"
+    assert verdict in out
+    assert "role developer" in out
