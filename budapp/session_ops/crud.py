@@ -3,14 +3,14 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import any_, delete, func, literal, select, update
+from sqlalchemy import any_, delete, exists, func, literal, select, update
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.types import DateTime, String
 from uuid_utils.compat import uuid7
 
 from budapp.commons.database import ReadSession, WriteSession, now
 from budapp.session_ops.models import UserSession
-from budapp.user_ops.models import User
+from budapp.user_ops.models import RevokedSession, User
 
 _RENEWED = ("address", "user_agent", "is_offline", "last_used_at", "expires_at")
 
@@ -30,8 +30,10 @@ async def upsert(session: WriteSession, auth_id: str, values: Mapping[str, Any])
 async def find_of_user(
     session: ReadSession, tenant_id: UUID, user_id: UUID, *, for_update: bool = False
 ) -> dict[str, UserSession]:
-    """Return the person's sessions that are noted, by id."""
+    """Return the person's sessions that are noted and not known to have ended, by id."""
+    ended = exists().where(RevokedSession.session_id == UserSession.session_id)
     statement = select(UserSession).where(UserSession.tenant_id == tenant_id, UserSession.user_id == user_id)
+    statement = statement.where(UserSession.expires_at > now(), ~ended)
     if for_update:
         statement = statement.order_by(UserSession.session_id).with_for_update()
     return {row.session_id: row for row in await session.scalars(statement)}

@@ -110,10 +110,10 @@ async def _end(
     ending = sorted(known for known in alive | noted.keys() if only in {None, known} and known != but)
     for session_id in ending:
         await keycloak.end_session(caller.realm, session_id)
-    await revoke_sessions(session, ending)
     rows = await crud.find_of_user(session, user.tenant_id, user.id, for_update=True)
     for session_id in rows.keys() & set(ending):
         await session.delete(rows[session_id])
+    await revoke_sessions(session, ending)
     callers.forget_after_commit(session, user.id)
     return len(ending)
 

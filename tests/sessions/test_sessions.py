@@ -160,6 +160,16 @@ async def test_signing_out_everywhere_ends_this_session_too(client: httpx.AsyncC
     assert await status(client, here) == (401, 401)
 
 
+async def test_sessions_that_were_signed_out_before_count_no_more(client: httpx.AsyncClient, cast: Cast) -> None:
+    here = await sign_in(client, cast.developer)
+    await client.delete("/users/me/sessions", headers=bearer(here))
+    gone = await sign_in(client, cast.developer)
+    await client.post("/auth/logout", json={"refresh_token": gone["refresh_token"]}, headers=bearer(gone))
+    assert (await client.delete("/users/me/sessions", headers=bearer(here))).json()["ended"] == 0
+    path = f"/users/me/sessions/{gone['session_state']}"
+    assert (await client.delete(path, headers=bearer(here))).status_code == 404
+
+
 async def test_an_administrator_sees_and_ends_a_persons_sessions(client: httpx.AsyncClient, cast: Cast) -> None:
     first, second = await sign_in(client, cast.tester), await sign_in(client, cast.tester, IPHONE)
     path = f"/users/{cast.tester.id}"
