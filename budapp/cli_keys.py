@@ -1,13 +1,12 @@
 """What the database's secrets are encrypted with."""
 
-import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
-from budapp.commons.config import get_settings
+from budapp.cli_database import with_database
 from budapp.commons.database import Database
 from budapp.commons.key_rotation import BATCH, KeyUse, Rotation, key_uses
 from budapp.commons.key_rotation import rotate as rotate_keys
@@ -22,14 +21,10 @@ app = typer.Typer(no_args_is_help=True, help=__doc__)
 def status() -> None:
     """Show how many rows each key of ENCRYPTION_KEYS seals, and which keys can be dropped."""
 
-    async def run() -> tuple[list[KeyUse], Sequence[str]]:
-        database = Database(get_settings())
-        try:
-            return await key_uses(database), database.encryption.key_ids
-        finally:
-            await database.dispose()
+    async def work(database: Database) -> tuple[list[KeyUse], Sequence[str]]:
+        return await key_uses(database), database.encryption.key_ids
 
-    uses, key_ids = asyncio.run(run())
+    uses, key_ids = with_database(work)
     for use in uses:
         typer.echo(f"{use.column:<45} {use.key_id:<20} {use.rows:>10}")
     rows: Counter[str] = Counter()
@@ -50,15 +45,7 @@ def _verdict(key_id: str, rows: int, key_ids: Sequence[str]) -> str:
 @app.command()
 def rotate(batch: Annotated[int, typer.Option(min=1, help="Rows to a transaction")] = BATCH) -> None:
     """Seal every secret with the first key of ENCRYPTION_KEYS, while the service runs; safe to stop and repeat."""
-
-    async def run() -> list[Rotation]:
-        database = Database(get_settings())
-        try:
-            return await rotate_keys(database, _report, batch=batch)
-        finally:
-            await database.dispose()
-
-    done = asyncio.run(run())
+    done = with_database(lambda database: rotate_keys(database, _report, batch=batch))
     left, unreadable = sum(max(one.left, 0) for one in done), sum(one.unreadable for one in done)
     typer.echo(f"{sum(one.resealed for one in done)} rows sealed with the first key")
     if left:

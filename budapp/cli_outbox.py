@@ -1,31 +1,17 @@
 """Messages to other services that wait, or were given up."""
 
-import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Annotated, TypeVar
+from typing import Annotated
 from uuid import UUID
 
 import typer
 
-from budapp.commons.config import get_settings
+from budapp.cli_database import with_database
 from budapp.commons.database import Database
 from budapp.events import dead_letters
 
 app = typer.Typer(no_args_is_help=True, help=__doc__)
 
-Result = TypeVar("Result")
 Ids = Annotated[list[UUID], typer.Argument(help="Ids of messages, as `list` shows them")]
-
-
-def _run(work: Callable[[Database], Awaitable[Result]]) -> Result:
-    async def run() -> Result:
-        database = Database(get_settings())
-        try:
-            return await work(database)
-        finally:
-            await database.dispose()
-
-    return asyncio.run(run())
 
 
 @app.command("list")
@@ -44,9 +30,9 @@ def list_messages(
             typer.echo(f"{row.id}  {row.kind} {to}  {row.aggregate}  {row.attempts} attempts, {when} UTC")
             if row.last_error:
                 typer.echo(f"    {row.last_error}")
-        typer.echo(f"{len(rows)} messages")
+        typer.echo(f"Messages: {len(rows)}")
 
-    _run(work)
+    with_database(work)
 
 
 @app.command()
@@ -63,7 +49,7 @@ def revive(
         async with database.write() as session:
             return await dead_letters.revive(session, ids=ids or None, target=target)
 
-    typer.echo(f"{_run(work)} messages will be tried again")
+    typer.echo(f"Messages that will be tried again: {with_database(work)}")
 
 
 @app.command()
@@ -74,4 +60,4 @@ def discard(ids: Ids) -> None:
         async with database.write() as session:
             return await dead_letters.discard(session, ids=ids)
 
-    typer.echo(f"{_run(work)} messages deleted")
+    typer.echo(f"Messages deleted: {with_database(work)}")

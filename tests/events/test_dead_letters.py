@@ -41,26 +41,26 @@ async def test_the_list_shows_what_was_given_up_and_why(dead: list[UUID], settin
     shown = outbox(settings, "list").stdout
     assert [str(one) in shown for one in dead] == [True, True, False]
     assert "PeerFailed()" in shown
-    assert "2 messages" in shown
+    assert "Messages: 2" in shown
     assert [str(one) in outbox(settings, "list", "--waiting").stdout for one in dead] == [False, False, True]
 
 
 async def test_a_revived_message_is_delivered(
     dead: list[UUID], settings: Settings, database: Database, sidecar: Sidecar
 ) -> None:
-    assert "1 messages" in outbox(settings, "revive", str(dead[1]), str(dead[2]), str(uuid4())).stdout
+    assert "again: 1" in outbox(settings, "revive", str(dead[1]), str(dead[2]), str(uuid4())).stdout
     await Relay(database, sidecar.dapr).drain()
     assert sorted(sidecar.peer.bodies("hear")) == ["b", "c"]
-    assert "1 messages" in outbox(settings, "revive", "--target", sidecar.peer_id).stdout
+    assert "again: 1" in outbox(settings, "revive", "--target", sidecar.peer_id).stdout
     await Relay(database, sidecar.dapr).drain()
     assert sorted(sidecar.peer.bodies("hear")) == ["a", "b", "c"]
-    assert "0 messages" in outbox(settings, "revive", "--all").stdout
+    assert "again: 0" in outbox(settings, "revive", "--all").stdout
 
 
 async def test_only_what_was_given_up_can_be_discarded(
     dead: list[UUID], settings: Settings, database: Database
 ) -> None:
-    assert "1 messages deleted" in outbox(settings, "discard", str(dead[0]), str(dead[2])).stdout
+    assert "Messages deleted: 1" in outbox(settings, "discard", str(dead[0]), str(dead[2])).stdout
     async with database.read() as session:
         assert await session.scalar(select(func.count()).select_from(OutboxMessage)) == 2
 
