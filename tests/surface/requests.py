@@ -15,6 +15,7 @@ from uuid import UUID
 import httpx
 from fastapi import FastAPI
 
+from budapp.billing_ops.models import FREE_PLAN_ID
 from budapp.dataset_ops.models import DatasetFile
 from budapp.user_ops.models import User
 from tests.cast import PASSWORD, Person, Realms
@@ -194,6 +195,9 @@ REQUESTS: dict[str, Valid] = {
     "GET /projects/{project_id}/clusters": Valid(path={"project_id": "busy_project_id"}),
     "POST /projects/{project_id}/add-users": Valid(lambda t: {"users": [_member(t)]}),
     "POST /projects/{project_id}/remove-users": Valid(lambda t: {"user_ids": [t["user_id"]]}),
+    # Billing
+    "POST /billing/setup": Valid(lambda t: {"user_id": t["visitor_id"], "billing_plan_id": str(FREE_PLAN_ID)}),
+    "PUT /billing/plan": Valid(lambda t: {"user_id": t["user_id"], "billing_plan_id": str(FREE_PLAN_ID)}),
     # Datasets
     "POST /datasets": Valid(lambda t: {"project_id": t["project_id"], "name": "New"}),
     "PATCH /datasets/{dataset_id}": Valid(lambda t: {"name": "Renamed"}),

@@ -16,6 +16,7 @@ from sqlalchemy import text
 from uuid_utils.compat import uuid7
 
 from budapp.auth.models import PasswordReset
+from budapp.billing_ops.models import FREE_PLAN_ID, UserBilling
 from budapp.cluster_ops.models import Cluster, ClusterStatus
 from budapp.commons.database import Base, Database, WriteSession, now
 from budapp.commons.scopes import UserRole, UserType
@@ -125,6 +126,10 @@ async def _furnish_people(session: WriteSession, realm: int, owner: Person, extr
     digest = hashlib.sha256(token.encode()).hexdigest()
     expires_at = now() + timedelta(hours=1)
     session.add(PasswordReset(tenant_id=user.tenant_id, user_id=user.id, token_hash=digest, expires_at=expires_at))
+    start = now().replace(microsecond=0)
+    end = start + timedelta(days=30)
+    period = {"billing_period_start": start, "billing_period_end": end}
+    session.add(UserBilling(tenant_id=user.tenant_id, user_id=user.id, billing_plan_id=FREE_PLAN_ID, **period))
     role = CustomRole(id=uuid7(), tenant_id=user.tenant_id, name="Readers", scopes=["model:view"])
     session.add(role)
     ids = {
