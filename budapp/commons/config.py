@@ -105,6 +105,10 @@ class Settings(BaseSettings):
     keycloak_sso_max_seconds: int = Field(default=36000, ge=60)
     keycloak_mirror_seconds: int = Field(default=30, ge=1)
     keycloak_failures_before_lock: int = Field(default=10, ge=1)
+    keycloak_password_policy: str = (
+        "length(8) and maxLength(100) and digits(1) and upperCase(1) and lowerCase(1)"  # noqa: S105
+        " and specialChars(1) and notUsername(undefined) and notEmail(undefined)"
+    )
     default_realm_name: str = "bud-keycloak"
     default_client_name: str = "bud-client"
     super_user_email: EmailStr

@@ -102,6 +102,13 @@ async def delete_user(
     return Answer(object="user.delete", message="User deleted")
 
 
+@router.post("/{user_id}/subscribe")
+async def subscribe_user(user_id: UUID, caller: Manager, session: Write) -> Answer:
+    """Make a person known to the notification service, again if they were; they get notifications from then on."""
+    await services.subscribe_user(session, caller, user_id)
+    return Answer(object="user.subscribe", message="User subscribed to notifications")
+
+
 @router.patch("/{user_id}/reactivate")
 async def reactivate_user(
     user_id: UUID, caller: Changer, session: Write, keycloak: KeycloakDep, callers: CallersDep

@@ -207,6 +207,20 @@ async def reactivate_user(
     return user
 
 
+async def subscribe_user(session: WriteSession, caller: Caller, user_id: UUID) -> None:
+    """Let the notification service know the person; one whom it knows stays as they are.
+
+    Raises:
+        NotFound: the tenant has no such person.
+        Forbidden: the person may do more than the caller.
+        BadRequest: they are deleted.
+    """
+    await manageable(session, caller, user_id)
+    user = await UserCrud(session, caller).get(user_id, for_update=True)
+    _refuse_deleted(user)
+    await create_subscriber(session, user_id=user.id, email=user.email, name=user.name)
+
+
 async def _set_password(keycloak: Keycloak, caller: Caller, user: User, password: str) -> list[str]:
     """Set the password, end the sessions that rest on the old one, and return their ids."""
     await keycloak.set_password(caller.realm, user.auth_id, password)

@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from budapp.commons.database import Database
 from budapp.user_ops.models import User
 from tests.cast import PASSWORD, Cast
+from tests.projects.data import messages
 
 NEW_PASSWORD = "Another-Horse-2"
 
@@ -357,3 +358,35 @@ async def test_disabling_shows_on_a_replica_that_hears_nothing(
     assert (await client.get("/users/me", headers=headers)).status_code == 200
     await asyncio.sleep(0.6)
     assert (await client.get("/users/me", headers=headers)).status_code == 401
+
+
+async def test_whoever_is_subscribed_is_made_known_once_more(
+    client: httpx.AsyncClient, cast: Cast, database: Database
+) -> None:
+    answer = await client.post(f"/users/{cast.developer.id}/subscribe", headers=cast.admin.headers)
+    assert (answer.status_code, answer.json()["object"]) == (200, "user.subscribe")
+    (message, payload), *_ = await messages(database)
+    assert (message.path, message.aggregate) == ("subscribers", f"user:{cast.developer.id}")
+    assert payload == {
+        "subscriber_id": str(cast.developer.id),
+        "email": cast.developer.email,
+        "first_name": "developer",
+    }
+
+
+async def test_nobody_subscribes_the_deleted_the_unreachable_or_those_above_them(
+    client: httpx.AsyncClient, cast: Cast, database: Database
+) -> None:
+    user = await create(client, cast)
+    await client.delete(f"/users/{user['id']}", headers=cast.admin.headers)
+    cases = [
+        (user["id"], cast.admin, 400),
+        (cast.other_developer.id, cast.admin, 404),
+        (uuid4(), cast.admin, 404),
+        (cast.developer.id, cast.tester, 403),
+    ]
+    before = len(await messages(database))
+    for user_id, person, expected in cases:
+        answer = await client.post(f"/users/{user_id}/subscribe", headers=person.headers)
+        assert answer.status_code == expected, (expected, answer.text)
+    assert len(await messages(database)) == before
