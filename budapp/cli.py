@@ -1,4 +1,4 @@
-"""The command line: `budapp serve | migrate | seed | openapi | keys | outbox | tenant | authz`."""
+"""The command line: `budapp serve | migrate | seed | openapi | audit | authz | keys | outbox | tenant`."""
 
 import asyncio
 import json
@@ -12,9 +12,10 @@ import uvicorn
 from alembic import command
 from alembic.config import Config
 
-from budapp import cli_keys, cli_outbox, cli_tenant
+from budapp import cli_audit, cli_keys, cli_outbox, cli_tenant
 from budapp.commons.access import api_routes
 from budapp.commons.config import SettingsError, get_settings
+from budapp.commons.context import Provenance, provenance
 from budapp.commons.errors import AppError
 from budapp.main import close, create_app
 from budapp.permission_ops.explaining import explain as explain_person
@@ -25,6 +26,7 @@ from budapp.tenant_ops.services import find_by_identifier
 from budapp.user_ops.services import find_person
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+app.add_typer(cli_audit.app, name="audit")
 app.add_typer(cli_keys.app, name="keys")
 app.add_typer(cli_outbox.app, name="outbox")
 app.add_typer(cli_tenant.app, name="tenant")
@@ -40,6 +42,12 @@ def alembic_config() -> Config:
     config = Config(ROOT / "alembic.ini")
     config.set_main_option("script_location", str(ROOT / "alembic"))
     return config
+
+
+@app.callback()
+def note_provenance(context: typer.Context) -> None:
+    """Let what a command changes stand in the audit trail as the command's."""
+    provenance.set(Provenance("cli", context.invoked_subcommand))
 
 
 @app.command()

@@ -11,6 +11,11 @@ from fastapi.middleware.cors import CORSMiddleware
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from budapp import __version__
+from budapp.audit.denials import Denials
+from budapp.audit.sealing import seal
+from budapp.audit_ops.delivery import Delivering
+from budapp.audit_ops.retention import remove_old
+from budapp.audit_ops.routes import router as audit_router
 from budapp.auth.authentication import JwtAuthenticator
 from budapp.auth.oauth_routes import router as sign_on_router
 from budapp.auth.password_resets import PasswordResets
@@ -89,6 +94,7 @@ ROUTERS = (
     session_router,
     user_router,
     platform_router,
+    audit_router,
     endpoint_router,
     project_router,
     dataset_router,
@@ -151,6 +157,8 @@ def _assemble(app: FastAPI, settings: Settings) -> None:
     state.single_sign_on = SingleSignOn(settings, state.database, state.keycloak, brokering, verifier)
     state.event_handlers = EventHandlers()
     state.password_resets = PasswordResets(settings, state.database, state.keycloak, state.callers)
+    state.audit_delivering = Delivering(settings, state.database, state.storage)
+    state.denials = Denials(state.database)
     state.relay = Relay(state.database, state.dapr)
     state.dataset_files = Files.of(settings, state.storage)
     state.dataset_checking = Checking(state.database, state.storage, settings.minio_dataset_bucket)
@@ -159,6 +167,7 @@ def _assemble(app: FastAPI, settings: Settings) -> None:
     every = timedelta(seconds=settings.keycloak_mirror_seconds)
     state.jobs.add(Job("mirror_keycloak", every, mirror.mirror_all))
     state.mirror = mirror
+    _add_audit_jobs(state.jobs, state.database, state.audit_delivering)
     state.health_checks = {
         "postgresql": state.database.healthy,
         "valkey": lambda: valkey_up(state.valkey),
@@ -178,6 +187,12 @@ def _add_jobs(jobs: Jobs, database: Database, checking: Checking) -> None:
     jobs.add(Job("roll_billing_cycles", timedelta(hours=1), partial(roll_cycles, database)))
     jobs.add(Job("purge_revocations", timedelta(hours=1), partial(purge_revocations, database)))
     jobs.add(Job("purge_sessions", timedelta(hours=1), partial(purge_sessions, database)))
+
+
+def _add_audit_jobs(jobs: Jobs, database: Database, delivering: Delivering) -> None:
+    jobs.add(Job("seal_audit_entries", timedelta(seconds=1), partial(seal, database)))
+    jobs.add(Job("deliver_audit_entries", timedelta(seconds=2), delivering.run))
+    jobs.add(Job("remove_old_audit_entries", timedelta(hours=1), partial(remove_old, database)))
 
 
 def _add_middleware(app: FastAPI, settings: Settings) -> None:
@@ -202,7 +217,9 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     await state.relay.start()
     await state.jobs.start()
     await state.session_uses.start()
+    await state.denials.start()
     yield
+    await state.denials.stop()
     await state.session_uses.stop()
     await state.jobs.stop()
     await state.relay.stop()

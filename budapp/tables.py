@@ -1,5 +1,7 @@
 """Every table, so that Alembic and the tests know all of them."""
 
+from budapp.audit import models as audit_models
+from budapp.audit_ops import models as audit_ops_models
 from budapp.auth import models as auth_models
 from budapp.billing_ops import models as billing_models
 from budapp.cluster_ops import models as cluster_models
@@ -15,6 +17,8 @@ from budapp.tenant_ops import models as tenant_models
 from budapp.user_ops import models as user_models
 
 ALL_TABLES = (
+    audit_models,
+    audit_ops_models,
     auth_models,
     billing_models,
     cluster_models,

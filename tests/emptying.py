@@ -2,6 +2,7 @@
 
 from budapp.commons.database import Base, Database
 from budapp.tables import ALL_TABLES
+from tests.append_only import without_triggers
 
 assert ALL_TABLES
 
@@ -12,5 +13,5 @@ SEEDED = {"billing_plan"}
 async def empty(database: Database) -> None:
     """Remove every row that a test may have left."""
     names = ", ".join(f'"{table.name}"' for table in Base.metadata.sorted_tables if table.name not in SEEDED)
-    async with database.engine.begin() as connection:
+    async with database.engine.begin() as connection, without_triggers(connection):
         await connection.exec_driver_sql(f"truncate {names} cascade")

@@ -27,16 +27,13 @@ async def find_user(session: ReadSession, tenant_id: UUID, auth_id: str) -> User
     return user
 
 
-async def find_by_auth_id(session: ReadSession, tenant_id: UUID, auth_id: str) -> User | None:
-    """Return the tenant's user with this Keycloak id, deleted or not."""
-    statement = select(User).where(User.tenant_id == tenant_id, User.auth_id == auth_id)
+async def find_by_auth_id(session: ReadSession, auth_id: str, tenant_id: UUID | None = None) -> User | None:
+    """Return the user with this Keycloak id, where asked of the tenant, deleted or not."""
+    statement = select(User).where(User.auth_id == auth_id)
+    if tenant_id is not None:
+        statement = statement.where(User.tenant_id == tenant_id)
     user: User | None = await session.scalar(statement)
     return user
-
-
-async def find_user_id(session: ReadSession, auth_id: str) -> UUID | None:
-    user_id: UUID | None = await session.scalar(select(User.id).where(User.auth_id == auth_id))
-    return user_id
 
 
 async def find_caller(session: ReadSession, claims: Claims) -> Caller | None:

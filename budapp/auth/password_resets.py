@@ -9,6 +9,8 @@ from uuid import UUID
 
 from fastapi import Depends, Request
 
+from budapp.audit.models import Action, ResourceType
+from budapp.audit.recorder import record
 from budapp.auth import crud
 from budapp.auth.models import PasswordReset
 from budapp.auth.schemas import ResetWithToken
@@ -58,6 +60,7 @@ class PasswordResets:
                 tenant_id=user.tenant_id, user_id=user.id, token_hash=_hash(token), expires_at=now() + VALID_FOR
             ),
         )
+        _record(session, user, "requested")
         content = {
             "user_name": user.name,
             "token": token,
@@ -93,8 +96,22 @@ class PasswordResets:
         await session.flush()
         realm = await crud.realm_of(session, user)
         await self._keycloak.set_password(realm, user.auth_id, data.new_password)
-        await revoke_sessions(session, await end_sessions(self._keycloak, realm, user))
+        _record(session, user, "used")
+        await revoke_sessions(session, await end_sessions(self._keycloak, realm, user), user)
         self._callers.forget_after_commit(session, user.id)
+
+
+def _record(session: WriteSession, user: User, stage: str) -> None:
+    record(
+        session,
+        Action.PASSWORD_RESET,
+        ResourceType.USER,
+        tenant_id=user.tenant_id,
+        user_id=user.id,
+        resource_id=user.id,
+        resource_name=user.name,
+        details={"stage": stage},
+    )
 
 
 def _hash(token: str) -> str:

@@ -9,6 +9,8 @@ from redis.asyncio import Redis
 from redis.exceptions import LockError, LockNotOwnedError
 from sqlalchemy.exc import SQLAlchemyError
 
+from budapp.audit.models import Action, ResourceType
+from budapp.audit.recorder import record
 from budapp.auth import crud
 from budapp.auth.newcomers import make_first_project
 from budapp.auth.refreshing import Refreshing
@@ -84,6 +86,7 @@ class AuthService:
     async def _sign_in(self, data: Login) -> tuple[dict[str, Any], User] | None:
         access = await self._access(tenant_id=data.tenant_id, realm=data.tenant)
         if access is None:
+            await self._record_sign_in(data, None, reason="no such tenant")
             return None
         try:
             async with self._one_at_a_time(f"{access.client.realm}:{data.email}"):
@@ -91,6 +94,7 @@ class AuthService:
                     access.client, data.email, data.password, remember=data.remember_me
                 )
         except InvalidGrant:
+            await self._record_sign_in(data, access.tenant_id, reason="refused by Keycloak")
             return None
         claims = unverified_claims(tokens["access_token"])
         auth_id = str(claims.get("sub"))
@@ -98,12 +102,32 @@ class AuthService:
             user = await crud.find_user(session, access.tenant_id, auth_id)
             refusal = await _refusal(session, user, data)
         if user is None or refusal is not None:
-            logger.info("login_refused", reason=refusal)
+            await self._record_sign_in(data, access.tenant_id, user, reason=refusal)
             await self._keycloak.sign_out(access.client, tokens["refresh_token"])
             return None
         if role_of(claims.get("realm_access", {}).get("roles", ())) != user.role:
             await self._mirror.mirror_user(user.id, access.client.realm)
+        await self._record_sign_in(data, access.tenant_id, user)
         return tokens, user
+
+    async def _record_sign_in(
+        self, data: Login, tenant_id: UUID | None, user: User | None = None, *, reason: str | None = None
+    ) -> None:
+        """Leave an entry of the try; of a failed one with the e-mail that was given, whether or not it is known."""
+        async with self._database.write() as session:
+            if user is None and tenant_id is not None:
+                user = await crud.find_user_by_email(session, tenant_id, data.email)
+            user_id = user.id if user is not None else None
+            record(
+                session,
+                Action.LOGIN if reason is None else Action.LOGIN_FAILED,
+                ResourceType.SESSION,
+                tenant_id=tenant_id,
+                user_id=user_id,
+                actioned_by=user_id if reason is None else None,
+                resource_name=data.email,
+                details={"success": reason is None, "username": data.email} | ({"reason": reason} if reason else {}),
+            )
 
     @asynccontextmanager
     async def _one_at_a_time(self, account: str) -> AsyncIterator[None]:
@@ -175,10 +199,10 @@ class AuthService:
                 await self._revoke(session, session_id, auth_id)
 
     async def _revoke(self, session: WriteSession, session_id: str, auth_id: str) -> None:
-        await revoke_sessions(session, [session_id])
-        user_id = await crud.find_user_id(session, auth_id)
-        if user_id is not None:
-            self._callers.forget_after_commit(session, user_id)
+        user = await crud.find_by_auth_id(session, auth_id)
+        await revoke_sessions(session, [session_id], user)
+        if user is not None:
+            self._callers.forget_after_commit(session, user.id)
 
     async def logout(self, refresh_token: str, caller: Caller | None) -> None:
         """End the refresh token's session, and the caller's own where one is signed in; an ended one is no error."""

@@ -18,6 +18,8 @@ from uuid import UUID
 
 from fastapi import Depends, Request
 
+from budapp.audit.models import Action, ResourceType
+from budapp.audit.recorder import record
 from budapp.auth import crud
 from budapp.auth.newcomers import enter_newcomer
 from budapp.auth.return_urls import is_allowed
@@ -50,6 +52,7 @@ class Refused(Exception):
     def __init__(self, code: str) -> None:
         super().__init__(code)
         self.code = code
+        self.email: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +131,22 @@ class SingleSignOn:
             token = await self._let_in(under_way, back, origin)
         except Refused as refusal:
             logger.warning("single_sign_on_refused", provider=under_way.provider, reason=refusal.code)
+            await self._record_refusal(under_way, refusal)
             return _with(under_way.redirect_uri, error=refusal.code, state=back.state)
         return _with(under_way.redirect_uri, exchange_token=token, state=back.state)
+
+    async def _record_refusal(self, under_way: OAuthSession, refusal: Refused) -> None:
+        details = {"success": False, "provider": under_way.provider, "reason": refusal.code, "username": refusal.email}
+        async with self._database.write() as session:
+            record(
+                session,
+                Action.LOGIN_FAILED,
+                ResourceType.SESSION,
+                tenant_id=under_way.tenant_id,
+                user_id=under_way.user_id,
+                resource_name=refusal.email,
+                details=details,
+            )
 
     async def _let_in(self, under_way: OAuthSession, back: Return, origin: Origin) -> str:
         if back.code is None:
@@ -145,7 +162,8 @@ class SingleSignOn:
                 user = await self._find_or_enter(session, access, config, claims, under_way.user_id)
                 await self._note(session, user, config.provider, access, tokens, origin)
                 return await self._keep(session, user, tokens)
-        except Refused:
+        except Refused as refusal:
+            refusal.email = claims.email or None
             await self._send_away(access, claims)
             raise
 
@@ -181,7 +199,7 @@ class SingleSignOn:
             raise Refused("email_unverified")
         if config.allowed_domains and claims.email.rpartition("@")[2] not in config.allowed_domains:
             raise Refused("domain_not_allowed")
-        user = await crud.find_by_auth_id(session, access.tenant_id, claims.auth_id)
+        user = await crud.find_by_auth_id(session, claims.auth_id, access.tenant_id)
         if expected is not None and (user is None or user.id != expected):
             raise Refused("other_account")
         if user is None:
@@ -223,6 +241,16 @@ class SingleSignOn:
         await session.flush()
         await providers.link(session, user.tenant_id, user.id, provider, external_id)
         await note_session(session, user.auth_id, tokens, origin)
+        record(
+            session,
+            Action.LOGIN,
+            ResourceType.SESSION,
+            tenant_id=user.tenant_id,
+            user_id=user.id,
+            actioned_by=user.id,
+            resource_name=user.email,
+            details={"success": True, "provider": provider, "username": user.email},
+        )
 
     async def _keep(self, session: WriteSession, user: User, tokens: dict[str, Any]) -> str:
         token = secrets.token_urlsafe(32)
@@ -237,7 +265,7 @@ class SingleSignOn:
         realm = access.client.realm
         await self._keycloak.end_session(realm, claims.session_id)
         async with self._database.read() as session:
-            known = await crud.find_by_auth_id(session, access.tenant_id, claims.auth_id)
+            known = await crud.find_by_auth_id(session, claims.auth_id, access.tenant_id)
         if known is None:
             await self._keycloak.delete_user(realm, claims.auth_id)
 

@@ -7,6 +7,7 @@ from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Numeric, 
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
+from budapp.commons.auditing import Audited
 from budapp.commons.database import Base, TenantOwned
 
 FREE_PLAN_ID = UUID("00000000-0000-0000-0000-000000000001")
@@ -17,6 +18,7 @@ class BillingPlan(Base):
     """What somebody may use in a cycle, and its price; the same for all tenants. A quota of null has no limit."""
 
     __tablename__ = "billing_plan"
+    audited = Audited("config", name="name")
 
     name: Mapped[str] = mapped_column(unique=True)
     description: Mapped[str | None]
@@ -35,6 +37,7 @@ class UserBilling(TenantOwned, Base):
     """A user's plan for one cycle; when it ends, the next one supersedes it."""
 
     __tablename__ = "user_billing"
+    audited = Audited("setting")
     __table_args__ = (CheckConstraint("billing_period_start < billing_period_end", name="period"),)
 
     user_id: Mapped[UUID] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"))

@@ -5,6 +5,7 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, ForeignKey, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
+from budapp.commons.auditing import Audited
 from budapp.commons.database import Base, TenantOwned
 
 
@@ -25,6 +26,7 @@ class Cluster(TenantOwned, Base):
     """Machines that deployments run on; budcluster knows it by `cluster_id`."""
 
     __tablename__ = "cluster"
+    audited = Audited("cluster", name="name")
     __table_args__ = (
         CheckConstraint("status in ('available', 'not_available', 'error', 'deleting', 'deleted')", name="status"),
         CheckConstraint("cluster_type in ('ON_PREM', 'CLOUD')", name="cluster_type"),

@@ -8,6 +8,8 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import httpx
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from limits import parse as parse_rate
 from pydantic import BeforeValidator, EmailStr, Field, SecretStr, ValidationError, field_validator
 from pydantic.fields import FieldInfo
@@ -150,6 +152,9 @@ class Settings(BaseSettings):
     sso_allow_http: bool = False
 
     encryption_keys: SecretStr
+    audit_keys: SecretStr | None = None
+    audit_bucket: str | None = None
+    audit_private_webhooks: bool = False
     caller_cache_seconds: float = Field(default=4, ge=0, le=5)
     login_failure_seconds: float = Field(default=0.7, ge=0)
     refresh_reuse_seconds: int = Field(default=10, ge=0)
@@ -182,10 +187,11 @@ class Settings(BaseSettings):
             raise ValueError("must be a rate such as 10/minute") from None
         return value
 
-    @field_validator("encryption_keys")
+    @field_validator("encryption_keys", "audit_keys")
     @classmethod
-    def _holds_keys(cls, value: SecretStr) -> SecretStr:
-        parse_encryption_keys(value)
+    def _holds_keys(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            parse_encryption_keys(value)
         return value
 
     @property
@@ -230,6 +236,20 @@ def parse_encryption_keys(value: SecretStr) -> dict[str, bytes]:
             raise ValueError("each part must be <key id>:<base64 of 32 bytes>")
         keys[key_id] = key
     return keys
+
+
+def audit_keys_of(settings: Settings) -> dict[str, bytes]:
+    """Return key id → key of the audit trail, the one that signs first.
+
+    Without `AUDIT_KEYS` they are derived from the encryption keys, each for this purpose alone; those go on verifying
+    once `AUDIT_KEYS` is set, as long as the encryption keys are kept.
+    """
+    own = parse_encryption_keys(settings.audit_keys) if settings.audit_keys is not None else {}
+    derived = {
+        f"derived-{key_id}": HKDF(SHA256(), 32, salt=None, info=b"budapp audit trail").derive(key)
+        for key_id, key in parse_encryption_keys(settings.encryption_keys).items()
+    }
+    return own | derived
 
 
 def load_settings(**overrides: object) -> Settings:

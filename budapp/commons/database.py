@@ -19,10 +19,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 from sqlalchemy.orm import DeclarativeBase, Mapped, ORMExecuteState, Session, mapped_column
 from uuid_utils.compat import uuid7
 
-from budapp.commons.config import Settings, parse_encryption_keys
+from budapp.commons.config import Settings, audit_keys_of, parse_encryption_keys
 from budapp.commons.encryption import Encryption
 from budapp.commons.errors import AppError
 from budapp.commons.logging import get_logger
+from budapp.commons.signing import Keys
 
 logger = get_logger(__name__)
 
@@ -82,7 +83,12 @@ class Database:
         self.engine = self._engine(read_only=False)
         self.read_engine = self._engine(read_only=True)
         self.encryption = Encryption(parse_encryption_keys(settings.encryption_keys))
-        self._sessions = async_sessionmaker(self.engine, expire_on_commit=False, info={"encryption": self.encryption})
+        self.audit_keys = Keys(audit_keys_of(settings))
+        self._sessions = async_sessionmaker(
+            self.engine,
+            expire_on_commit=False,
+            info={"encryption": self.encryption, "audit_keys": self.audit_keys},
+        )
         self._read_sessions = async_sessionmaker(self.read_engine, expire_on_commit=False, autoflush=False)
 
     def _engine(self, *, read_only: bool) -> AsyncEngine:

@@ -80,6 +80,8 @@ def _database_error(error: DBAPIError) -> AppError:
 
 
 async def _handle(request: Request, error: Exception) -> Response:
+    if isinstance(error, Forbidden):
+        await request.app.state.denials.note(request, error.text)
     return error_response(as_app_error(error), request.url.path)
 
 

@@ -10,7 +10,7 @@ from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from budapp.commons.context import request_id
+from budapp.commons.context import Provenance, provenance, request_id
 from budapp.commons.error_handlers import error_response
 from budapp.commons.errors import AppError, BadRequest, PayloadTooLarge
 from budapp.commons.logging import get_logger
@@ -53,6 +53,9 @@ class RequestMiddleware:
         headers = Headers(scope=scope)
         exchange = _Exchange(scope, send, _usable_id(headers.get("x-request-id")))
         token = request_id.set(exchange.id)
+        client = scope.get("client")
+        address = client[0] if client else None
+        came_from = provenance.set(Provenance("request", None, address, headers.get("user-agent"), scope))
         _strip_version(scope)
         try:
             refusal = self._refusal(headers.get("content-length", "0"))
@@ -66,6 +69,7 @@ class RequestMiddleware:
                 await error_response(AppError(), scope["path"])(scope, receive, exchange.send)
         finally:
             exchange.record()
+            provenance.reset(came_from)
             request_id.reset(token)
 
     def _refusal(self, content_length: str) -> AppError | None:

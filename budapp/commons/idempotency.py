@@ -18,6 +18,7 @@ from sqlalchemy import Index, UniqueConstraint, delete, func, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from budapp.commons.access import Caller, access_of, authenticated
+from budapp.commons.auditing import NotAudited
 from budapp.commons.database import Base, Database, WriteSession, hold, now
 from budapp.commons.encryption import Encryption
 from budapp.commons.errors import Conflict, Unauthenticated, UnprocessableContent
@@ -43,6 +44,7 @@ class IdempotencyRecord(Base):
     """The answer to a request that may come again; `request_hash` tells whether it is the same one."""
 
     __tablename__ = "idempotency_record"
+    audited = NotAudited("answers to requests that leave entries of their own")
     __table_args__ = (UniqueConstraint("tenant_id", "user_id", "key"),)
 
     tenant_id: Mapped[UUID]

@@ -17,6 +17,8 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, mapped_column
 from uuid_utils.compat import uuid7
 
+from budapp.commons.auditing import NotAudited
+from budapp.commons.context import Provenance, coming_from
 from budapp.commons.database import Base, Database
 from budapp.commons.logging import get_logger
 
@@ -29,6 +31,7 @@ class JobSchedule(Base):
     """When a job is due next, and until when the replica that runs it now holds it."""
 
     __tablename__ = "job_schedule"
+    audited = NotAudited("when work comes round, not what it does")
 
     name: Mapped[str] = mapped_column(unique=True)
     due_at: Mapped[datetime]
@@ -76,8 +79,9 @@ class Jobs:
             return False
         outcome = "completed"
         try:
-            async with asyncio.timeout(job.lease.total_seconds()):
-                await job.run()
+            with coming_from(Provenance("job", job.name)):
+                async with asyncio.timeout(job.lease.total_seconds()):
+                    await job.run()
         except asyncio.CancelledError:
             await self._settle(job, token, again_in=timedelta(0))
             raise

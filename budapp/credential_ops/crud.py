@@ -1,6 +1,6 @@
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, func, select
+from sqlalchemy import ColumnElement, func, select
 
 from budapp.commons.database import ReadSession, WriteSession
 from budapp.credential_ops.models import Credential
@@ -18,4 +18,5 @@ async def exist(session: ReadSession, *conditions: ColumnElement[bool]) -> bool:
 
 async def remove(session: WriteSession, *conditions: ColumnElement[bool]) -> None:
     """Delete the keys that meet the conditions."""
-    await session.execute(delete(Credential).where(*conditions))
+    for credential in await session.scalars(select(Credential).where(*conditions)):
+        await session.delete(credential)

@@ -7,6 +7,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, func
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
+from budapp.commons.auditing import Audited
 from budapp.commons.database import Base, TenantOwned
 from budapp.commons.sealing import sealed
 
@@ -20,6 +21,7 @@ class Credential(TenantOwned, Base):
     """An API key for the gateway, which a user made in a project."""
 
     __tablename__ = "credential"
+    audited = Audited("api_key", name="name", ignored={"last_used_at"})
     __table_args__ = (CheckConstraint("credential_type in ('client_app', 'admin_app')", name="credential_type"),)
 
     name: Mapped[str]

@@ -7,6 +7,7 @@ from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, UniqueCon
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
+from budapp.commons.auditing import Audited
 from budapp.commons.database import Base, TenantOwned
 
 
@@ -14,6 +15,7 @@ class BenchmarkDataset(Base):
     """A public dataset that deployments are measured with; the same for all tenants."""
 
     __tablename__ = "benchmark_dataset"
+    audited = Audited("dataset", name="name")
     __table_args__ = (CheckConstraint("status in ('active', 'inactive')", name="status"),)
 
     name: Mapped[str] = mapped_column(unique=True)
@@ -43,6 +45,7 @@ class Dataset(TenantOwned, Base):
     """Data that a project keeps, in versions."""
 
     __tablename__ = "dataset"
+    audited = Audited("dataset", name="name")
     __table_args__ = (CheckConstraint("status in ('active', 'deleted')", name="status"),)
 
     project_id: Mapped[UUID] = mapped_column(ForeignKey("project.id", ondelete="CASCADE"))
@@ -56,6 +59,7 @@ class DatasetVersion(TenantOwned, Base):
     """One state of a dataset: at most one file per split, none of which ever changes."""
 
     __tablename__ = "dataset_version"
+    audited = Audited("dataset")
     __table_args__ = (UniqueConstraint("dataset_id", "number"),)
 
     dataset_id: Mapped[UUID] = mapped_column(ForeignKey("dataset.id", ondelete="CASCADE"))
@@ -76,6 +80,7 @@ class DatasetFile(TenantOwned, Base):
     """The file of one split; `object_name` is ours, never the user's."""
 
     __tablename__ = "dataset_file"
+    audited = Audited("file", name="file_name", secrets={"upload_id"})
     __table_args__ = (
         CheckConstraint("status in ('uploading', 'checking', 'ready', 'refused')", name="status"),
         CheckConstraint("format in ('csv', 'jsonl', 'parquet')", name="format"),

@@ -3,10 +3,9 @@
 import json
 from pathlib import Path
 
-from sqlalchemy.dialects.postgresql import insert
-from uuid_utils.compat import uuid7
+from sqlalchemy import select
 
-from budapp.commons.database import WriteSession, now
+from budapp.commons.database import WriteSession
 from budapp.dataset_ops.models import BenchmarkDataset
 
 _SEEDS = Path(__file__).with_name("benchmark_datasets.json")
@@ -15,6 +14,8 @@ _SEEDS = Path(__file__).with_name("benchmark_datasets.json")
 async def ensure_benchmark_datasets(session: WriteSession) -> None:
     """Bring the datasets of `benchmark_datasets.json` into being; what is there under a name is brought up to date."""
     for seed in json.loads(_SEEDS.read_text()):
-        statement = insert(BenchmarkDataset).values(id=uuid7(), **seed)
-        fresh = {**seed, "modified_at": now()}
-        await session.execute(statement.on_conflict_do_update(index_elements=["name"], set_=fresh))
+        named = select(BenchmarkDataset).where(BenchmarkDataset.name == seed["name"])
+        dataset = await session.scalar(named) or BenchmarkDataset()
+        for name, value in seed.items():
+            setattr(dataset, name, value)
+        session.add(dataset)

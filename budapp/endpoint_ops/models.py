@@ -7,6 +7,7 @@ from sqlalchemy import ARRAY, CheckConstraint, ForeignKey, Index, String, litera
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
+from budapp.commons.auditing import Audited
 from budapp.commons.database import Base, TenantOwned
 
 
@@ -24,6 +25,7 @@ class Endpoint(TenantOwned, Base):
     """A model deployed in a project; without a cluster where a provider's cloud runs it."""
 
     __tablename__ = "endpoint"
+    audited = Audited("endpoint", name="name")
     __table_args__ = (
         CheckConstraint(
             "status in ('running', 'failure', 'deploying', 'unhealthy', 'deleting', 'deleted', 'pending')",

@@ -2,6 +2,7 @@
 
 from sqlalchemy.dialects.postgresql import insert
 
+from budapp.commons.context import Provenance, coming_from
 from budapp.commons.database import Database, WriteSession
 from budapp.commons.logging import get_logger
 from budapp.events.dispatch import EventHandlers
@@ -36,8 +37,9 @@ async def handle_event(database: Database, handlers: EventHandlers, event: Event
     if handler is None:
         logger.info("event_ignored", type=event.payload.type, event_name=event.payload.event)
         return "Nothing to do for this event"
-    async with database.write() as session:
-        if not await record(session, event):
-            return "This event was handled before"
-        await handler(session, event)
+    with coming_from(Provenance("event", event.payload.type)):
+        async with database.write() as session:
+            if not await record(session, event):
+                return "This event was handled before"
+            await handler(session, event)
     return "Event handled"

@@ -6,6 +6,7 @@ from sqlalchemy import BigInteger, CheckConstraint, Identity, Index, UniqueConst
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
+from budapp.commons.auditing import NotAudited
 from budapp.commons.database import Base
 from budapp.commons.sealing import sealed
 
@@ -18,6 +19,7 @@ class OutboxMessage(Base):
     """
 
     __tablename__ = "outbox_message"
+    audited = NotAudited("tells other services of changes that leave entries of their own")
     __table_args__ = (CheckConstraint("kind in ('publish', 'invoke')", name="kind"),)
 
     position: Mapped[int] = mapped_column(BigInteger, Identity(always=True))
@@ -42,6 +44,7 @@ class InboxMessage(Base):
     """An event that has been handled; `created_at` is when."""
 
     __tablename__ = "inbox_message"
+    audited = NotAudited("what an event changes leaves entries of its own")
     __table_args__ = (UniqueConstraint("source", "message_id"),)
 
     source: Mapped[str]

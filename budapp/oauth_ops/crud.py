@@ -2,8 +2,6 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from sqlalchemy import delete, select
-from sqlalchemy.dialects.postgresql import insert
-from uuid_utils.compat import uuid7
 
 from budapp.commons.database import Database, ReadSession, WriteSession, now
 from budapp.oauth_ops.models import OAuthExchange, OAuthSession, TenantOAuthConfig, UserOAuthProvider
@@ -52,12 +50,13 @@ async def take_exchange(session: WriteSession, token_hash: str) -> OAuthExchange
     return found if found is not None and found.expires_at > now() else None
 
 
-async def link(session: WriteSession, tenant_id: UUID, user_id: UUID, provider: str, external_id: str) -> None:
-    """Note what the provider calls the user."""
-    values = {"tenant_id": tenant_id, "user_id": user_id, "provider": provider, "external_id": external_id}
-    statement = insert(UserOAuthProvider).values(id=uuid7(), **values)
-    fresh = {"external_id": external_id, "modified_at": now()}
-    await session.execute(statement.on_conflict_do_update(index_elements=["user_id", "provider"], set_=fresh))
+async def find_link(session: ReadSession, user_id: UUID, provider: str) -> UserOAuthProvider | None:
+    """Return what the provider calls the user."""
+    link = UserOAuthProvider
+    found: UserOAuthProvider | None = await session.scalar(
+        select(link).where(link.user_id == user_id, link.provider == provider)
+    )
+    return found
 
 
 async def purge(database: Database) -> None:

@@ -6,6 +6,7 @@ from sqlalchemy import ForeignKey, String, UniqueConstraint
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
+from budapp.commons.auditing import Audited, NotAudited
 from budapp.commons.database import Base, TenantOwned, now
 from budapp.commons.sealing import sealed
 
@@ -18,6 +19,7 @@ class TenantOAuthConfig(TenantOwned, Base):
 
     __tablename__ = "tenant_oauth_config"
     __table_args__ = (UniqueConstraint("tenant_id", "provider"),)
+    audited = Audited("config", name="provider")
 
     provider: Mapped[str]
     client_id: Mapped[str]
@@ -33,6 +35,7 @@ class OAuthSession(TenantOwned, Base):
     """A sign-in at a provider that is under way: good for one return, with the state whose hash is here."""
 
     __tablename__ = "oauth_session"
+    audited = NotAudited("how the sign-in ends leaves an entry")
 
     provider: Mapped[str]
     state_hash: Mapped[str] = mapped_column(unique=True)
@@ -47,6 +50,7 @@ class OAuthExchange(TenantOwned, Base):
     """Tokens that wait to be fetched, once, by whoever has the exchange token whose hash is here."""
 
     __tablename__ = "oauth_exchange"
+    audited = NotAudited("the sign-in that the tokens are of leaves an entry")
 
     token_hash: Mapped[str] = mapped_column(unique=True)
     user_id: Mapped[UUID] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"))
@@ -59,6 +63,7 @@ class UserOAuthProvider(TenantOwned, Base):
 
     __tablename__ = "user_oauth_provider"
     __table_args__ = (UniqueConstraint("user_id", "provider"), UniqueConstraint("tenant_id", "provider", "external_id"))
+    audited = Audited("user", name="provider")
 
     user_id: Mapped[UUID] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"))
     provider: Mapped[str]

@@ -14,7 +14,7 @@ from budapp.commons.errors import NotFound, UnprocessableContent
 from budapp.commons.sealing import seal
 from budapp.integrations.brokering import Brokering, IdentityProvider
 from budapp.oauth_ops import crud
-from budapp.oauth_ops.models import OAuthExchange, OAuthSession, TenantOAuthConfig
+from budapp.oauth_ops.models import OAuthExchange, OAuthSession, TenantOAuthConfig, UserOAuthProvider
 from budapp.oauth_ops.schemas import (
     ConfigData,
     OAuthConfiguration,
@@ -147,7 +147,11 @@ async def take_exchange(session: WriteSession, token_hash: str) -> OAuthExchange
 
 async def link(session: WriteSession, tenant_id: UUID, user_id: UUID, provider: str, external_id: str) -> None:
     """Note what the provider calls the user."""
-    await crud.link(session, tenant_id, user_id, provider, external_id)
+    known = await crud.find_link(session, user_id, provider)
+    known = known or UserOAuthProvider(tenant_id=tenant_id, user_id=user_id, provider=provider)
+    known.external_id = external_id
+    session.add(known)
+    await session.flush()
 
 
 async def purge(database: Database) -> None:

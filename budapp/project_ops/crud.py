@@ -2,7 +2,7 @@ from collections.abc import Collection, Sequence
 from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, bindparam, delete, exists, func, or_, select, true
+from sqlalchemy import ColumnElement, Row, Select, bindparam, exists, func, or_, select, true
 from sqlalchemy.orm import aliased
 
 from budapp.commons.crud import Crud, Page, fetch_page, prepared
@@ -193,7 +193,9 @@ class MemberCrud:
 
     async def remove(self, user_ids: Collection[UUID]) -> None:
         """Take the users out of the project."""
-        await self.session.execute(delete(ProjectMember).where(self._here(), ProjectMember.user_id.in_(user_ids)))
+        leaving = select(ProjectMember).where(self._here(), ProjectMember.user_id.in_(user_ids))
+        for member in await self.session.scalars(leaving):
+            await self.session.delete(member)
 
 
 def _one(rows: Sequence[Row[Any]]) -> Row[Any]:

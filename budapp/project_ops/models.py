@@ -6,6 +6,7 @@ from sqlalchemy import ARRAY, CheckConstraint, ForeignKey, Index, String, Unique
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
+from budapp.commons.auditing import Audited
 from budapp.commons.database import Base, TenantOwned
 
 
@@ -23,6 +24,7 @@ class Project(TenantOwned, Base):
     """What deployments, keys and people are gathered in."""
 
     __tablename__ = "project"
+    audited = Audited("project", name="name")
     __table_args__ = (
         CheckConstraint("status in ('active', 'deleted')", name="status"),
         CheckConstraint("project_type in ('client_app', 'admin_app')", name="project_type"),
@@ -42,6 +44,7 @@ class ProjectMember(TenantOwned, Base):
     """A user who takes part in a project, and what they may do in there."""
 
     __tablename__ = "project_member"
+    audited = Audited("permission", action="permission_changed")
     __table_args__ = (UniqueConstraint("project_id", "user_id"),)
 
     project_id: Mapped[UUID] = mapped_column(ForeignKey("project.id", ondelete="CASCADE"))

@@ -4,6 +4,7 @@ from uuid import UUID
 from sqlalchemy import ForeignKey
 from sqlalchemy.orm import Mapped, mapped_column
 
+from budapp.commons.auditing import NotAudited
 from budapp.commons.database import Base, TenantOwned
 
 
@@ -14,6 +15,7 @@ class UserSession(TenantOwned, Base):
     """
 
     __tablename__ = "user_session"
+    audited = NotAudited("sign-ins and ended sessions leave entries of their own")
 
     session_id: Mapped[str] = mapped_column(unique=True)
     user_id: Mapped[UUID] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"), index=True)

@@ -113,7 +113,7 @@ async def _end(
     rows = await crud.find_of_user(session, user.tenant_id, user.id, for_update=True)
     for session_id in rows.keys() & set(ending):
         await session.delete(rows[session_id])
-    await revoke_sessions(session, ending)
+    await revoke_sessions(session, ending, user)
     callers.forget_after_commit(session, user.id)
     return len(ending)
 

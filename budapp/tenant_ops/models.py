@@ -3,6 +3,7 @@ from uuid import UUID
 from sqlalchemy import ForeignKey, Index, false, func
 from sqlalchemy.orm import Mapped, mapped_column
 
+from budapp.commons.auditing import Audited
 from budapp.commons.database import Base
 from budapp.commons.sealing import sealed
 
@@ -14,6 +15,7 @@ class Tenant(Base):
     """
 
     __tablename__ = "tenant"
+    audited = Audited("config", name="name")
 
     name: Mapped[str]
     realm_name: Mapped[str] = mapped_column(unique=True)
@@ -27,6 +29,7 @@ class TenantClient(Base):
     """The Keycloak client through which a tenant's people sign in."""
 
     __tablename__ = "tenant_client"
+    audited = Audited("config", name="client_named_id")
 
     tenant_id: Mapped[UUID] = mapped_column(ForeignKey("tenant.id", ondelete="CASCADE"), unique=True)
     client_id: Mapped[str]

@@ -2,8 +2,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Result, Row, Select, delete, func, select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import Result, Row, Select, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from budapp.commons.crud import Crud, Page
@@ -41,15 +40,16 @@ class UserCrud(Crud[User]):
         return list(await self.session.scalars(select(UserPermission.scope).where(UserPermission.user_id == user_id)))
 
     async def grant(self, user: User, scopes: Iterable[str]) -> None:
-        """Grant the scopes beside the role's; those granted already stay."""
-        rows = [{"tenant_id": user.tenant_id, "user_id": user.id, "scope": scope} for scope in scopes]
-        if rows:
-            await self.session.execute(insert(UserPermission).on_conflict_do_nothing(), rows)
+        """Grant the scopes beside the role's; those granted already stay. The user's row must be locked."""
+        missing = set(scopes) - set(await self.grants_of(user.id))
+        grants = [UserPermission(tenant_id=user.tenant_id, user_id=user.id, scope=scope) for scope in sorted(missing)]
+        self.session.add_all(grants)
 
     async def revoke(self, user: User, scopes: Iterable[str]) -> None:
         """Take back what was granted of the scopes."""
         gone = UserPermission.user_id == user.id, UserPermission.scope.in_(list(scopes))
-        await self.session.execute(delete(UserPermission).where(*gone))
+        for grant in await self.session.scalars(select(UserPermission).where(*gone)):
+            await self.session.delete(grant)
 
 
 def _filtered(statement: Select[Any], query: UserQuery) -> Select[Any]:

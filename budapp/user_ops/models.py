@@ -5,6 +5,7 @@ from uuid import UUID
 from sqlalchemy import ARRAY, CheckConstraint, ForeignKey, Index, String, UniqueConstraint, func
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+from budapp.commons.auditing import Audited, NotAudited
 from budapp.commons.database import Base, TenantOwned
 from budapp.commons.scopes import Source
 
@@ -19,6 +20,7 @@ class CustomRole(TenantOwned, Base):
     """A named set of scopes that stands in for what somebody's built-in role holds."""
 
     __tablename__ = "custom_role"
+    audited = Audited("role", name="name")
 
     name: Mapped[str]
     description: Mapped[str | None]
@@ -29,6 +31,7 @@ class User(TenantOwned, Base):
     """A person of a tenant; Keycloak holds the password, under `auth_id`."""
 
     __tablename__ = "user"
+    audited = Audited("user", name="name")
     __table_args__ = (
         CheckConstraint("status in ('active', 'deleted', 'invited')", name="status"),
         CheckConstraint("user_type in ('admin', 'client')", name="user_type"),
@@ -62,6 +65,7 @@ class RevokedSession(Base):
     """A Keycloak session that was ended; its access tokens count no more, though they have not expired yet."""
 
     __tablename__ = "revoked_session"
+    audited = NotAudited("recorded with what ended the session")
 
     session_id: Mapped[str] = mapped_column(unique=True)
     expires_at: Mapped[datetime] = mapped_column(index=True)
@@ -71,6 +75,7 @@ class UserPermission(TenantOwned, Base):
     """A scope granted to one user beside what the role holds."""
 
     __tablename__ = "user_permission"
+    audited = Audited("permission", name="scope", action="permission_changed")
     __table_args__ = (UniqueConstraint("user_id", "scope"),)
 
     user_id: Mapped[UUID] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"))

@@ -5,6 +5,8 @@ from uuid import UUID
 
 from sqlalchemy import Row
 
+from budapp.audit.models import Action, ResourceType
+from budapp.audit.recorder import record
 from budapp.commons.access import Caller
 from budapp.commons.crud import Page
 from budapp.commons.database import ReadSession, WriteSession, after_rollback, release
@@ -126,7 +128,9 @@ async def update_user(
     user = await UserCrud(session, caller).get(user_id, for_update=True)
     refuse_deleted(user)
     _apply(user, data, own=user.id == caller.user_id)
-    await revoke_sessions(session, ended)
+    if data.password is not None:
+        _record_password(session, user)
+    await revoke_sessions(session, ended, user)
     await update_subscriber(session, user_id=user.id, email=user.email, name=user.name)
     callers.forget_after_commit(session, user.id)
     return user
@@ -184,7 +188,7 @@ async def delete_user(
     await delete_subscriber(session, user_id=user.id)
     callers.forget_after_commit(session, user.id)
     await _set_enabled(session, keycloak, caller, user, enabled=False)
-    await revoke_sessions(session, await end_sessions(keycloak, caller.realm, user))
+    await revoke_sessions(session, await end_sessions(keycloak, caller.realm, user), user)
 
 
 async def reactivate_user(
@@ -217,8 +221,17 @@ async def subscribe_user(session: WriteSession, caller: Caller, user_id: UUID) -
     """
     await manageable(session, caller, user_id)
     user = await UserCrud(session, caller).get(user_id, for_update=True)
-    _refuse_deleted(user)
+    refuse_deleted(user)
     await create_subscriber(session, user_id=user.id, email=user.email, name=user.name)
+    record(
+        session,
+        Action.UPDATE,
+        ResourceType.USER,
+        user_id=user.id,
+        resource_id=user.id,
+        resource_name=user.name,
+        details={"operation": "subscribe"},
+    )
 
 
 async def _set_password(keycloak: Keycloak, caller: Caller, user: User, password: str) -> list[str]:
@@ -251,6 +264,17 @@ def _check_update(caller: Caller, user: User, data: UserUpdate, granted: Sequenc
             raise BadRequest("Set a password of your own first", param="password")
     elif changes_role:
         refuse_more_than_own(caller, scopes_of(data.role or user.role, data.user_type or user.user_type, granted))
+
+
+def _record_password(session: WriteSession, user: User) -> None:
+    record(
+        session,
+        Action.PASSWORD_CHANGE,
+        ResourceType.USER,
+        user_id=user.id,
+        resource_id=user.id,
+        resource_name=user.name,
+    )
 
 
 def _apply(user: User, data: UserUpdate, *, own: bool) -> None:

@@ -6,6 +6,8 @@ from datetime import timedelta
 from sqlalchemy import delete
 from sqlalchemy.dialects.postgresql import insert
 
+from budapp.audit.models import Action, ResourceType
+from budapp.audit.recorder import record
 from budapp.commons.database import Database, WriteSession, now
 from budapp.integrations.keycloak import Keycloak
 from budapp.user_ops.models import RevokedSession, User
@@ -21,14 +23,27 @@ async def end_sessions(keycloak: Keycloak, realm: str, user: User, *, but: str |
     return ended
 
 
-async def revoke_sessions(session: WriteSession, session_ids: Sequence[str]) -> None:
-    """Refuse the sessions' access tokens from the commit on.
+async def revoke_sessions(session: WriteSession, session_ids: Sequence[str], user: User | None = None) -> None:
+    """Refuse the access tokens of the sessions, which are the user's, from the commit on.
 
     The note is kept for a day, longer than any access token lives.
     """
     if session_ids:
         rows = [{"session_id": session_id, "expires_at": now() + _KEPT} for session_id in session_ids]
         await session.execute(insert(RevokedSession).on_conflict_do_nothing(), rows)
+        _record(session, session_ids, user)
+
+
+def _record(session: WriteSession, session_ids: Sequence[str], user: User | None) -> None:
+    record(
+        session,
+        Action.LOGOUT,
+        ResourceType.SESSION,
+        tenant_id=user.tenant_id if user else None,
+        user_id=user.id if user else None,
+        resource_name=user.email if user else None,
+        details={"success": True, "sessions": list(session_ids)},
+    )
 
 
 async def purge_revocations(database: Database) -> None:

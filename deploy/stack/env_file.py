@@ -129,6 +129,7 @@ def _encryption_keys() -> str:
 
 
 _GENERATORS: dict[str, Callable[[], str]] = {
+    "AUDIT_KEYS": _encryption_keys,
     "ENCRYPTION_KEYS": _encryption_keys,
     "SUPER_USER_PASSWORD": _password,
     "KEYCLOAK_ADMIN_PASSWORD": _password,

@@ -40,7 +40,7 @@ async def test_callers_with_the_same_rights_share_a_statement_and_see_their_own_
 ) -> None:
     seen: dict[UUID, set[UUID]] = {}
     statements = []
-    for person in (cast.admin, cast.other_admin):
+    for person in (cast.developer, cast.other_developer):
         bound = (await _people(app, person)).others()
         statements.append(bound.prepared)
         async with database.read() as session:
@@ -81,4 +81,4 @@ async def test_a_prepared_statement_is_one_statement_and_sees_what_its_unit_of_w
         statements.clear()
         rows = await bound.rows(session, name="renamed")
     assert [row.id for row in rows] == [cast.tester.id]
-    assert len(statements) == 2
+    assert len([statement for statement in statements if "audit_trail" not in statement]) == 2

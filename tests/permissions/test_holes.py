@@ -177,12 +177,13 @@ async def test_a_plaintext_secret_in_the_database_is_not_taken_for_one(
 def test_no_answer_has_a_field_for_a_stored_secret(app: FastAPI) -> None:
     schemas = app.openapi()["components"]["schemas"]
     fields = {field for schema in schemas.values() for field in schema.get("properties", {})}
+    fields.remove("record_hash")  # an audit entry's seal, which is there to be compared
     assert not {field for field in fields if "encrypted" in field or "hash" in field or field == "auth_id"}
 
 
 async def test_the_client_in_keycloak_sends_nobody_just_anywhere(app: FastAPI, cast: Cast) -> None:
     settings = app.state.settings
-    admin = app.state.keycloak._admin(settings.default_realm_name)
+    admin = app.state.keycloak.admin(settings.default_realm_name)
     client = await admin.a_get_client(await admin.a_get_client_id(settings.default_client_name))
     assert "*" not in [*client["redirectUris"], *client["webOrigins"]]
     assert not client["publicClient"]

@@ -4,19 +4,24 @@ A route that takes nothing but ids in its path needs no line here: `{project_id}
 `tests/surface/scene.py`. A route with a body needs its body.
 """
 
+import hashlib
+import json
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 from urllib.parse import quote, urlencode
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import httpx
 from fastapi import FastAPI
 
 from budapp.billing_ops.models import FREE_PLAN_ID
+from budapp.commons.database import now
+from budapp.commons.sealing import seal
 from budapp.dataset_ops.models import DatasetFile
+from budapp.oauth_ops.models import OAuthExchange
 from budapp.user_ops.models import User
 from tests.cast import PASSWORD, Person, Realms
 from tests.datasets.data import CSV
@@ -142,6 +147,18 @@ async def _before_onboarding(asking: Asking) -> None:
         user.first_login = True
 
 
+async def _exchange(asking: Asking) -> None:
+    """Have tokens wait for the request to fetch them."""
+    encryption, token = asking.app.state.encryption, uuid4().hex
+    row = OAuthExchange(tenant_id=UUID(asking.things["tenant_id"]), user_id=UUID(asking.things["visitor_id"]))
+    row.token_hash, row.expires_at = hashlib.sha256(token.encode()).hexdigest(), now() + timedelta(minutes=1)
+    tokens = {"access_token": "a", "refresh_token": "r", "expires_in": 60}
+    seal(encryption, row, OAuthExchange.tokens_encrypted, json.dumps(tokens))
+    async with asking.app.state.database.write() as session:
+        session.add(row)
+    asking.things["exchange_token"] = token
+
+
 def _member(things: Things) -> dict[str, Any]:
     return {"user_id": things["newcomer_id"], "scopes": ["endpoint:view"]}
 
@@ -188,6 +205,19 @@ REQUESTS: dict[str, Valid] = {
     "GET /permissions/explain": Valid(query=lambda _: {"method": "GET", "path": "/users/"}),
     "PUT /permissions/{user_id}/global": Valid(lambda t: [{"name": "cluster:manage", "has_permission": True}]),
     "PATCH /permissions/project": Valid(_project_grants),
+    # Sign-in at a provider
+    "GET /oauth/providers": Valid(query=lambda t: {"tenant_id": t["tenant_id"]}),
+    "POST /oauth/login": Valid(lambda t: {"provider": t["provider"], "tenantId": t["tenant_id"]}),
+    "POST /oauth/link": Valid(lambda t: {"provider": t["provider"]}),
+    "GET /oauth/secure-callback": Valid(query=lambda t: {"state": "unknown"}),
+    "POST /auth/token/exchange": Valid(lambda t: {"exchange_token": t["exchange_token"]}, prepare=_exchange),
+    "POST /admin/oauth/configure": Valid(
+        lambda t: {"provider": "github", "clientId": "bud", "clientSecret": "secret", "tenantId": t["tenant_id"]}
+    ),
+    # Audit
+    "POST /audit/verify-batch": Valid(lambda t: [t["audit_id"]]),
+    "PUT /audit/retention": Valid(lambda t: {"days": 90}),
+    "PUT /audit/delivery": Valid(lambda t: {"kind": "webhook", "url": "https://1.1.1.1/"}),
     # Projects
     "GET /projects/tags/search": Valid(query=lambda t: {"search_term": "de"}),
     "POST /projects/": Valid(lambda t: {"name": "New", "tags": [{"name": "New", "color": "#E57333"}]}),

@@ -12,9 +12,11 @@ from datetime import timedelta
 from uuid import UUID
 
 from fastapi import FastAPI
-from sqlalchemy import text
+from sqlalchemy import select, text
 from uuid_utils.compat import uuid7
 
+from budapp.audit.models import AuditEntry
+from budapp.audit_ops.models import AuditDelivery, DeliveryKind
 from budapp.auth.models import PasswordReset
 from budapp.billing_ops.models import FREE_PLAN_ID, UserBilling
 from budapp.cluster_ops.models import Cluster, ClusterStatus
@@ -24,6 +26,7 @@ from budapp.credential_ops.models import Credential, CredentialType
 from budapp.dataset_ops.models import Dataset, DatasetFile, DatasetVersion, FileStatus
 from budapp.endpoint_ops.models import Endpoint, EndpointStatus
 from budapp.integrations.keycloak import NewUser
+from budapp.oauth_ops.models import TenantOAuthConfig
 from budapp.project_ops.models import Project, ProjectMember, ProjectType
 from budapp.project_ops.schemas import MEMBER_SCOPES
 from budapp.tables import ALL_TABLES
@@ -37,6 +40,9 @@ assert ALL_TABLES
 Members = Sequence[tuple[UUID, Sequence[str]]]
 Things = dict[str, str]
 """Path parameter, or another name that `tests/surface/requests.py` uses → id (or secret text)."""
+
+GROWS_BY_REFUSALS = {"audit_trail", "audit_unsealed"}
+"""Tables that even a request which is refused adds to."""
 
 READER = Role(0, UserRole.TESTER, UserType.ADMIN)
 THROW_AWAY = Role(0, UserRole.DEVELOPER, UserType.ADMIN)
@@ -102,11 +108,21 @@ async def enter_scene(database: Database, realms: Realms, extras: Extras) -> Sce
         there = await furnish(session, 1, cast.other_admin, others, extras)
         fresh = {"fresh": uuid7().hex}  # the same in both tenants
         hidden = await _furnish_project(session, cast.client, [(cast.client.id, MEMBER_SCOPES)], ProjectType.CLIENT_APP)
+    here |= await _entry_of(database, cast.manager)
+    there |= await _entry_of(database, cast.other_admin)
     return Scene(cast, reader, here | fresh, there | fresh, hidden)
+
+
+async def _entry_of(database: Database, person: Person) -> Things:
+    """Return the id of an entry that the making of the person has left in the audit trail."""
+    statement = select(AuditEntry.id).where(AuditEntry.user_id == person.id, AuditEntry.resource_id == person.id)
+    async with database.read() as session:
+        return {"audit_id": str(await session.scalar(statement))}
 
 
 async def furnish(session: WriteSession, realm: int, owner: Person, members: Members, extras: Extras) -> Things:
     """Put one tenant's things in, and return how requests may name them."""
+    session.add(AuditDelivery(tenant_id=owner.tenant_id, kind=DeliveryKind.WEBHOOK, url="https://1.1.1.1/"))
     things = {"tenant_id": str(owner.tenant_id)} | await _furnish_people(session, realm, owner, extras)
     members = [*members, (UUID(things["user_id"]), MEMBER_SCOPES[:1])]
     things |= await _furnish_project(session, owner, members, ProjectType.ADMIN_APP)
@@ -132,6 +148,9 @@ async def _furnish_people(session: WriteSession, realm: int, owner: Person, extr
     session.add(UserBilling(tenant_id=user.tenant_id, user_id=user.id, billing_plan_id=FREE_PLAN_ID, **period))
     role = CustomRole(id=uuid7(), tenant_id=user.tenant_id, name="Readers", scopes=["model:view"])
     session.add(role)
+    config = TenantOAuthConfig(tenant_id=user.tenant_id, provider="oidc", client_id="bud", config_data={})
+    config.client_secret_encrypted = "sealed"
+    session.add(config)
     ids = {
         "user_id": user.id,
         "deleted_user_id": deleted.id,
@@ -139,7 +158,7 @@ async def _furnish_people(session: WriteSession, realm: int, owner: Person, extr
         "visitor_id": visitor.id,
         "role_id": role.id,
     }
-    return {name: str(value) for name, value in ids.items()} | {"reset_token": token}
+    return {name: str(value) for name, value in ids.items()} | {"reset_token": token, "provider": "oidc"}
 
 
 def _project(owner: Person, name: str, project_type: ProjectType) -> Project:
@@ -240,7 +259,7 @@ async def fingerprints(database: Database, tenant_id: UUID | None = None) -> dic
     found = {}
     async with database.read() as session:
         for table in Base.metadata.sorted_tables:
-            if tenant_id is not None and "tenant_id" not in table.columns:
+            if table.name in GROWS_BY_REFUSALS or (tenant_id is not None and "tenant_id" not in table.columns):
                 continue
             where = f" where tenant_id = '{tenant_id}'" if tenant_id is not None else ""
             rows = f"select md5(coalesce(string_agg(t::text, '|' order by t::text), '')) from \"{table.name}\" t{where}"

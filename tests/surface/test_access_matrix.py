@@ -56,7 +56,7 @@ async def test_everyone_gets_what_the_matrix_says(
     surface: Surface, operation: str, request: pytest.FixtureRequest
 ) -> None:
     found = await statuses_of(surface, operation)
-    assert any(status.startswith("2") for status in found), "a request with which nobody succeeds is not a valid one"
+    assert any(status[0] in "23" for status in found), "a request with which nobody succeeds is not a valid one"
     if request.config.getoption("--rewrite-access-matrix"):
         rewrite(operation, found)
         return

@@ -28,7 +28,7 @@ RULES = [
 async def set_policy(app: FastAPI, realms: Realms, settings: Settings) -> AsyncIterator[SetPolicy]:
     """Set the policy of the cast's realm, as an administrator does in Keycloak's console; the usual one comes back."""
     realm = realms.clients[0].realm
-    admin = app.state.keycloak._admin(realm)
+    admin = app.state.keycloak.admin(realm)
 
     async def change(policy: str) -> None:
         await admin.a_update_realm(realm, {"passwordPolicy": policy})

@@ -1,0 +1,141 @@
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Body, Depends, Query, Request
+from fastapi.responses import StreamingResponse
+
+from budapp.audit_ops import delivery, retention, services
+from budapp.audit_ops.delivery import DeliveringDep
+from budapp.audit_ops.export import Export
+from budapp.audit_ops.schemas import (
+    AuditPeriod,
+    AuditQuery,
+    AuditRecord,
+    AuditRecordAnswer,
+    AuditRecordList,
+    AuditSummaryAnswer,
+    BatchVerified,
+    DeliveryAnswer,
+    DeliveryUpdate,
+    DeliveryView,
+    ExportQuery,
+    RecordVerified,
+    RetentionAnswer,
+    RetentionUpdate,
+    TamperedFound,
+    TamperedQuery,
+)
+from budapp.commons.access import Caller, Requires, SignedIn
+from budapp.commons.database import Database, Read, Write
+from budapp.commons.schemas import Answer
+from budapp.commons.scopes import Scope
+
+router = APIRouter(prefix="/audit", tags=["audit"])
+
+Auditor = Annotated[Caller, Depends(Requires(Scope.USER_MANAGE))]
+
+
+def get_database(request: Request) -> Database:
+    """Give a route the process' database, for what outlives a session."""
+    database: Database = request.app.state.database
+    return database
+
+
+DatabaseDep = Annotated[Database, Depends(get_database)]
+
+
+@router.get("/records", response_model=AuditRecordList)
+async def list_records(
+    caller: SignedIn, session: Read, database: DatabaseDep, query: Annotated[AuditQuery, Query()]
+) -> AuditRecordList | StreamingResponse:
+    """List the trail, newest first: all of the tenant's with user:manage, else what one did or what concerns one."""
+    if query.export_csv:
+        return await _stream(Export(database, caller, query, "csv"))
+    return AuditRecordList.of(await services.list_records(session, caller, query))
+
+
+@router.get("/export", response_class=StreamingResponse)
+async def export_records(
+    caller: Auditor, database: DatabaseDep, query: Annotated[ExportQuery, Query()]
+) -> StreamingResponse:
+    """Return the trail as a signed file, oldest first; `budapp audit verify-export` checks it."""
+    return await _stream(Export(database, caller, query, query.format))
+
+
+async def _stream(export: Export) -> StreamingResponse:
+    await export.begin()
+    headers = {"Content-Disposition": f'attachment; filename="{export.file_name}"'}
+    return StreamingResponse(export.lines(), media_type=export.media_type, headers=headers)
+
+
+@router.get("/records/{audit_id}")
+async def get_record(audit_id: UUID, caller: SignedIn, session: Read) -> AuditRecordAnswer:
+    """Return one entry."""
+    return AuditRecordAnswer(data=AuditRecord.model_validate(await services.get_record(session, caller, audit_id)))
+
+
+@router.get("/records/{audit_id}/verify")
+async def verify_record(audit_id: UUID, caller: Auditor, session: Read, database: DatabaseDep) -> RecordVerified:
+    """Tell whether an entry is as it was written."""
+    verdict = await services.verify_record(session, database.audit_keys, caller, audit_id)
+    return RecordVerified(message=verdict.message, data=verdict)
+
+
+@router.get("/summary")
+async def summarize(caller: SignedIn, session: Read, period: Annotated[AuditPeriod, Query()]) -> AuditSummaryAnswer:
+    """Count what the trail in reach holds."""
+    return AuditSummaryAnswer(data=await services.summarize(session, caller, period))
+
+
+@router.post("/verify-batch")
+async def verify_batch(
+    ids: Annotated[list[UUID], Body(min_length=1, max_length=1000)],
+    caller: Auditor,
+    session: Read,
+    database: DatabaseDep,
+) -> BatchVerified:
+    """Tell of each entry whether it is as it was written."""
+    return BatchVerified(data=await services.verify_batch(session, database.audit_keys, caller, ids))
+
+
+@router.get("/find-tampered")
+async def find_tampered(
+    caller: Auditor, database: DatabaseDep, query: Annotated[TamperedQuery, Query()]
+) -> TamperedFound:
+    """Find entries that were changed; `budapp audit verify` also finds what was removed or inserted."""
+    return TamperedFound(data=await services.find_tampered(database, caller, query))
+
+
+@router.get("/retention")
+async def get_retention(caller: Auditor, session: Read) -> RetentionAnswer:
+    """Tell for how many days entries are kept."""
+    return RetentionAnswer(days=await retention.get_days(session, caller))
+
+
+@router.put("/retention")
+async def set_retention(data: RetentionUpdate, caller: Auditor, session: Write) -> RetentionAnswer:
+    """Say for how many days entries are kept."""
+    await retention.set_days(session, caller, data.days)
+    return RetentionAnswer(days=data.days)
+
+
+@router.get("/delivery")
+async def get_delivery(caller: Auditor, session: Read) -> DeliveryAnswer:
+    """Tell where entries are sent, and how far that has come."""
+    return DeliveryAnswer(delivery=DeliveryView.model_validate(await delivery.get_delivery(session, caller)))
+
+
+@router.put("/delivery")
+async def set_delivery(
+    data: DeliveryUpdate, caller: Auditor, session: Write, delivering: DeliveringDep
+) -> DeliveryAnswer:
+    """Send entries to a webhook or the platform's bucket; a secret that is made up is shown here and never again."""
+    found, secret = await delivering.configure(session, caller, data)
+    return DeliveryAnswer(delivery=DeliveryView.model_validate(found), secret=secret)
+
+
+@router.delete("/delivery")
+async def remove_delivery(caller: Auditor, session: Write) -> Answer:
+    """Send entries nowhere any more."""
+    await delivery.remove_delivery(session, caller)
+    return Answer(object="audit.delivery.delete", message="Entries are delivered no more")

@@ -1,0 +1,250 @@
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal, Self
+from uuid import UUID
+
+from pydantic import AfterValidator, BaseModel, Field, HttpUrl, StringConstraints, model_validator
+
+from budapp.audit.models import Action, ResourceType
+from budapp.audit_ops.models import DeliveryKind
+from budapp.commons.crud import Page
+from budapp.commons.paging import Paging
+from budapp.commons.schemas import Answer, PageAnswer, Schema
+
+
+def _in_utc(moment: datetime) -> datetime:
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+
+
+Moment = Annotated[datetime, AfterValidator(_in_utc)]
+Text = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=r"^[^\x00]*$")]
+
+
+class AuditFilter(BaseModel):
+    """Which entries are wanted; a moment without a time zone is taken for UTC."""
+
+    user_id: UUID | None = Field(default=None, description="whom it concerns")
+    actioned_by: UUID | None = Field(default=None, description="who did it")
+    action: Action | None = None
+    resource_type: ResourceType | None = None
+    resource_id: UUID | None = None
+    resource_name: Text | None = Field(default=None, description="part of the name")
+    start_date: Moment | None = None
+    end_date: Moment | None = None
+    ip_address: Text | None = None
+
+    @property
+    def text(self) -> str | None:
+        """What the resource's name or the address must contain."""
+        return None
+
+    def filters(self) -> dict[str, Any]:
+        """Return what is filtered by, as it stands in an export."""
+        return self.model_dump(mode="json", exclude_none=True, include=set(AuditFilter.model_fields))
+
+
+class AuditQuery(AuditFilter, Paging):
+    """Filters must all hold; `search` must be part of the resource's name or of the address."""
+
+    limit: int = Field(default=10, ge=1, le=100)
+    search: Text | None = None  # type: ignore[assignment]  # a flag elsewhere, a text here
+    export_csv: bool = Field(default=False, description="All of them, as a file")
+
+    @property
+    def text(self) -> str | None:
+        """What the resource's name or the address must contain."""
+        return self.search
+
+    def filters(self) -> dict[str, Any]:
+        """Return what is filtered by, as it stands in an export."""
+        return super().filters() | ({"search": self.text} if self.text else {})
+
+
+class AuditPeriod(BaseModel):
+    """The time that is looked at."""
+
+    start_date: Moment | None = None
+    end_date: Moment | None = None
+
+
+class ExportQuery(AuditFilter):
+    """What to export, and how."""
+
+    format: Literal["jsonl", "csv"] = "jsonl"
+
+
+class TamperedQuery(AuditPeriod):
+    """Where to look, and after how many to stop."""
+
+    limit: int = Field(default=100, ge=1, le=1000)
+
+
+class AuditRecord(Schema):
+    """One entry of the trail."""
+
+    id: UUID
+    user_id: UUID | None
+    actioned_by: UUID | None
+    action: str
+    resource_type: str
+    resource_id: UUID | None
+    resource_name: str | None
+    timestamp: datetime
+    details: dict[str, Any] | None
+    ip_address: str | None
+    user_agent: str | None
+    request_id: str | None
+    source: str
+    previous_state: dict[str, Any] | None
+    new_state: dict[str, Any] | None
+    record_hash: str
+    created_at: datetime
+    user_email: str | None
+    user_name: str | None
+    actioned_by_email: str | None
+    actioned_by_name: str | None
+
+    @model_validator(mode="after")
+    def _say_what_changed(self) -> Self:
+        """Show the changed fields of an update side by side, as clients read them."""
+        if self.details is not None and self.details.get("operation") == "update" and self.new_state is not None:
+            before = self.previous_state or {}
+            changes = {name: {"old": before.get(name), "new": new} for name, new in self.new_state.items()}
+            self.details = {**self.details, "changed_fields": sorted(changes), "changes": changes}
+        return self
+
+
+class AuditRecordAnswer(Answer):
+    object: Literal["audit.record"] = "audit.record"
+    message: str = "Audit record found"
+    data: AuditRecord
+
+
+class AuditRecordList(PageAnswer):
+    object: Literal["audit.record.list"] = "audit.record.list"
+    message: str = "Audit records found"
+    data: list[AuditRecord]
+
+    @classmethod
+    def of(cls, page: Page) -> Self:
+        """Return the answer for the page."""
+        return cls(data=[AuditRecord.model_validate(row) for row in page.rows], **page.envelope())
+
+
+class ActionCount(Schema):
+    action: str
+    count: int
+
+
+class UserCount(Schema):
+    user_id: UUID
+    count: int
+
+
+class DateRange(Schema):
+    start: datetime | None
+    end: datetime | None
+
+
+class AuditSummary(Schema):
+    """What the trail holds of a time."""
+
+    total_records: int
+    unique_users: int
+    unique_resources_updated: int
+    failure_events_count: int
+    most_common_actions: list[ActionCount]
+    most_active_users: list[UserCount]
+    date_range: DateRange
+
+
+class AuditSummaryAnswer(Answer):
+    object: Literal["audit.summary"] = "audit.summary"
+    message: str = "Audit summary"
+    data: AuditSummary
+
+
+class RecordVerdict(Schema):
+    """Whether an entry is as it was written; `position` is its place in the chain, once it is sealed."""
+
+    id: UUID
+    is_valid: bool
+    position: int | None = None
+    message: str
+
+
+class RecordVerified(Answer):
+    object: Literal["audit.record.verify"] = "audit.record.verify"
+    data: RecordVerdict
+
+
+class BatchVerdict(Schema):
+    total: int
+    valid: int
+    invalid: int
+    results: list[RecordVerdict]
+
+
+class BatchVerified(Answer):
+    object: Literal["audit.verify_batch"] = "audit.verify_batch"
+    message: str = "Audit records verified"
+    data: BatchVerdict
+
+
+class Tampered(Schema):
+    total_checked: int
+    tampered_count: int
+    tampered_ids: list[UUID]
+
+
+class TamperedFound(Answer):
+    object: Literal["audit.find_tampered"] = "audit.find_tampered"
+    message: str = "Audit records checked"
+    data: Tampered
+
+
+class RetentionUpdate(Schema):
+    """For how many days entries are kept; null keeps them for ever."""
+
+    days: int | None = Field(ge=1, le=36_500)
+
+
+class RetentionAnswer(Answer):
+    object: Literal["audit.retention"] = "audit.retention"
+    message: str = "Entries older than this are removed"
+    days: int | None
+
+
+class DeliveryUpdate(Schema):
+    """Where entries go.
+
+    A webhook gets `secret` for its signatures; without one, the secret that it has stays, or one is made up and shown
+    in the answer, once. `position` goes on behind that entry of the chain instead of where the last one left off.
+    """
+
+    kind: DeliveryKind
+    url: HttpUrl | None = None
+    secret: Annotated[str, StringConstraints(min_length=16, max_length=200)] | None = None
+    position: int | None = Field(default=None, ge=0)
+
+    @model_validator(mode="after")
+    def _webhooks_have_an_address(self) -> Self:
+        if (self.kind is DeliveryKind.WEBHOOK) != (self.url is not None):
+            raise ValueError("url goes with a webhook, and only with one")
+        return self
+
+
+class DeliveryView(Schema):
+    kind: DeliveryKind
+    url: str | None
+    position: int
+    attempts: int
+    next_attempt_at: datetime
+    last_error: str | None
+    delivered_at: datetime | None
+
+
+class DeliveryAnswer(Answer):
+    object: Literal["audit.delivery"] = "audit.delivery"
+    message: str = "This is where entries go"
+    delivery: DeliveryView
+    secret: str | None = None
