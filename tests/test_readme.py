@@ -1,25 +1,54 @@
 """The README's first session does what the text around it says, on the running stack."""
 
+import asyncio
 import os
 import re
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from dotenv import dotenv_values
+
+from budapp.commons.config import load_settings
+from budapp.integrations.keycloak import Keycloak
+from tests.oauth.browser import browser
 
 ADDRESS = "http://127.0.0.1:9081/"
 ADMINISTRATOR = "admin@example.com"
 
 
-def session_of(readme: str) -> str:
-    """Return the section's commands, but for the one that starts the stack: it runs."""
-    section = readme.partition("## A first session")[2].partition("\n## ")[0]
-    blocks: list[str] = re.findall(r"```bash\n(.*?)```", section, re.DOTALL)
-    assert blocks.pop(0) == "./deploy/start_dev.sh -d\n"
-    return "\n".join(blocks)
+def blocks_of(root: Path, title: str) -> list[str]:
+    """Return the commands of the README's section, block by block."""
+    section = (root / "README.md").read_text().partition(f"## {title}\n")[2].partition("\n## ")[0]
+    return re.findall(r"```bash\n(.*?)```", section, re.DOTALL)
+
+
+def first_session(root: Path) -> list[str]:
+    """Return the first session's commands, but for the one that starts the stack: it runs."""
+    start, *blocks = blocks_of(root, "A first session")
+    assert start == "./deploy/start_dev.sh -d\n"
+    return blocks
+
+
+def here(script: str, changes: dict[str, str]) -> str:
+    """Return the script for this stack; what it is changed in is printed just once."""
+    for printed, ours in changes.items():
+        assert script.count(printed) == 1
+        script = script.replace(printed, ours)
+    return script
+
+
+def env_file(root: Path) -> Path:
+    return Path(os.environ.get("BUDAPP_ENV_FILE", root / ".env")).absolute()
+
+
+def address(root: Path) -> dict[str, str]:
+    port = dotenv_values(env_file(root))["APP_PORT"]
+    return {ADDRESS: f"http://127.0.0.1:{port}/", " .env)": f" '{env_file(root)}')"}
 
 
 @pytest.fixture
@@ -32,16 +61,7 @@ def administrator() -> str:
 
 
 def test_the_first_session_works_as_printed(root: Path, administrator: str) -> None:
-    env_file = Path(os.environ.get("BUDAPP_ENV_FILE", root / ".env"))
-    session = session_of((root / "README.md").read_text())
-    changes = {
-        ADDRESS: f"http://127.0.0.1:{dotenv_values(env_file)['APP_PORT']}/",
-        ADMINISTRATOR: administrator,
-        " .env)": f" '{env_file}')",
-    }
-    for printed, here in changes.items():
-        assert session.count(printed) == 1
-        session = session.replace(printed, here)
+    session = here("\n".join(first_session(root)), address(root) | {ADMINISTRATOR: administrator})
     done = subprocess.run(
         ["bash", "-euo", "pipefail"], input=session, capture_output=True, text=True, timeout=120, check=False
     )
@@ -50,3 +70,57 @@ def test_the_first_session_works_as_printed(root: Path, administrator: str) -> N
     assert done.stdout.count('"total_record": 1,') == 1
     assert done.stdout.endswith("signed out\n")
     assert done.stderr == "curl: (22) The requested URL returned error: 401\n"
+
+
+@pytest.fixture
+def company_script(root: Path, tmp_path: Path) -> Iterator[Path]:
+    """The second company's commands, after the shell functions of the first session; its realms go at the end."""
+    functions = here(first_session(root)[0], address(root))
+    script = tmp_path / "company.sh"
+    script.write_text("\n".join([functions, *blocks_of(root, "A second company")]))
+    yield script
+    settings = load_settings()
+
+    async def clean_up() -> None:
+        keycloak = Keycloak(settings)
+        for realm in await keycloak.admin(settings.keycloak_realm_name).a_get_realms():
+            if realm["realm"].startswith("acme-"):
+                await keycloak.delete_realm(realm["realm"])
+        await keycloak.close()
+
+    asyncio.run(clean_up())
+
+
+def test_a_second_company_comes_in_as_printed(root: Path, company_script: Path) -> None:
+    environment = os.environ | {"BUDAPP_ENV_FILE": str(env_file(root))}
+    with subprocess.Popen(
+        ["bash", "-euo", "pipefail", str(company_script)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=environment,
+        cwd=root,
+    ) as shell:
+        assert shell.stdin is not None
+        assert shell.stdout is not None
+        printed = []
+        for line in shell.stdout:
+            printed.append(line)
+            if line.startswith("http"):
+                shell.stdin.write(exchange_token_from(line.strip()) + "\n")
+                shell.stdin.flush()
+        assert shell.wait(timeout=60) == 0, "".join(printed)
+    output = "".join(printed)
+    assert printed[0] == "1\n"
+    assert '"allowed": false' in output
+    assert "entries as exported" in printed[-1]
+
+
+def exchange_token_from(url: str) -> str:
+    """Sign in at the company, and return what the browser's address says at the end."""
+    with browser() as window:
+        window.go(url)
+        window.sign_in("Company-Horse-1", "ann@corp.example")
+        back = window.arrive("http://localhost:3000")
+    return parse_qs(urlsplit(back).query)["exchange_token"][0]
