@@ -55,6 +55,9 @@ from budapp.integrations.dapr import DaprClient
 from budapp.integrations.keycloak import Keycloak
 from budapp.integrations.storage import Storage
 from budapp.integrations.valkey import connect_valkey, valkey_up
+from budapp.model_ops import services as models
+from budapp.model_ops import workflows as model_workflows
+from budapp.model_ops.routes import router as model_router
 from budapp.oauth_ops.routes import router as oauth_router
 from budapp.oauth_ops.services import Providers
 from budapp.oauth_ops.services import purge as purge_oauth
@@ -70,6 +73,8 @@ from budapp.user_ops.callers import Callers
 from budapp.user_ops.mirror import KeycloakMirror
 from budapp.user_ops.routes import router as user_router
 from budapp.user_ops.sessions import purge_revocations
+from budapp.workflow_ops.routes import router as workflow_router
+from budapp.workflow_ops.services import Workflows
 
 _ALLOWED_HEADERS = [
     "Accept",
@@ -97,6 +102,8 @@ ROUTERS = (
     audit_router,
     endpoint_router,
     project_router,
+    workflow_router,
+    model_router,
     dataset_router,
 )
 
@@ -162,12 +169,17 @@ def _assemble(app: FastAPI, settings: Settings) -> None:
     state.relay = Relay(state.database, state.dapr)
     state.dataset_files = Files.of(settings, state.storage)
     state.dataset_checking = Checking(state.database, state.storage, settings.minio_dataset_bucket)
+    state.workflows = Workflows(
+        state.database, state.dapr, settings, [*model_workflows.ALL], hydrators=[models.name_in_workflow]
+    )
+    state.workflows.register(state.event_handlers)
     state.jobs = Jobs(state.database)
     _add_jobs(state.jobs, state.database, state.dataset_checking)
     every = timedelta(seconds=settings.keycloak_mirror_seconds)
     state.jobs.add(Job("mirror_keycloak", every, mirror.mirror_all))
     state.mirror = mirror
     _add_audit_jobs(state.jobs, state.database, state.audit_delivering)
+    _add_workflow_jobs(state.jobs, state.workflows)
     state.health_checks = {
         "postgresql": state.database.healthy,
         "valkey": lambda: valkey_up(state.valkey),
@@ -193,6 +205,13 @@ def _add_audit_jobs(jobs: Jobs, database: Database, delivering: Delivering) -> N
     jobs.add(Job("seal_audit_entries", timedelta(seconds=1), partial(seal, database)))
     jobs.add(Job("deliver_audit_entries", timedelta(seconds=2), delivering.run))
     jobs.add(Job("remove_old_audit_entries", timedelta(hours=1), partial(remove_old, database)))
+
+
+def _add_workflow_jobs(jobs: Jobs, workflows: Workflows) -> None:
+    """Add what keeps workflows from waiting for ever; it may ask other services, one after the other."""
+    lease = timedelta(minutes=30)
+    jobs.add(Job("reconcile_workflows", timedelta(seconds=20), workflows.upkeep.reconcile, lease=lease))
+    jobs.add(Job("expire_workflow_drafts", timedelta(hours=1), workflows.upkeep.expire_drafts))
 
 
 def _add_middleware(app: FastAPI, settings: Settings) -> None:

@@ -7,12 +7,13 @@ from budapp.commons.database import WriteSession
 from budapp.dataset_ops.seeds import ensure_benchmark_datasets
 from budapp.integrations.keycloak import Keycloak
 from budapp.integrations.storage import Storage
+from budapp.model_ops.seeds import ensure_providers
 from budapp.tenant_ops import services as tenants
 from budapp.user_ops.accounts import ensure_administrator
 
 
 async def seed(app: FastAPI) -> None:
-    """Bring into being buckets, public datasets, and the default tenant with realm, client, roles and administrator.
+    """Bring into being buckets, public datasets, providers, and the default tenant with all it needs to sign in.
 
     The administrator's password is set when the account is made, and never again.
     """
@@ -25,6 +26,7 @@ async def seed(app: FastAPI) -> None:
         await ensure_benchmark_datasets(session)
         await tenants.refresh_realms(session, app.state.keycloak)
         await app.state.providers.refresh(session)
+        await ensure_providers(session)
         await _seed_default_tenant(session, app.state.keycloak, settings, app)
 
 

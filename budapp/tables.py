@@ -10,11 +10,13 @@ from budapp.credential_ops import models as credential_models
 from budapp.dataset_ops import models as dataset_models
 from budapp.endpoint_ops import models as endpoint_models
 from budapp.events import models as event_models
+from budapp.model_ops import models as model_models
 from budapp.oauth_ops import models as oauth_models
 from budapp.project_ops import models as project_models
 from budapp.session_ops import models as session_models
 from budapp.tenant_ops import models as tenant_models
 from budapp.user_ops import models as user_models
+from budapp.workflow_ops import models as workflow_models
 
 ALL_TABLES = (
     audit_models,
@@ -29,8 +31,10 @@ ALL_TABLES = (
     idempotency,
     jobs,
     oauth_models,
+    model_models,
     project_models,
     session_models,
     tenant_models,
     user_models,
+    workflow_models,
 )

@@ -20,7 +20,7 @@ from tests.cast import Cast, Realms, make_realms
 from tests.emptying import empty
 from tests.statements import Statements, count_statements
 from tests.surface.routes import Document
-from tests.surface.scene import Extras, enter_scene, make_extras
+from tests.surface.scene import Extras, enter_scene, make_extras, remove_idle_realms
 from tests.surface.surface import Surface
 
 
@@ -42,6 +42,7 @@ def settings(run_id: str) -> Settings:
         default_realm_name=f"test-{run_id}-a",
         keycloak_access_token_lifespan_seconds=3600,
         bud_notify_app_id=f"notify-{run_id}",  # mDNS would mix a test's own sidecar up with the stack's
+        app_topic=f"budapp-{run_id}",  # what the stand-ins tell is for this run alone
         keycloak_timeout_seconds=60,
         login_failure_seconds=0.5,
         refresh_reuse_seconds=2,
@@ -121,9 +122,11 @@ async def client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
 
 
 @pytest.fixture(scope="session")
-async def extras(app: FastAPI, realms: Realms) -> Extras:
+async def extras(app: FastAPI, realms: Realms) -> AsyncIterator[Extras]:
     """More accounts, for `surface`."""
-    return await make_extras(app, realms)
+    made = await make_extras(app, realms)
+    yield made
+    await remove_idle_realms(app, made)
 
 
 @pytest.fixture(scope="session")

@@ -85,6 +85,9 @@ def company_script(root: Path, tmp_path: Path) -> Iterator[Path]:
         keycloak = Keycloak(settings)
         for realm in await keycloak.admin(settings.keycloak_realm_name).a_get_realms():
             if realm["realm"].startswith("acme-"):
+                if not realm["realm"].endswith("-company"):
+                    command = [sys.executable, "-m", "budapp.cli", "tenant", "disable", realm["realm"]]
+                    await asyncio.to_thread(subprocess.run, command, check=True, timeout=120)
                 await keycloak.delete_realm(realm["realm"])
         await keycloak.close()
 

@@ -164,6 +164,12 @@ class Settings(BaseSettings):
     rate_limit_register: str = "3/10 minutes"
     rate_limit_sso: str = "10/minute"
 
+    workflow_ask_seconds: float = Field(default=30, gt=0, le=300)
+    workflow_silence_minutes: float = Field(default=60, gt=0)
+    workflow_deadline_minutes: float = Field(default=24 * 60, gt=0)
+    workflow_draft_days: float = Field(default=14, gt=0)
+    workflow_callback_topics: CommaList = ["budpipelineEvents"]
+
     otel_exporter_otlp_endpoint: str | None = None
 
     @field_validator("keycloak_server_url", "keycloak_public_url", "dapr_base_url", "public_url")

@@ -63,6 +63,11 @@ def count_in_project(project_id: Any) -> ColumnElement[int]:
     return select(func.count()).select_from(Endpoint).where(Endpoint.project_id == project_id, alive).scalar_subquery()
 
 
+def count_of_model(model_id: Any) -> ColumnElement[int]:
+    """Return the expression that counts a model's living endpoints."""
+    return select(func.count()).select_from(Endpoint).where(Endpoint.model_id == model_id, alive).scalar_subquery()
+
+
 async def exist(session: ReadSession, *conditions: ColumnElement[bool]) -> bool:
     """Tell whether a living endpoint meets the conditions."""
     return await session.scalar(select(Endpoint.id).where(alive, *conditions).limit(1)) is not None

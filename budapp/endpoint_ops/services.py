@@ -8,6 +8,7 @@ from budapp.commons.scopes import Scope
 from budapp.endpoint_ops import crud
 from budapp.endpoint_ops.models import Endpoint
 from budapp.endpoint_ops.schemas import ProjectClusterQuery
+from budapp.model_ops import contents as model_contents
 from budapp.project_ops import contents as project_contents
 from budapp.project_ops import services as project_services
 from budapp.user_ops import contents as user_contents
@@ -26,9 +27,10 @@ async def list_project_clusters(
 
 
 def register_project_content() -> None:
-    """Make known to the domains below what endpoints mean for projects and users; for the start of the service."""
+    """Make known to the domains below what endpoints mean for them; for the start of the service."""
     project_contents.register(project_contents.Content("endpoints", crud.count_in_project, _before_removal))
     user_contents.register("endpoints", _before_user_removal)
+    model_contents.register_endpoints(crud.count_of_model)
 
 
 async def _before_removal(session: WriteSession, removal: project_contents.Removal) -> None:

@@ -59,6 +59,15 @@ async def notify_users(
     await _enqueue(session, aggregate, budnotify.send_notification(request))
 
 
+async def show_event(session: WriteSession, *, aggregate: str, user_id: UUID, payload: dict[str, Any]) -> None:
+    """Have the user's open screens take an event of a workflow, as if the service had told them itself."""
+    content = Content.model_validate(payload.get("content") or {})
+    event = {name: payload.get(name) for name in ("type", "event", "workflow_id")}
+    shown = Payload(category="internal", content=content, **event)
+    request = NotificationRequest(name="bud-internal", subscriber_ids=str(user_id), payload=shown)
+    await _enqueue(session, aggregate, budnotify.send_notification(request))
+
+
 async def send_mail(session: WriteSession, *, name: MailName, user_id: UUID, content: dict[str, Any]) -> None:
     """Send a user one of the templates by mail; the content is encrypted until it leaves, as it may hold a password.
 

@@ -81,8 +81,9 @@ async def get(session: ReadSession, tenant_id: UUID, *, for_update: bool = False
 
 
 async def realms(session: ReadSession) -> Sequence[str]:
-    """Return the realms of all tenants."""
-    return (await session.scalars(select(Tenant.realm_name).order_by(Tenant.created_at))).all()
+    """Return the realms of all active tenants."""
+    active = select(Tenant.realm_name).where(Tenant.is_active)
+    return (await session.scalars(active.order_by(Tenant.created_at))).all()
 
 
 async def lock_seeding(session: ReadSession) -> None:

@@ -156,7 +156,7 @@ async def ensure_tenant(
 
 
 async def refresh_realms(session: ReadSession, keycloak: Keycloak) -> None:
-    """Bring every tenant's realm up to date with the settings."""
+    """Bring every active tenant's realm up to date with the settings."""
     for realm in await crud.realms(session):
         await keycloak.ensure_realm(realm, list(UserRole))
 

@@ -19,8 +19,10 @@ from budapp.user_ops.models import User
 from tests.audit.data import entries
 from tests.auth.test_password_resets import mails
 from tests.cast import PASSWORD, Cast, Person
-from tests.datasets.data import CSV, begin, put, send_parts
+from tests.datasets.data import CSV, put, send_parts
+from tests.datasets.data import begin as begin_upload_of
 from tests.projects.data import join
+from tests.surface.scene import furnish_models
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ class Ground:
         return str(answer.json()["user"]["id"])
 
     async def upload(self) -> dict[str, Any]:
-        upload: dict[str, Any] = (await begin(self.client, self.cast.manager, self.version, len(CSV))).json()
+        upload: dict[str, Any] = (await begin_upload_of(self.client, self.cast.manager, self.version, len(CSV))).json()
         return upload
 
 
@@ -132,7 +134,7 @@ async def remove_from_project(ground: Ground) -> httpx.Response:
 
 
 async def begin_upload(ground: Ground) -> httpx.Response:
-    return await begin(ground.client, ground.cast.manager, ground.version, len(CSV))
+    return await begin_upload_of(ground.client, ground.cast.manager, ground.version, len(CSV))
 
 
 async def complete_upload(ground: Ground) -> httpx.Response:
@@ -220,6 +222,42 @@ async def disable_provider(ground: Ground) -> httpx.Response:
     return await ground.send("PUT", f"/admin/oauth/disable/{ground.cast.tenant_id}/github")
 
 
+async def begin(ground: Ground, path: str, **fields: Any) -> httpx.Response:
+    return await ground.send("POST", path, {"step_number": 1, "workflow_total_steps": 4, **fields})
+
+
+async def begin_local_model(ground: Ground) -> httpx.Response:
+    return await begin(ground, "/models/local-model-workflow", provider_type="hugging_face")
+
+
+async def begin_cloud_model(ground: Ground) -> httpx.Response:
+    return await begin(ground, "/models/cloud-model-workflow", provider_type="cloud_model")
+
+
+async def begin_scan(ground: Ground) -> httpx.Response:
+    async with ground.database.write() as session:
+        things = await furnish_models(session, 0, ground.cast.admin)
+    return await begin(ground, "/models/security-scan", model_id=things["model_id"])
+
+
+async def draft(ground: Ground) -> str:
+    return f"/workflows/{(await begin_local_model(ground)).json()['workflow_id']}"
+
+
+async def complete_workflow(ground: Ground) -> httpx.Response:
+    return await ground.send("PATCH", await draft(ground))
+
+
+async def cancel_workflow(ground: Ground) -> httpx.Response:
+    return await ground.send("DELETE", await draft(ground))
+
+
+async def retry_workflow(ground: Ground) -> httpx.Response:
+    async with ground.database.write() as session:
+        things = await furnish_models(session, 0, ground.cast.admin)
+    return await ground.send("POST", f"/workflows/{things['failed_workflow_id']}/retry")
+
+
 CALLS: dict[str, tuple[Call, str, str]] = {
     "POST /auth/login": (sign_in, "login", "session"),
     "POST /auth/logout": (sign_out, "logout", "session"),
@@ -274,6 +312,12 @@ CALLS: dict[str, tuple[Call, str, str]] = {
     "PUT /users/{user_id}/role": (assign_role, "update", "user"),
     "POST /admin/oauth/configure": (configure_provider, "create", "config"),
     "PUT /admin/oauth/disable/{tenant_id}/{provider}": (disable_provider, "update", "config"),
+    "POST /models/local-model-workflow": (begin_local_model, "create", "workflow"),
+    "POST /models/cloud-model-workflow": (begin_cloud_model, "create", "workflow"),
+    "POST /models/security-scan": (begin_scan, "create", "workflow"),
+    "PATCH /workflows/{workflow_id}": (complete_workflow, "update", "workflow"),
+    "DELETE /workflows/{workflow_id}": (cancel_workflow, "update", "workflow"),
+    "POST /workflows/{workflow_id}/retry": (retry_workflow, "update", "workflow"),
     "POST /tenants": (create_tenant, "create", "config"),
     "PATCH /tenants/{tenant_id}": (simple("PATCH", "/tenants/{other_tenant}", {"name": "Other"}), "update", "config"),
     "POST /tenants/{tenant_id}/disable": (simple("POST", "/tenants/{other_tenant}/disable"), "update", "config"),

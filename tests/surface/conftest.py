@@ -3,17 +3,25 @@ from collections.abc import Callable
 import pytest
 
 from budapp.commons.access import access_of
+from budapp.commons.scopes import Scope
 from tests.surface.routes import ROUTES
 
 
 def _of_a_tenant(operation: str) -> bool:
-    """Tell whether the route acts for a tenant's people: the others know nobody's tenant."""
+    """Tell whether the route acts for a tenant's people: the others know nobody's tenant, or are for all tenants."""
     access = access_of(ROUTES[operation])
-    return access is not None and access.kind in {"signed in", "permission"}
+    return access is not None and access.kind in {"signed in", "permission"} and not _of_the_platform(operation)
+
+
+def _of_the_platform(operation: str) -> bool:
+    """Tell whether the route is for those who run the platform, and so reaches every tenant."""
+    access = access_of(ROUTES[operation])
+    return access is not None and access.scope == Scope.TENANT_MANAGE
 
 
 KINDS: dict[str, Callable[[str], bool]] = {
     "operation": lambda operation: True,
+    "bounded": lambda operation: not _of_the_platform(operation),
     "of_tenant": _of_a_tenant,
     "reading": lambda operation: operation.startswith("GET ") and _of_a_tenant(operation),
     "writing": lambda operation: not operation.startswith("GET ") and _of_a_tenant(operation),

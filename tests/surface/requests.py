@@ -16,6 +16,7 @@ from uuid import UUID, uuid4
 
 import httpx
 from fastapi import FastAPI
+from sqlalchemy import update
 
 from budapp.billing_ops.models import FREE_PLAN_ID
 from budapp.commons.database import now
@@ -23,6 +24,7 @@ from budapp.commons.sealing import seal
 from budapp.dataset_ops.models import DatasetFile
 from budapp.oauth_ops.models import OAuthExchange
 from budapp.user_ops.models import User
+from budapp.workflow_ops.models import Workflow
 from tests.cast import PASSWORD, Person, Realms
 from tests.datasets.data import CSV
 from tests.surface.scene import Scene, Things
@@ -159,6 +161,15 @@ async def _exchange(asking: Asking) -> None:
     asking.things["exchange_token"] = token
 
 
+async def _own_drafts(asking: Asking) -> None:
+    """Have the caller be who began the tenant's workflows: nobody else posts their steps."""
+    if asking.person is None or str(asking.person.tenant_id) != asking.things["tenant_id"]:
+        return
+    async with asking.app.state.database.write() as session:
+        mine = Workflow.tenant_id == asking.person.tenant_id
+        await session.execute(update(Workflow).where(mine).values(created_by=asking.person.id))
+
+
 def _member(things: Things) -> dict[str, Any]:
     return {"user_id": things["newcomer_id"], "scopes": ["endpoint:view"]}
 
@@ -175,6 +186,8 @@ def _newcomer(things: Things) -> dict[str, Any]:
 _LOGIN = {"email": "visitor@example.com", "password": PASSWORD}
 _EVENT = {"id": "1", "type": "com.example.event", "source": "budmodel", "data": {"answer": 42}}
 _VERSION = "/datasets/{dataset_id}/versions/{number}"
+
+_IDLE = Valid(path={"tenant_id": "idle_tenant_id"})
 
 REQUESTS: dict[str, Valid] = {
     "POST /notifications": Valid(lambda t: _EVENT),
@@ -205,6 +218,14 @@ REQUESTS: dict[str, Valid] = {
     "GET /permissions/explain": Valid(query=lambda _: {"method": "GET", "path": "/users/"}),
     "PUT /permissions/{user_id}/global": Valid(lambda t: [{"name": "cluster:manage", "has_permission": True}]),
     "PATCH /permissions/project": Valid(_project_grants),
+    # Tenants
+    "POST /tenants": Valid(
+        lambda t: {"name": t["new_realm"], "identifier": t["new_realm"], "administrator_email": "chief@example.com"}
+    ),
+    "GET /tenants/{tenant_id}": _IDLE,
+    "PATCH /tenants/{tenant_id}": Valid(lambda t: {"name": "Renamed"}, path=_IDLE.path),
+    "POST /tenants/{tenant_id}/disable": _IDLE,
+    "POST /tenants/{tenant_id}/enable": _IDLE,
     # Sign-in at a provider
     "GET /oauth/providers": Valid(query=lambda t: {"tenant_id": t["tenant_id"]}),
     "POST /oauth/login": Valid(lambda t: {"provider": t["provider"], "tenantId": t["tenant_id"]}),
@@ -228,6 +249,21 @@ REQUESTS: dict[str, Valid] = {
     # Billing
     "POST /billing/setup": Valid(lambda t: {"user_id": t["visitor_id"], "billing_plan_id": str(FREE_PLAN_ID)}),
     "PUT /billing/plan": Valid(lambda t: {"user_id": t["user_id"], "billing_plan_id": str(FREE_PLAN_ID)}),
+    # Workflows
+    "POST /workflows/{workflow_id}/retry": Valid(path={"workflow_id": "failed_workflow_id"}),
+    # Models
+    "POST /models/local-model-workflow": Valid(
+        lambda t: {"step_number": 1, "workflow_id": t["workflow_id"], "provider_type": "hugging_face"},
+        prepare=_own_drafts,
+    ),
+    "POST /models/cloud-model-workflow": Valid(
+        lambda t: {"step_number": 2, "workflow_id": t["cloud_workflow_id"], "provider_type": "cloud_model"},
+        prepare=_own_drafts,
+    ),
+    "POST /models/security-scan": Valid(
+        lambda t: {"step_number": 1, "workflow_id": t["scan_workflow_id"], "model_id": t["model_id"]},
+        prepare=_own_drafts,
+    ),
     # Datasets
     "POST /datasets": Valid(lambda t: {"project_id": t["project_id"], "name": "New"}),
     "PATCH /datasets/{dataset_id}": Valid(lambda t: {"name": "Renamed"}),

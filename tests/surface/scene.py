@@ -25,13 +25,15 @@ from budapp.commons.scopes import UserRole, UserType
 from budapp.credential_ops.models import Credential, CredentialType
 from budapp.dataset_ops.models import Dataset, DatasetFile, DatasetVersion, FileStatus
 from budapp.endpoint_ops.models import Endpoint, EndpointStatus
-from budapp.integrations.keycloak import NewUser
+from budapp.integrations.keycloak import NewUser, RealmClient
+from budapp.model_ops.models import Model, Provider
 from budapp.oauth_ops.models import TenantOAuthConfig
 from budapp.project_ops.models import Project, ProjectMember, ProjectType
 from budapp.project_ops.schemas import MEMBER_SCOPES
 from budapp.tables import ALL_TABLES
 from budapp.user_ops.models import CustomRole, UserStatus
-from tests.cast import PASSWORD, Account, Cast, Person, Realms, Role, user_row
+from budapp.workflow_ops.models import Workflow, WorkflowAttempt, WorkflowStep
+from tests.cast import PASSWORD, Account, Cast, Person, Realms, Role, tenant_row, user_row
 from tests.datasets.data import CSV
 from tests.emptying import empty
 
@@ -53,13 +55,15 @@ DELETED = Role(0, UserRole.DEVELOPER, UserType.ADMIN, UserStatus.DELETED)
 class Extras:
     """Accounts beside the cast's: someone who may only read, and in each realm three for requests to act on.
 
-    `throw_away` and `deleted` get disabled, enabled and renamed; `visitor` only ever signs in.
+    `throw_away` and `deleted` get disabled, enabled and renamed; `visitor` only ever signs in. `idle_realm` is of a
+    tenant that nobody is in; what requests make has a name that begins with it.
     """
 
     reader: Account
     throw_away: list[Account]
     deleted: list[Account]
     visitor: list[Account]
+    idle_realm: str
 
 
 async def make_extras(app: FastAPI, realms: Realms) -> Extras:
@@ -76,7 +80,17 @@ async def make_extras(app: FastAPI, realms: Realms) -> Extras:
     throw_away = await asyncio.gather(*(enrol(realm, "throw-away") for realm in (0, 1)))
     deleted = await asyncio.gather(*(enrol(realm, "deleted") for realm in (0, 1)))
     visitor = await asyncio.gather(*(enrol(realm, "visitor") for realm in (0, 1)))
-    return Extras(reader, throw_away, deleted, visitor)
+    idle_realm = f"{realms.clients[0].realm}-idle"
+    await keycloak.create_realm(idle_realm, list(UserRole))
+    return Extras(reader, throw_away, deleted, visitor, idle_realm)
+
+
+async def remove_idle_realms(app: FastAPI, extras: Extras) -> None:
+    """Remove the realm of the idle tenant, and those of tenants that requests have made."""
+    keycloak = app.state.keycloak
+    for realm in await keycloak.admin(app.state.settings.keycloak_realm_name).a_get_realms():
+        if realm["realm"].startswith(extras.idle_realm):
+            await keycloak.delete_realm(realm["realm"])
 
 
 @dataclass(frozen=True)
@@ -106,7 +120,10 @@ async def enter_scene(database: Database, realms: Realms, extras: Extras) -> Sce
         here = await furnish(session, 0, cast.manager, [*full, (reader.id, MEMBER_SCOPES[::2])], extras)
         others = [(person.id, MEMBER_SCOPES) for person in (cast.other_admin, cast.other_developer)]
         there = await furnish(session, 1, cast.other_admin, others, extras)
-        fresh = {"fresh": uuid7().hex}  # the same in both tenants
+        idle = tenant_row(uuid7(), RealmClient(extras.idle_realm, "bud", ""))
+        session.add(idle)
+        new = uuid7().hex
+        fresh = {"fresh": new, "new_realm": f"{extras.idle_realm}-{new[-8:]}", "idle_tenant_id": str(idle.id)}
         hidden = await _furnish_project(session, cast.client, [(cast.client.id, MEMBER_SCOPES)], ProjectType.CLIENT_APP)
     here |= await _entry_of(database, cast.manager)
     there |= await _entry_of(database, cast.other_admin)
@@ -127,6 +144,7 @@ async def furnish(session: WriteSession, realm: int, owner: Person, members: Mem
     members = [*members, (UUID(things["user_id"]), MEMBER_SCOPES[:1])]
     things |= await _furnish_project(session, owner, members, ProjectType.ADMIN_APP)
     things |= await _furnish_deployment(session, owner, members)
+    things |= await furnish_models(session, realm, owner)
     return things | {"session_id": str(uuid7()), "refresh_token": "none"}
 
 
@@ -243,6 +261,37 @@ async def _furnish_deployment(session: WriteSession, owner: Person, members: Mem
     session.add_all([endpoint, *_members(project, members)])
     await session.flush()
     return {"busy_project_id": str(project.id), "cluster_id": str(cluster.id), "endpoint_id": str(endpoint.id)}
+
+
+async def furnish_models(session: WriteSession, realm: int, owner: Person) -> Things:
+    """Put in a model with files, a draft of each type of workflow, and one that failed (`failed_workflow_id`)."""
+    mine = {"tenant_id": owner.tenant_id, "created_by": owner.id}
+    provider = Provider(id=uuid7(), name="Cloud", type=f"cloud-{realm}", icon="c", capabilities=["model"])
+    about = {"modality": ["text_input", "text_output"], "supported_endpoints": ["/v1/chat/completions"]}
+    model = Model(
+        id=uuid7(), name="Model", uri="acme/m", source="local", provider_type="disk", local_path="m", **about, **mine
+    )
+    session.add_all([provider, model])
+    ids = {"model_id": str(model.id)}
+    said = {"provider_type": "cloud_model", "provider_id": str(provider.id), "source": provider.type, "tags": []}
+    drafts: dict[str, tuple[str, dict[str, object]]] = {
+        "workflow_id": ("local_model_onboarding", {}),
+        "cloud_workflow_id": ("cloud_model_onboarding", {}),
+        "scan_workflow_id": ("model_security_scan", {"model_id": str(model.id)}),
+        "failed_workflow_id": ("cloud_model_onboarding", {**said, "name": "Again", "uri": "acme/again"}),
+    }
+    for name, (workflow_type, data) in drafts.items():
+        workflow = Workflow(id=uuid7(), workflow_type=workflow_type, title="Draft", total_steps=5, **mine)
+        session.add(workflow)
+        await session.flush()
+        step = WorkflowStep(tenant_id=owner.tenant_id, workflow_id=workflow.id, step_number=1, data=data)
+        session.add(step)
+        ids[name] = str(workflow.id)
+    failed = UUID(ids["failed_workflow_id"])
+    attempt = {"workflow_id": failed, "correlation_id": failed, "number": 1, "step_number": 1, "state": "failed"}
+    session.add(WorkflowAttempt(tenant_id=owner.tenant_id, lease_expires_at=now(), **attempt))
+    await session.flush()
+    return ids
 
 
 def ids_of(*things: Things) -> Iterator[str]:

@@ -25,11 +25,14 @@ NOT_404: dict[tuple[str, str], str] = {
     ("POST /audit/verify-batch", "body:0"): "is told of as a record that does not exist",
     ("POST /auth/logout", "body:tenant_id"): "is not read: the refresh token says whose it is",
     ("POST /users/reset-password", "body:tenant_id"): IN_REACH_OF_ALL,
+    ("POST /oauth/login", "body:tenantId"): IN_REACH_OF_ALL,
+    ("GET /oauth/providers", "query:tenant_id"): IN_REACH_OF_ALL,
 }
 """Places where an id out of reach is not 404, each with the reason; nothing may leak there either."""
 
 FILTERS: dict[tuple[str, str], str] = {
     ("GET /datasets", "query:project_id"): "a filter: what is out of reach holds nothing",
+    ("GET /models/", "query:provider_id"): "a filter: only providers have models",
 }
 """Places where an id out of reach gives the same empty list as one that nothing has."""
 
@@ -65,13 +68,13 @@ async def works(surface: Surface, operation: str, caller: str) -> bool:
     return answer.is_success
 
 
-async def test_an_id_out_of_reach_is_like_one_that_nothing_has(surface: Surface, operation: str) -> None:
-    for place in places(surface, operation):
-        if (operation, str(place)) in NOT_404:
+async def test_an_id_out_of_reach_is_like_one_that_nothing_has(surface: Surface, bounded: str) -> None:
+    for place in places(surface, bounded):
+        if (bounded, str(place)) in NOT_404:
             continue
         for caller in CALLING:
-            expects_404 = (operation, str(place)) not in FILTERS and await works(surface, operation, caller)
-            await _check_place(surface, operation, place, caller, expects_404=expects_404)
+            expects_404 = (bounded, str(place)) not in FILTERS and await works(surface, bounded, caller)
+            await _check_place(surface, bounded, place, caller, expects_404=expects_404)
 
 
 async def _check_place(surface: Surface, operation: str, place: Location, caller: str, *, expects_404: bool) -> None:

@@ -1,0 +1,158 @@
+"""Makes the rows of models out of what people and budmodel say."""
+
+import zlib
+from typing import Any
+from uuid import UUID
+
+from uuid_utils.compat import uuid7
+
+from budapp.commons.database import WriteSession
+from budapp.commons.errors import Conflict
+from budapp.commons.integrity import conflict_on
+from budapp.model_ops import crud
+from budapp.model_ops.modalities import endpoints_of, of_keyword
+from budapp.model_ops.models import CloudModel, License, Model, Paper, ProviderType, SecurityScan
+from budapp.model_ops.schemas import ToldArchitecture, ToldExtraction, ToldFindings, ToldLicense, ToldModel, ToldTree
+from budapp.workflow_ops.definitions import Run
+
+_COLORS = ("#E57333", "#3F8EF7", "#479D5F", "#965CDE", "#D1B854", "#EC7575")
+_SEVERITIES = ("critical", "high", "medium", "low")
+_TEXTS = ("github_url", "website_url", "languages", "use_cases", "strengths", "limitations")
+
+
+def cloud_model(run: Run, offer: CloudModel | None, told: ToldModel | None) -> Model:
+    """Return the model that the steps describe, with what the offer and budmodel add."""
+    data = run.data
+    modality = list(data.get("modality") or (offer.modality if offer else of_keyword(_first(data))[0]))
+    facts = {name: getattr(offer, name, None) for name in ("tasks", "author", "model_size", "max_input_tokens")}
+    model = _model(run, told)
+    model.uri = offer.uri if offer else data["uri"]
+    model.source, model.provider_type = data["source"], ProviderType.CLOUD_MODEL
+    model.description = model.description or getattr(offer, "description", None)
+    model.modality = modality
+    model.supported_endpoints = list(offer.supported_endpoints) if offer else endpoints_of(modality)
+    model.tags = data["tags"]
+    for name, value in facts.items():
+        setattr(model, name, value if value is not None else getattr(model, name))
+    return model
+
+
+def local_model(run: Run, told: ToldExtraction) -> Model:
+    """Return the model whose files budmodel has fetched."""
+    data, info = run.data, told.model_info
+    model = _model(run, info)
+    model.uri, model.source, model.local_path = data["uri"], "local", told.local_path
+    model.provider_type = data["provider_type"]
+    model.author = info.author or data.get("author")
+    model.modality, model.supported_endpoints = of_keyword(info.modality)
+    own = data.get("tags") or []
+    known = {tag["name"].lower() for tag in own}
+    model.tags = [*own, *(tag for tag in _colored(info.tags) if tag["name"].lower() not in known)]
+    model.icon = data.get("icon") or run.workflow.icon or info.logo_url
+    if model.provider_type == ProviderType.HUGGING_FACE:
+        model.huggingface_url = f"https://huggingface.co/{model.uri}"
+    return model
+
+
+async def save(session: WriteSession, model: Model) -> None:
+    """Put the model into the repository.
+
+    Raises:
+        Conflict: there is one of this name, or from there, already.
+    """
+    session.add(model)
+    by_name = Conflict("Model name should be unique", param="name")
+    by_uri = Conflict(f"Duplicate {model.provider_type} uri found", param="uri")
+    with conflict_on("uq_model_name", by_name), conflict_on("uq_model_source_uri", by_uri):
+        await session.flush()
+
+
+def add_papers_and_license(session: WriteSession, model: Model, told: ToldModel) -> None:
+    """Add what budmodel has found about the model."""
+    mine = {"tenant_id": model.tenant_id, "model_id": model.id}
+    session.add_all(Paper(**mine, **paper.model_dump()) for paper in told.papers or [])
+    if told.license is not None:
+        session.add(License(**mine, **_license(told.license)))
+
+
+async def keep_findings(session: WriteSession, model: Model, found: ToldFindings) -> SecurityScan:
+    """Keep what a scan has found, in place of what the one before did."""
+    scan = await crud.scan_of(session, model.id)
+    if scan is None:
+        scan = SecurityScan(id=uuid7(), tenant_id=model.tenant_id, model_id=model.id)
+        session.add(scan)
+    counts = {name.lower(): count for name, count in found.total_issues_by_severity.items()}
+    scan.status = next((name for name in _SEVERITIES if counts.get(name)), "safe")
+    scan.total_issues, scan.total_scanned_files = found.total_issues, found.total_scanned
+    scan.total_skipped_files, scan.scanned_files = found.total_skipped_files, found.scanned_files
+    for name in _SEVERITIES:
+        setattr(scan, f"{name}_severity_count", counts.get(name, 0))
+    issues = [issue.model_dump() for issue in found.model_issues]
+    scan.model_issues = {name: [issue for issue in issues if issue["severity"].lower() == name] for name in _SEVERITIES}
+    model.scan_verified = scan.status == "safe"
+    await session.flush()
+    return scan
+
+
+def _model(run: Run, told: ToldModel | None) -> Model:
+    told = told or ToldModel()
+    built = told.architecture or ToldArchitecture()
+    relation, base = _lineage(told.model_tree or ToldTree())
+    return Model(
+        id=uuid7(),
+        tenant_id=run.workflow.tenant_id,
+        created_by=run.workflow.created_by,
+        name=run.data["name"],
+        description=told.description,
+        author=told.author,
+        tasks=_colored(told.tasks),
+        provider_id=UUID(run.data["provider_id"]) if run.data.get("provider_id") else None,
+        base_model=base,
+        base_model_relation=relation,
+        model_type=built.type,
+        family=built.family,
+        model_size=built.num_params,
+        model_weights_size=built.model_weights_size,
+        kv_cache_size=built.kv_cache_size,
+        architecture_text_config=built.text_config,
+        architecture_vision_config=built.vision_config,
+        architecture_audio_config=built.audio_config,
+        **{name: getattr(told, name) for name in _TEXTS},
+    )
+
+
+def _lineage(tree: ToldTree) -> tuple[str | None, list[str] | None]:
+    kinds = (
+        (tree.is_finetune, "finetune"),
+        (tree.is_adapter, "adapter"),
+        (tree.is_quantization, "quantized"),
+        (tree.is_merge, "merge"),
+    )
+    return next((kind for found, kind in kinds if found), None), tree.base_model
+
+
+def _license(told: ToldLicense) -> dict[str, Any]:
+    faqs = [
+        {"question": faq.question, "answer": faq.impact == "POSITIVE", "description": " ".join(faq.reason or [])}
+        for faq in told.faqs or []
+    ]
+    return {
+        "name": told.name,
+        "url": told.url,
+        "path": told.url,
+        "faqs": faqs,
+        "license_type": told.type,
+        "description": told.description,
+        "suitability": told.suitability,
+        "data_type": "url",
+    }
+
+
+def _colored(names: list[str] | None) -> list[dict[str, str]]:
+    """Return the names as tags; one name always has the same color."""
+    return [{"name": name, "color": _COLORS[zlib.crc32(name.encode()) % len(_COLORS)]} for name in names or []]
+
+
+def _first(data: dict[str, Any]) -> str:
+    keywords = data.get("add_model_modality") or ["llm"]
+    return str(keywords[0])

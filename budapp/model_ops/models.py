@@ -1,0 +1,200 @@
+from datetime import date
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    String,
+    UniqueConstraint,
+    func,
+    literal_column,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from budapp.commons.auditing import Audited, NotAudited
+from budapp.commons.database import Base, TenantOwned
+
+_PROVIDER_TYPES = "provider_type in ('cloud_model', 'hugging_face', 'url', 'disk')"
+
+
+class ProviderType(StrEnum):
+    """Where a model comes from."""
+
+    CLOUD_MODEL = "cloud_model"
+    HUGGING_FACE = "hugging_face"
+    URL = "url"
+    DISK = "disk"
+
+
+class Provider(Base):
+    """A company whose models run in its own cloud, or a hub; the same for all tenants."""
+
+    __tablename__ = "provider"
+    audited = NotAudited("the catalogue as it is published, the same for all")
+
+    name: Mapped[str]
+    type: Mapped[str] = mapped_column(unique=True)
+    description: Mapped[str | None]
+    icon: Mapped[str]
+    is_active: Mapped[bool] = mapped_column(default=True)
+    capabilities: Mapped[list[str]] = mapped_column(ARRAY(String), default=list)
+
+
+class CloudModel(Base):
+    """A model that a provider runs; a tenant onboards it. The same for all tenants."""
+
+    __tablename__ = "cloud_model"
+    audited = NotAudited("the catalogue as it is published, the same for all")
+    __table_args__ = (
+        CheckConstraint("status in ('active', 'deleted')", name="status"),
+        CheckConstraint(_PROVIDER_TYPES, name="provider_type"),
+    )
+
+    name: Mapped[str]
+    description: Mapped[str | None]
+    tags: Mapped[list[dict[str, Any]] | None] = mapped_column(JSONB)
+    tasks: Mapped[list[dict[str, Any]] | None] = mapped_column(JSONB)
+    author: Mapped[str | None]
+    model_size: Mapped[int | None] = mapped_column(BigInteger)
+    github_url: Mapped[str | None]
+    huggingface_url: Mapped[str | None]
+    website_url: Mapped[str | None]
+    status: Mapped[str] = mapped_column(default="active")
+    modality: Mapped[list[str]] = mapped_column(ARRAY(String))
+    source: Mapped[str]
+    provider_type: Mapped[str] = mapped_column(default=ProviderType.CLOUD_MODEL)
+    uri: Mapped[str] = mapped_column(unique=True)
+    provider_id: Mapped[UUID] = mapped_column(ForeignKey("provider.id"))
+    deprecation_date: Mapped[date | None]
+    max_input_tokens: Mapped[int | None]
+    input_cost: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    output_cost: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    supported_endpoints: Mapped[list[str]] = mapped_column(ARRAY(String))
+
+
+class ModelStatus(StrEnum):
+    ACTIVE = "active"
+    DELETED = "deleted"
+
+
+class Model(TenantOwned, Base):
+    """A model in a tenant's repository: of a cloud, or with files of its own under `local_path`.
+
+    Sizes are in bytes, `model_size` in parameters.
+    """
+
+    __tablename__ = "model"
+    audited = Audited("model", name="name")
+    __table_args__ = (
+        CheckConstraint("status in ('active', 'deleted')", name="status"),
+        CheckConstraint(_PROVIDER_TYPES, name="provider_type"),
+        CheckConstraint(
+            "base_model_relation in ('adapter', 'merge', 'quantized', 'finetune')", name="base_model_relation"
+        ),
+    )
+
+    name: Mapped[str]
+    description: Mapped[str | None]
+    tags: Mapped[list[dict[str, Any]] | None] = mapped_column(JSONB)
+    tasks: Mapped[list[dict[str, Any]] | None] = mapped_column(JSONB)
+    author: Mapped[str | None]
+    model_size: Mapped[int | None] = mapped_column(BigInteger)
+    icon: Mapped[str | None]
+    github_url: Mapped[str | None]
+    huggingface_url: Mapped[str | None]
+    website_url: Mapped[str | None]
+    bud_verified: Mapped[bool] = mapped_column(default=False)
+    scan_verified: Mapped[bool | None]
+    eval_verified: Mapped[bool] = mapped_column(default=False)
+    strengths: Mapped[list[str] | None] = mapped_column(ARRAY(String))
+    limitations: Mapped[list[str] | None] = mapped_column(ARRAY(String))
+    languages: Mapped[list[str] | None] = mapped_column(ARRAY(String))
+    use_cases: Mapped[list[str] | None] = mapped_column(ARRAY(String))
+    minimum_requirements: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    examples: Mapped[list[dict[str, Any]] | None] = mapped_column(JSONB)
+    base_model: Mapped[list[str] | None] = mapped_column(ARRAY(String))
+    base_model_relation: Mapped[str | None]
+    model_type: Mapped[str | None]
+    family: Mapped[str | None]
+    model_weights_size: Mapped[int | None] = mapped_column(BigInteger)
+    kv_cache_size: Mapped[int | None] = mapped_column(BigInteger)
+    architecture_text_config: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    architecture_vision_config: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    architecture_audio_config: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    status: Mapped[str] = mapped_column(default=ModelStatus.ACTIVE)
+    modality: Mapped[list[str]] = mapped_column(ARRAY(String))
+    source: Mapped[str]
+    provider_type: Mapped[str]
+    uri: Mapped[str]
+    local_path: Mapped[str | None]
+    provider_id: Mapped[UUID | None] = mapped_column(ForeignKey("provider.id"))
+    created_by: Mapped[UUID] = mapped_column(ForeignKey("user.id"))
+    supported_endpoints: Mapped[list[str]] = mapped_column(ARRAY(String))
+    max_input_tokens: Mapped[int | None]
+
+
+class Paper(TenantOwned, Base):
+    """A paper about a model."""
+
+    __tablename__ = "paper_published"
+    audited = Audited("model", name="title")
+
+    model_id: Mapped[UUID] = mapped_column(ForeignKey("model.id", ondelete="CASCADE"), index=True)
+    title: Mapped[str | None]
+    authors: Mapped[list[str] | None] = mapped_column(ARRAY(String))
+    url: Mapped[str | None]
+
+
+class License(TenantOwned, Base):
+    """The licence of a model: an address, or a file in the store."""
+
+    __tablename__ = "model_licenses"
+    audited = Audited("model", name="name")
+    __table_args__ = (CheckConstraint("data_type in ('url', 'minio')", name="data_type"),)
+
+    model_id: Mapped[UUID] = mapped_column(ForeignKey("model.id", ondelete="CASCADE"), unique=True)
+    name: Mapped[str | None]
+    url: Mapped[str | None]
+    path: Mapped[str | None]
+    faqs: Mapped[list[dict[str, Any]] | None] = mapped_column(JSONB)
+    license_type: Mapped[str | None]
+    description: Mapped[str | None]
+    suitability: Mapped[str | None]
+    data_type: Mapped[str] = mapped_column(default="url")
+
+
+class SecurityScan(TenantOwned, Base):
+    """What the last security scan of a model found; `status` is the highest severity, or `safe`."""
+
+    __tablename__ = "model_security_scan_result"
+    audited = Audited("model")
+    __table_args__ = (
+        UniqueConstraint("model_id"),
+        CheckConstraint("status in ('low', 'medium', 'high', 'critical', 'safe')", name="status"),
+    )
+
+    model_id: Mapped[UUID] = mapped_column(ForeignKey("model.id", ondelete="CASCADE"))
+    status: Mapped[str]
+    total_issues: Mapped[int]
+    total_scanned_files: Mapped[int]
+    total_skipped_files: Mapped[int]
+    scanned_files: Mapped[list[str]] = mapped_column(ARRAY(String))
+    low_severity_count: Mapped[int]
+    medium_severity_count: Mapped[int]
+    high_severity_count: Mapped[int]
+    critical_severity_count: Mapped[int]
+    model_issues: Mapped[dict[str, Any]] = mapped_column(JSONB)
+
+
+_active = Model.status == literal_column("'active'")
+
+Index("uq_model_name", Model.tenant_id, func.lower(Model.name), unique=True, postgresql_where=_active)
+Index("uq_model_source_uri", Model.tenant_id, Model.source, Model.uri, unique=True, postgresql_where=_active)
+Index("ix_model_created_at", Model.tenant_id, Model.created_at.desc(), Model.id.desc(), postgresql_where=_active)
+Index("ix_cloud_model_provider_id", CloudModel.provider_id)

@@ -1,0 +1,63 @@
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query
+
+from budapp.commons.access import Caller, Requires, SignedIn
+from budapp.commons.database import Read
+from budapp.commons.idempotency import IdempotentRoute
+from budapp.commons.scopes import Scope
+from budapp.model_ops import services, workflows
+from budapp.model_ops.schemas import (
+    CloudModelPost,
+    LocalModelPost,
+    ModelList,
+    ModelQuery,
+    ModelRetrieved,
+    ProviderList,
+    ProviderQuery,
+    SecurityScanPost,
+)
+from budapp.workflow_ops.schemas import WorkflowRetrieved
+from budapp.workflow_ops.services import WorkflowsDep
+
+router = APIRouter(prefix="/models", tags=["models"], route_class=IdempotentRoute)
+
+Viewer = Annotated[Caller, Depends(Requires(Scope.MODEL_VIEW))]
+Manager = Annotated[Caller, Depends(Requires(Scope.MODEL_MANAGE))]
+
+
+@router.get("/providers")
+async def list_providers(_caller: SignedIn, session: Read, query: Annotated[ProviderQuery, Query()]) -> ProviderList:
+    """List the companies and hubs that models come from."""
+    return ProviderList.of(await services.list_providers(session, query))
+
+
+@router.get("/")
+async def list_models(caller: Viewer, session: Read, query: Annotated[ModelQuery, Query()]) -> ModelList:
+    """List the models of the repository (`table_source=model`), or those that clouds offer."""
+    return await services.list_models(session, caller, query)
+
+
+@router.get("/{model_id}")
+async def get_model(model_id: UUID, caller: Viewer, session: Read) -> ModelRetrieved:
+    """Return all that is known of a model."""
+    return await services.get_model(session, caller, model_id)
+
+
+@router.post("/cloud-model-workflow")
+async def add_cloud_model(data: CloudModelPost, caller: Manager, flows: WorkflowsDep) -> WorkflowRetrieved:
+    """Take a step of adding a model of a cloud; the one that triggers adds it."""
+    return await flows.post(caller, workflows.CLOUD_MODEL.type, data)
+
+
+@router.post("/local-model-workflow")
+async def add_local_model(data: LocalModelPost, caller: Manager, flows: WorkflowsDep) -> WorkflowRetrieved:
+    """Take a step of adding a model with files of its own; the one that triggers has budmodel fetch and read it."""
+    return await flows.post(caller, workflows.LOCAL_MODEL.type, data)
+
+
+@router.post("/security-scan")
+async def scan_model(data: SecurityScanPost, caller: Manager, flows: WorkflowsDep) -> WorkflowRetrieved:
+    """Take a step of scanning a model's files; the one that triggers has budmodel do it."""
+    return await flows.post(caller, workflows.SECURITY_SCAN.type, data)

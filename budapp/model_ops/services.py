@@ -1,0 +1,104 @@
+"""Models, of the repository and of clouds; `workflows.py` has how they come in."""
+
+from typing import Any
+from uuid import UUID
+
+from budapp.commons.access import Caller
+from budapp.commons.crud import Page
+from budapp.commons.database import ReadSession
+from budapp.model_ops import crud
+from budapp.model_ops.crud import ModelCrud
+from budapp.model_ops.models import Model, Provider
+from budapp.model_ops.schemas import (
+    ModelDetail,
+    ModelList,
+    ModelListed,
+    ModelQuery,
+    ModelRetrieved,
+    ModelTree,
+    ModelView,
+    ProviderQuery,
+)
+from budapp.workflow_ops.step_views import CloudModelBrief, ModelBrief, ProviderBrief, ScanResult
+
+_NAMED = ("model_id", "provider_id", "cloud_model_id", "security_scan_result_id")
+
+
+async def list_providers(session: ReadSession, query: ProviderQuery) -> Page:
+    """Return a page of the providers, by name."""
+    return await crud.page_of_providers(session, query)
+
+
+async def list_models(session: ReadSession, caller: Caller, query: ModelQuery) -> ModelList:
+    """Return a page of the tenant's models, or of those that clouds offer."""
+    models = ModelCrud(session, caller)
+    if query.table_source == "model":
+        page = await models.page_of_models(query)
+    else:
+        page = await models.page_of_cloud_models(query)
+    return ModelList(models=[_listed(row._mapping) for row in page.rows], **page.envelope())
+
+
+async def get_model(session: ReadSession, caller: Caller, model_id: UUID) -> ModelRetrieved:
+    """Return all that is known of a model of the tenant.
+
+    Raises:
+        NotFound: no such model, or another tenant's.
+    """
+    models = ModelCrud(session, caller)
+    row = await models.with_all(model_id)
+    model, provider, licence, scan, creator = row[:5]
+    columns = {name: getattr(model, name) for name in Model.__table__.columns.keys()}  # noqa: SIM118 - not a mapping
+    detail = ModelDetail.model_validate(
+        {
+            **columns,
+            "icon": model.icon or (provider.icon if provider else None),
+            "provider": provider,
+            "is_present_in_model": True,
+            "model_licenses": licence,
+            "paper_published": await models.papers(model_id),
+            "created_user": creator,
+        }
+    )
+    return ModelRetrieved(
+        model=detail,
+        scan_result=ScanResult.model_validate(scan) if scan else None,
+        model_tree=ModelTree(
+            adapters_count=row.adapter,
+            finetunes_count=row.finetune,
+            merges_count=row.merge,
+            quantizations_count=row.quantized,
+        ),
+        endpoints_count=row.endpoints_count,
+    )
+
+
+async def name_in_workflow(session: ReadSession, tenant_id: UUID, data: dict[str, Any]) -> dict[str, Any]:
+    """Return the models, providers and scan results that the steps of a workflow name; in one statement, or none."""
+    ids = {name: UUID(data[name]) if data.get(name) else None for name in _NAMED}
+    if not any(ids.values()):
+        return {}
+    model, own_provider, provider, cloud_model, scan = await crud.named(session, tenant_id, ids)
+    return {
+        "model": _brief(model, own_provider) if model else None,
+        "provider": ProviderBrief.model_validate(provider) if provider else None,
+        "cloud_model": CloudModelBrief.model_validate(cloud_model) if cloud_model else None,
+        "security_scan_result": ScanResult.model_validate(scan) if scan else None,
+    }
+
+
+def _brief(model: Model, provider: Provider | None) -> ModelBrief:
+    names = ("id", "name", "author", "description", "icon", "uri", "provider_type", "source", "model_size", "tags")
+    found = {name: getattr(model, name) for name in (*names, "tasks", "created_at", "modified_at")}
+    return ModelBrief.model_validate({**found, "provider": provider})
+
+
+def _listed(row: Any) -> ModelListed:
+    provider = {name.removeprefix("provider__"): row[name] for name in row if name.startswith("provider__")}
+    model = {
+        "icon": provider["icon"],
+        "is_present_in_model": True,
+        **{name: value for name, value in row.items() if value is not None or name != "icon"},
+        "provider": provider if provider["id"] else None,
+    }
+    return ModelListed(model=ModelView.model_validate(model), endpoints_count=row.get("endpoints_count", 0))

@@ -1,0 +1,263 @@
+"""How models come into the repository, and how their files are scanned."""
+
+import re
+from typing import Any
+from urllib.parse import quote, urlsplit
+from uuid import UUID
+
+from pydantic import ValidationError
+
+from budapp.commons.access import Caller
+from budapp.commons.database import ReadSession, WriteSession
+from budapp.commons.errors import BadRequest, NotFound
+from budapp.commons.scopes import Scope
+from budapp.events.outbox import enqueue_invoke
+from budapp.integrations.dapr import Peer
+from budapp.model_ops import building, crud
+from budapp.model_ops.models import Model, Provider, ProviderType
+from budapp.model_ops.schemas import ToldExtraction, ToldModel, ToldScan
+from budapp.workflow_ops.definitions import Definition, Events, Json, Notice, Outcome, PeerCall, Run, Task
+from budapp.workflow_ops.step_list import StepAnswer
+
+_HUB_URI = re.compile(r"[\w.-]+/[\w.-]+")
+_HUB = "huggingface"
+_LOCAL_TITLES = {
+    ProviderType.HUGGING_FACE: "Huggingface Model",
+    ProviderType.URL: "URL",
+    ProviderType.DISK: "Disk",
+}
+
+
+async def _check_cloud(session: WriteSession, caller: Caller, run: Run) -> None:
+    provider = await _provider(session, run)
+    if run.data.get("cloud_model_id"):
+        await _check_offer(session, run)
+    run.workflow.title = run.posted.get("name") or run.workflow.title
+    await _check_free(session, caller, run, run.data.get("source"), run.data.get("uri"))
+    run.workflow.icon = provider.icon if provider else run.workflow.icon
+
+
+async def _provider(session: WriteSession, run: Run) -> Provider | None:
+    if not run.data.get("provider_id"):
+        return None
+    provider = await crud.provider(session, Provider.id == UUID(run.data["provider_id"]))
+    if provider is None:
+        raise NotFound("There is no such provider", param="provider_id")
+    if "provider_id" in run.posted:
+        run.workflow.title = provider.name
+        run.keep(source=provider.type)
+    return provider
+
+
+async def _check_offer(session: WriteSession, run: Run) -> None:
+    offer = await crud.cloud_model(session, UUID(run.data["cloud_model_id"]))
+    if offer is None or str(offer.provider_id) != run.data.get("provider_id"):
+        raise NotFound("The provider has no such cloud model", param="cloud_model_id")
+    if "cloud_model_id" in run.posted:
+        run.workflow.title = offer.name
+    run.data["uri"] = offer.uri
+
+
+async def _check_free(session: WriteSession, caller: Caller, run: Run, source: str | None, uri: str | None) -> None:
+    match await crud.taken(session, caller.tenant_id, run.data.get("name"), source, uri):
+        case "name":
+            raise BadRequest("Model name should be unique", param="name")
+        case "uri" if run.data.get("cloud_model_id"):
+            raise BadRequest("Cloud model is already present in model", param="cloud_model_id")
+        case "uri":
+            raise BadRequest(f"Duplicate {run.data.get('provider_type', 'model')} uri found", param="uri")
+
+
+async def _ask_about_cloud_model(session: ReadSession, run: Run) -> PeerCall:
+    uri = run.data.get("uri")
+    if run.data.get("cloud_model_id"):
+        offer = await crud.cloud_model(session, UUID(run.data["cloud_model_id"]))
+        uri = offer.uri if offer else None
+    if not uri:
+        raise BadRequest("Missing required data: uri", param="uri")
+    return PeerCall(Peer.BUDMODEL, "POST", "model-info/cloud-model/extract", {"model_uri": uri}, optional=True)
+
+
+async def _add_cloud_model(session: WriteSession, run: Run, answer: Any) -> Outcome:
+    offer_id = run.data.get("cloud_model_id")
+    offer = await crud.cloud_model(session, UUID(offer_id)) if offer_id else None
+    model = building.cloud_model(run, offer, _told(answer))
+    await building.save(session, model)
+    run.workflow.title = model.name
+    status = {"status": "success", "message": "Model successfully added to the repository"}
+    steps: list[Json] = [{"workflow_execution_status": status, "model_id": str(model.id)}, {"leaderboard": []}]
+    return Outcome(steps, _added(model, run), {"model_id": str(model.id)})
+
+
+def _told(answer: Any) -> ToldModel | None:
+    """Return what budmodel knows of the model; it is welcome, but nothing depends on it."""
+    try:
+        return ToldModel.model_validate(answer["model_info"]) if isinstance(answer, dict) else None
+    except (KeyError, ValidationError):
+        return None
+
+
+def _added(model: Model, run: Run) -> Notice:
+    icon = model.icon or run.workflow.icon
+    return Notice("model_onboarding_success", model.name, "Added to Repository", ("model", model.id), icon)
+
+
+CLOUD_MODEL = Definition(
+    type="cloud_model_onboarding",
+    scope=Scope.MODEL_MANAGE,
+    title="Cloud Model Onboarding",
+    tag="Model Onboarding",
+    cancelled="Successfully cancelled model onboarding.",
+    check=_check_cloud,
+    task=Task(
+        needs=("provider_type", "provider_id", "tags", "name", "source"),
+        request=_ask_about_cloud_model,
+        results=_add_cloud_model,
+    ),
+)
+
+
+async def _check_local(session: WriteSession, caller: Caller, run: Run) -> None:
+    provider_type, uri = run.data.get("provider_type"), run.data.get("uri")
+    if run.data.get("proprietary_credential_id"):
+        raise NotFound("Invalid credential found while adding model", param="proprietary_credential_id")
+    if provider_type == ProviderType.HUGGING_FACE and run.data.get("icon"):
+        raise BadRequest("Icon is not supported for HuggingFace models", param="icon")
+    if uri:
+        _check_uri(provider_type, uri)
+    if "provider_type" in run.posted:
+        await _set_provider(session, run, run.posted["provider_type"])
+    if "name" in run.posted or "uri" in run.posted:
+        await _check_free(session, caller, run, "local", uri)
+    run.workflow.title = run.posted.get("name") or run.workflow.title
+
+
+async def _set_provider(session: WriteSession, run: Run, provider_type: str) -> None:
+    run.workflow.title = _LOCAL_TITLES[ProviderType(provider_type)]
+    hub = await crud.provider(session, Provider.type == _HUB)
+    if provider_type == ProviderType.HUGGING_FACE and hub is not None:
+        run.keep(provider_id=str(hub.id))
+        run.workflow.icon = hub.icon
+
+
+def _check_uri(provider_type: str | None, uri: str) -> None:
+    if provider_type == ProviderType.HUGGING_FACE and not _HUB_URI.fullmatch(uri):
+        raise BadRequest("Invalid huggingface uri format", param="uri")
+    if provider_type == ProviderType.URL and not _is_url(uri):
+        raise BadRequest("Invalid url found", param="uri")
+    if provider_type == ProviderType.DISK and ".." in uri.split("/"):
+        raise BadRequest("Given local path does not exist", param="uri")
+
+
+def _is_url(uri: str) -> bool:
+    try:
+        parts = urlsplit(uri)
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.hostname)
+
+
+async def _ask_to_extract(_session: ReadSession, run: Run) -> PeerCall:
+    said = {"model_name": run.data["name"], "model_uri": run.data["uri"], "provider_type": run.data["provider_type"]}
+    return PeerCall(Peer.BUDMODEL, "POST", "model-info/extract", said)
+
+
+async def _add_local_model(session: WriteSession, run: Run, result: Any) -> Outcome:
+    told = ToldExtraction.model_validate(result)
+    model = building.local_model(run, told)
+    await building.save(session, model)
+    building.add_papers_and_license(session, model, told.model_info)
+    step = {"model_id": str(model.id), "tags": model.tags, "description": model.description}
+    return Outcome([step], _added(model, run), {"model_id": str(model.id)})
+
+
+async def _delete_files(session: WriteSession, _run: Run, result: Any) -> None:
+    """Have the files deleted that were fetched for nothing; models of others may share them."""
+    path = result.get("local_path") if isinstance(result, dict) else None
+    if not isinstance(path, str) or not path or await crud.has_files_at(session, path):
+        return
+    where = f"model-info/local-models?path={quote(path, safe='')}"
+    await enqueue_invoke(session, aggregate=f"model-files:{path}", app_id=Peer.BUDMODEL, method="DELETE", path=where)
+
+
+LOCAL_MODEL = Definition(
+    type="local_model_onboarding",
+    scope=Scope.MODEL_MANAGE,
+    title="Model Onboarding",
+    tag="Model Onboarding",
+    cancelled="Successfully cancelled model onboarding.",
+    refusal="Unable to perform model extraction",
+    check=_check_local,
+    task=Task(
+        needs=("provider_type", "name", "uri"),
+        request=_ask_to_extract,
+        results=_add_local_model,
+        undo=_delete_files,
+        events=Events(
+            key="model_extraction_events",
+            type="perform_model_extraction",
+            steps=(
+                StepAnswer(id="validation", title="Validating the model URI"),
+                StepAnswer(id="model_download", title="Downloading the model"),
+                StepAnswer(id="model_extraction", title="Extracting the model info"),
+                StepAnswer(id="save_model", title="Saving the model to the registry"),
+            ),
+        ),
+    ),
+)
+
+
+async def _check_scan(session: WriteSession, caller: Caller, run: Run) -> None:
+    if not run.data.get("model_id"):
+        return
+    model = await crud.living_model(session, caller.tenant_id, UUID(run.data["model_id"]))
+    if model is None:
+        raise NotFound("There is no such model", param="model_id")
+    if model.provider_type == ProviderType.CLOUD_MODEL or not model.local_path:
+        raise BadRequest("Security scan is only supported for local models", param="model_id")
+    run.workflow.title, run.workflow.icon = model.name, model.icon
+
+
+async def _ask_to_scan(session: ReadSession, run: Run) -> PeerCall:
+    model = await crud.living_model(session, run.workflow.tenant_id, UUID(run.data["model_id"]))
+    path = model.local_path if model else None
+    return PeerCall(Peer.BUDMODEL, "POST", "model-info/scan", {"model_path": path})
+
+
+async def _keep_findings(session: WriteSession, run: Run, result: Any) -> Outcome:
+    found = ToldScan.model_validate(result).scan_result
+    model = await crud.living_model(session, run.workflow.tenant_id, UUID(run.data["model_id"]))
+    if model is None:
+        raise NotFound("The model was deleted meanwhile")
+    scan = await building.keep_findings(session, model, found)
+    steps: list[Json] = [{"security_scan_result_id": str(scan.id)}, {"leaderboard": []}]
+    target = ("model", model.id)
+    notice = Notice("model_scan_success", model.name, "Scan is Completed", target, model.icon, scan.status)  # type: ignore[arg-type]
+    return Outcome(steps, notice, {"security_scan_result_id": str(scan.id), "status": scan.status})
+
+
+SECURITY_SCAN = Definition(
+    type="model_security_scan",
+    scope=Scope.MODEL_MANAGE,
+    title="Security Scan",
+    tag="Model Repository",
+    cancelled="Successfully cancelled model security scan.",
+    refusal="unable to perform model security scan request",
+    keeps_draft=False,
+    check=_check_scan,
+    task=Task(
+        needs=("model_id",),
+        request=_ask_to_scan,
+        results=_keep_findings,
+        events=Events(
+            key="model_security_scan_events",
+            type="perform_model_security_scan",
+            also=("perform_model_scanning",),
+            shown_as="perform_model_scanning",
+            in_same_step=True,
+            steps=(StepAnswer(id="security_scan", title="Performing the security scan"),),
+        ),
+    ),
+)
+
+ALL = (CLOUD_MODEL, LOCAL_MODEL, SECURITY_SCAN)

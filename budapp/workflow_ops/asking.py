@@ -1,0 +1,151 @@
+"""Asks another service to do a workflow's task: written down before, told apart by its attempt, applied after.
+
+No transaction is open while the service is asked. Wherever the process is cut off, what was written down lets
+`Upkeep` go on from there.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from pydantic import ValidationError
+
+from budapp.commons.config import Settings
+from budapp.commons.database import Database, WriteSession
+from budapp.commons.errors import AppError, BadRequest, PeerFailed, Unavailable
+from budapp.commons.logging import get_logger
+from budapp.integrations.dapr import DaprClient, PeerRefused
+from budapp.workflow_ops import crud, running
+from budapp.workflow_ops.definitions import Definition, Definitions, Json, PeerCall, Run
+from budapp.workflow_ops.models import AttemptState, Workflow, WorkflowAttempt, WorkflowStep
+from budapp.workflow_ops.step_list import WorkAnswer
+
+logger = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked, once it is written down that it is."""
+
+    workflow_id: UUID
+    attempt_id: UUID
+    call: PeerCall | None
+    by_events: bool
+
+
+class Asking:
+    """Asks for one process."""
+
+    def __init__(self, database: Database, dapr: DaprClient, settings: Settings, definitions: Definitions) -> None:
+        self._database = database
+        self._dapr = dapr
+        self._settings = settings
+        self._definitions = definitions
+
+    async def begin(
+        self, session: WriteSession, definition: Definition, run: Run, steps: list[WorkflowStep], at_step: int
+    ) -> Question | None:
+        """Write down that the task is asked for, unless it is already; the workflow is locked.
+
+        Raises:
+            BadRequest: something that the task needs has not been said.
+        """
+        missing = [name for name in definition.task.needs if run.data.get(name) in (None, "")]
+        if missing:
+            raise BadRequest(f"Missing required data: {', '.join(missing)}", param=missing[0])
+        last = await crud.last_attempt(session, run.workflow.id)
+        if last is not None and last.state in crud.LIVE:
+            return None
+        events = definition.task.events
+        list_step = at_step + (0 if events and events.in_same_step else 1 if events else 0)
+        lease = timedelta(seconds=2 * self._settings.workflow_ask_seconds + 10)
+        attempt = running.new_attempt(session, run.workflow, last, list_step, lease)
+        run.workflow.reason = run.workflow.progress = None
+        if last is not None and events:
+            running.put_step(session, run.workflow, steps, attempt.step_number, {events.key: None})
+        return await self.question(session, definition, run, attempt)
+
+    async def question(
+        self, session: WriteSession, definition: Definition, run: Run, attempt: WorkflowAttempt
+    ) -> Question:
+        """Return what to ask for the attempt."""
+        call = await definition.task.request(session, run)
+        events = definition.task.events
+        if call is not None and events is not None:
+            call = _addressed(call, run.workflow, attempt, self._settings.app_topic)
+        return Question(run.workflow.id, attempt.id, call, events is not None)
+
+    async def ask(self, question: Question) -> None:
+        """Ask, and apply the answer.
+
+        Raises:
+            BadRequest: the service refused.
+            PeerFailed: the service failed, or its answer can't be read.
+            Unavailable: it can't be reached, or not in time.
+        """
+        try:
+            answer = await self._answer(question)
+        except AppError as error:
+            await self._failed(question, error)
+            return
+        async with self._database.write() as session:
+            found = await self._still(session, question)
+            if found is None:
+                return
+            if found.attempt.state != AttemptState.ASKING:
+                found.attempt.peer_workflow_id = getattr(answer, "workflow_id", None)
+                await found.cancel_at_peer()
+            elif isinstance(answer, WorkAnswer):
+                await found.begin_work(answer, answer.workflow_id)
+            else:
+                await found.finish(answer)
+
+    async def _answer(self, question: Question) -> Any:
+        call = question.call
+        if call is None:
+            return None
+        try:
+            seconds = self._settings.workflow_ask_seconds
+            answer = await self._dapr.invoke(call.app_id, call.method, call.path, json=call.json, timeout=seconds)
+            return WorkAnswer.model_validate(answer) if question.by_events else answer
+        except (PeerFailed, Unavailable):
+            if call.optional:
+                return None
+            raise
+        except ValidationError as error:
+            logger.warning("workflow_answer_unreadable", peer=call.app_id, error=str(error))
+            raise PeerFailed from error
+
+    async def _failed(self, question: Question, error: AppError) -> None:
+        """End the attempt, unless its events have shown that the service works on it all the same."""
+        async with self._database.write() as session:
+            found = await self._still(session, question)
+            if found is None or found.attempt.state != AttemptState.ASKING:
+                return
+            if found.attempt.early_events and isinstance(error, Unavailable):
+                await found.adopt()
+                return
+            reason = error.text if isinstance(error, Unavailable) else found.definition.refusal
+            if isinstance(error, PeerRefused) and error.text != PeerRefused.message:
+                reason = error.text
+            await found.fail(reason, keep_open=found.definition.keeps_draft)
+        if isinstance(error, PeerRefused):
+            raise BadRequest(reason) from error
+        raise error
+
+    async def _still(self, session: WriteSession, question: Question) -> running.Running | None:
+        found = await running.load(session, self._settings, self._definitions, question.workflow_id)
+        return found if found is not None and found.attempt.id == question.attempt_id else None
+
+
+def _addressed(call: PeerCall, workflow: Workflow, attempt: WorkflowAttempt, topic: str) -> PeerCall:
+    """Add whom the service tells how it goes, and where."""
+    whom: Json = {
+        "name": "bud-internal",
+        "subscriber_ids": str(workflow.created_by),
+        "workflow_id": str(attempt.correlation_id),
+    }
+    topics = [topic, workflow.callback_topic] if workflow.callback_topic else topic
+    meta: Json = {"notification_metadata": whom, "source_topic": topics}
+    return PeerCall(call.app_id, call.method, call.path, {**(call.json or {}), **meta})

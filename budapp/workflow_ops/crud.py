@@ -1,0 +1,135 @@
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import func, select
+
+from budapp.commons.crud import Crud, Page
+from budapp.commons.database import ReadSession
+from budapp.commons.errors import NotFound
+from budapp.commons.paging import contains
+from budapp.commons.scopes import Scope
+from budapp.workflow_ops.models import (
+    AttemptState,
+    Visibility,
+    Workflow,
+    WorkflowAttempt,
+    WorkflowStatus,
+    WorkflowStep,
+)
+from budapp.workflow_ops.schemas import WorkflowQuery
+
+SORTABLE = {
+    name: getattr(Workflow, name)
+    for name in ("id", "title", "workflow_type", "current_step", "created_at", "modified_at")
+}
+LIVE = (AttemptState.ASKING, AttemptState.RUNNING)
+
+_SUMMARY = (
+    "id",
+    "title",
+    "icon",
+    "tag",
+    "progress",
+    "workflow_type",
+    "total_steps",
+    "status",
+    "current_step",
+    "reason",
+    "created_at",
+    "modified_at",
+)
+
+
+class WorkflowCrud(Crud[Workflow]):
+    """The workflows of the caller; for those who manage users, of everyone in the tenant."""
+
+    model = Workflow
+    deleted_status = None
+
+    def reach(self) -> list[Any]:
+        """Add whose workflows they are."""
+        mine = [] if self.caller.may(Scope.USER_MANAGE) else [Workflow.created_by == self.caller.user_id]
+        return [*super().reach(), *mine]
+
+    async def page_of_open(self, query: WorkflowQuery) -> Page:
+        """Return a page of the caller's own workflows that go on, as `WorkflowSummary` columns."""
+        columns = [getattr(Workflow, name) for name in _SUMMARY]
+        statement = self.visible(*columns).where(
+            Workflow.created_by == self.caller.user_id,
+            Workflow.status == WorkflowStatus.IN_PROGRESS,
+            Workflow.visibility == Visibility.PUBLIC,
+        )
+        if query.workflow_type is not None:
+            statement = statement.where(Workflow.workflow_type == query.workflow_type)
+        if query.title is not None:
+            found = contains(Workflow.title, query.title) if query.search else Workflow.title == query.title
+            statement = statement.where(found)
+        return await self.page(query, statement, SORTABLE)
+
+    async def with_data(self, workflow_id: UUID) -> tuple[Workflow, dict[str, Any]]:
+        """Return the workflow and what its steps say, in one statement; or raise `NotFound`."""
+        statement = (
+            self.visible(Workflow, WorkflowStep.data)
+            .outerjoin(WorkflowStep, WorkflowStep.workflow_id == Workflow.id)
+            .where(Workflow.id == workflow_id)
+            .order_by(WorkflowStep.step_number)
+        )
+        rows = (await self.session.execute(statement)).all()
+        if not rows:
+            raise NotFound("There is no such workflow")
+        return rows[0][0], merged(row[1] for row in rows if row[1] is not None)
+
+
+def merged(steps: Any) -> dict[str, Any]:
+    """Return what the steps say together; the later one counts."""
+    return {key: value for data in steps for key, value in data.items()}
+
+
+async def lock(session: ReadSession, workflow_id: UUID) -> Workflow | None:
+    """Return the workflow, locked, whoever's it is."""
+    statement = select(Workflow).where(Workflow.id == workflow_id).with_for_update()
+    found: Workflow | None = await session.scalar(statement.execution_options(populate_existing=True))
+    return found
+
+
+async def steps_of(session: ReadSession, workflow_id: UUID) -> list[WorkflowStep]:
+    """Return the steps in their order."""
+    statement = select(WorkflowStep).where(WorkflowStep.workflow_id == workflow_id).order_by(WorkflowStep.step_number)
+    return list(await session.scalars(statement.execution_options(populate_existing=True)))
+
+
+async def last_attempt(session: ReadSession, workflow_id: UUID) -> WorkflowAttempt | None:
+    """Return the newest attempt; lock the workflow before."""
+    statement = select(WorkflowAttempt).where(WorkflowAttempt.workflow_id == workflow_id)
+    newest = statement.order_by(WorkflowAttempt.number.desc()).limit(1)
+    found: WorkflowAttempt | None = await session.scalar(newest.execution_options(populate_existing=True))
+    return found
+
+
+async def workflow_of(session: ReadSession, correlation_id: UUID) -> UUID | None:
+    """Return the workflow that an event is about."""
+    statement = select(WorkflowAttempt.workflow_id).where(WorkflowAttempt.correlation_id == correlation_id)
+    found: UUID | None = await session.scalar(statement)
+    return found
+
+
+async def stuck_asking(session: ReadSession, moment: datetime, limit: int) -> Sequence[UUID]:
+    """Return the workflows whose asking was cut off: the lease is over."""
+    cut_off = (WorkflowAttempt.state == AttemptState.ASKING, WorkflowAttempt.lease_expires_at <= moment)
+    return (await session.scalars(select(WorkflowAttempt.workflow_id).where(*cut_off).limit(limit))).all()
+
+
+async def overdue(session: ReadSession, moment: datetime, limit: int) -> Sequence[UUID]:
+    """Return the workflows whose service has been silent for too long."""
+    silent = (WorkflowAttempt.state == AttemptState.RUNNING, WorkflowAttempt.deadline_at <= moment)
+    return (await session.scalars(select(WorkflowAttempt.workflow_id).where(*silent).limit(limit))).all()
+
+
+async def stale_drafts(session: ReadSession, before: datetime, limit: int) -> Sequence[UUID]:
+    """Return the open workflows that nobody works on and nobody has touched since."""
+    live = select(func.count()).where(WorkflowAttempt.workflow_id == Workflow.id, WorkflowAttempt.state.in_(LIVE))
+    stale = (Workflow.status == WorkflowStatus.IN_PROGRESS, Workflow.modified_at < before)
+    statement = select(Workflow.id).where(*stale, live.scalar_subquery() == 0).limit(limit)
+    return (await session.scalars(statement)).all()

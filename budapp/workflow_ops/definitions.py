@@ -1,0 +1,165 @@
+"""What a type of workflow declares, in the `workflows.py` of the domain that owns it. Nothing here names a type."""
+
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from budapp.commons.access import Caller
+from budapp.commons.database import ReadSession, WriteSession
+from budapp.commons.scopes import Scope
+from budapp.events.notify import Target
+from budapp.workflow_ops.models import Workflow
+from budapp.workflow_ops.step_list import StepAnswer
+
+Json = dict[str, Any]
+
+
+@dataclass(slots=True)
+class Run:
+    """A workflow, locked, with what all its steps say so far.
+
+    Attributes:
+        workflow: its row; `check` may set title, icon and tag.
+        data: the merged data of the steps.
+        posted: what this request says; what `check` adds is stored in the same step.
+    """
+
+    workflow: Workflow
+    data: Json
+    posted: Json = field(default_factory=dict)
+
+    def keep(self, **derived: Any) -> None:
+        """Store more in the posted step."""
+        self.posted.update(derived)
+        self.data.update(derived)
+
+
+@dataclass(frozen=True, slots=True)
+class PeerCall:
+    """A call of another service; what is `optional` may fail, and its answer is None then."""
+
+    app_id: str
+    method: str
+    path: str
+    json: Json | None = None
+    optional: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What the user is told when the workflow is done."""
+
+    type: str
+    title: str
+    message: str
+    target: tuple[Target, UUID] | None = None
+    icon: str | None = None
+    tag: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of the task: data for the steps that follow, what the user is told, what a caller's topic is told."""
+
+    steps: Sequence[Json] = ()
+    notice: Notice | None = None
+    result: Json = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Events:
+    """The events by which a service tells how its work goes.
+
+    Attributes:
+        key: the name of the list of steps among the workflow's steps.
+        type: the type of the events.
+        steps: what the list holds where the service's answer was lost.
+        also: other types that the service uses for some of them.
+        shown_as: the type that the browser waits for, where it is another one.
+        in_same_step: whether the list is kept in the step that triggered, rather than the next one.
+    """
+
+    key: str
+    type: str
+    steps: Sequence[StepAnswer]
+    also: Sequence[str] = ()
+    shown_as: str | None = None
+    in_same_step: bool = False
+
+    def types(self) -> list[str]:
+        """Return all types."""
+        return [self.type, *self.also]
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What is done when the workflow is triggered.
+
+    Attributes:
+        needs: what the steps must have said.
+        request: whom to ask for what. Without `events` the answer is the result, and asking twice must do no harm.
+        results: makes of the result what the workflow is for, in a transaction that is lost as a whole when it raises;
+            a `ValidationError` or an `AppError` fails the workflow with that reason.
+        events: how the service tells what it does; None where its answer is all.
+        cancel: the call that ends the service's work, by the service's id of it.
+        undo: takes back what the service did for a result that nobody wants any more.
+    """
+
+    needs: Sequence[str]
+    request: Callable[[ReadSession, Run], Awaitable[PeerCall | None]]
+    results: Callable[[WriteSession, Run, Any], Awaitable[Outcome]]
+    events: Events | None = None
+    cancel: Callable[[str], PeerCall] | None = None
+    undo: Callable[[WriteSession, Run, Any], Awaitable[None]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """A type of workflow.
+
+    Attributes:
+        type: its name on the wire and in the database.
+        scope: what a caller must hold to trigger it; the domain's route asks for it, and so does a retry.
+        title: shown until `check` knows a better one.
+        tag: stands beside the title.
+        task: what is done in the end.
+        check: looks at what was posted; raises an `AppError` where it must not be, and nothing is stored then.
+        cancelled: what somebody who cancels it is answered.
+        refusal: the message when the service refuses and does not say why.
+        keeps_draft: whether it stays open for another try when the service refuses, or fails.
+    """
+
+    type: str
+    scope: Scope
+    title: str
+    tag: str | None
+    task: Task
+    check: Callable[[WriteSession, Caller, Run], Awaitable[None]]
+    cancelled: str = "Workflow deleted successfully"
+    refusal: str = "The service that was asked refused"
+    keeps_draft: bool = True
+
+
+class Definitions:
+    """All types of workflows, given when the service is put together.
+
+    Raises:
+        ValueError: two have the same name.
+    """
+
+    def __init__(self, definitions: Iterable[Definition]) -> None:
+        self._by_type: dict[str, Definition] = {}
+        for definition in definitions:
+            if definition.type in self._by_type:
+                raise ValueError(f"There are two types of workflows called {definition.type}")
+            self._by_type[definition.type] = definition
+
+    def of(self, type: str) -> Definition:
+        """Return the definition of a type that is known."""
+        return self._by_type[type]
+
+    def event_types(self) -> set[str]:
+        """Return the types of all events that some workflow waits for."""
+        found = (definition.task.events for definition in self._by_type.values())
+        return {name for events in found if events for name in events.types()}

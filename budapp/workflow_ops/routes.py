@@ -1,0 +1,56 @@
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query
+
+from budapp.commons.access import SignedIn
+from budapp.commons.database import Read, Write
+from budapp.commons.idempotency import IdempotentRoute
+from budapp.workflow_ops.schemas import (
+    WorkflowDeleted,
+    WorkflowList,
+    WorkflowQuery,
+    WorkflowRetrieved,
+    WorkflowUpdated,
+)
+from budapp.workflow_ops.services import WorkflowsDep, state_of
+
+router = APIRouter(prefix="/workflows", tags=["workflows"], route_class=IdempotentRoute)
+
+
+@router.get("")
+async def list_workflows(
+    caller: SignedIn, session: Read, workflows: WorkflowsDep, query: Annotated[WorkflowQuery, Query()]
+) -> WorkflowList:
+    """List the caller's workflows that go on."""
+    return WorkflowList.of(await workflows.list_open(session, caller, query))
+
+
+@router.get("/{workflow_id}")
+async def get_workflow(
+    workflow_id: UUID, caller: SignedIn, session: Read, workflows: WorkflowsDep
+) -> WorkflowRetrieved:
+    """Return a workflow with all that its steps say; one's own, or with user:manage anyone's in the tenant."""
+    return await workflows.get(session, caller, workflow_id)
+
+
+@router.patch("/{workflow_id}")
+async def complete_workflow(
+    workflow_id: UUID, caller: SignedIn, session: Write, workflows: WorkflowsDep
+) -> WorkflowUpdated:
+    """Mark a workflow as completed."""
+    return WorkflowUpdated(**state_of(await workflows.complete(session, caller, workflow_id)))
+
+
+@router.delete("/{workflow_id}")
+async def cancel_workflow(
+    workflow_id: UUID, caller: SignedIn, session: Write, workflows: WorkflowsDep
+) -> WorkflowDeleted:
+    """Cancel a workflow; a service that works on it is told to stop, where it can."""
+    return WorkflowDeleted(message=await workflows.cancel(session, caller, workflow_id))
+
+
+@router.post("/{workflow_id}/retry")
+async def retry_workflow(workflow_id: UUID, caller: SignedIn, workflows: WorkflowsDep) -> WorkflowRetrieved:
+    """Ask once more for what has failed, with what was said in the steps."""
+    return await workflows.retry(caller, workflow_id)

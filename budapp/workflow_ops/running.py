@@ -1,0 +1,295 @@
+"""What happens to one workflow that is worked on, in one unit of work, with the workflow's row locked.
+
+An attempt goes from `asking` to `running` with the service's answer, and ends with its results, a step that failed, a
+deadline, or somebody who cancels. What an attempt that is over is still told changes nothing.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from pydantic import ValidationError
+from uuid_utils.compat import uuid7
+
+from budapp.commons.config import Settings
+from budapp.commons.database import WriteSession, now
+from budapp.commons.errors import AppError
+from budapp.commons.logging import get_logger
+from budapp.events.notify import notify_users, show_event
+from budapp.events.outbox import enqueue_invoke, enqueue_publish
+from budapp.events.schemas import Event
+from budapp.workflow_ops import crud, step_list
+from budapp.workflow_ops.definitions import Definition, Definitions, Json, Run
+from budapp.workflow_ops.models import AttemptState, Workflow, WorkflowAttempt, WorkflowStatus, WorkflowStep
+from budapp.workflow_ops.step_list import WorkAnswer
+
+logger = get_logger(__name__)
+
+ETA, RESULTS = "eta", "results"
+_UNREADABLE = "The results can't be read"
+
+
+@dataclass(slots=True)
+class Running:
+    """A workflow, locked, with its newest attempt."""
+
+    session: WriteSession
+    settings: Settings
+    definition: Definition
+    workflow: Workflow
+    attempt: WorkflowAttempt
+    steps: list[WorkflowStep]
+
+    @property
+    def run(self) -> Run:
+        """What the definition is given."""
+        return Run(self.workflow, crud.merged(step.data for step in self.steps))
+
+    @property
+    def live(self) -> bool:
+        """Whether the attempt may still come to something."""
+        return self.attempt.state in crud.LIVE and self.workflow.status == WorkflowStatus.IN_PROGRESS
+
+    async def begin_work(self, answer: WorkAnswer, peer_workflow_id: str | None) -> None:
+        """Take the service's answer, then the events that came before it."""
+        events = self.definition.task.events
+        assert events
+        self.attempt.state = AttemptState.RUNNING
+        self.attempt.peer_workflow_id = peer_workflow_id
+        self._put_off(answer.eta)
+        self._show(events.key, step_list.make_list(answer, str(self.attempt.correlation_id)))
+        early, self.attempt.early_events = self.attempt.early_events, []
+        for payload in early:
+            await self.take(payload)
+
+    async def adopt(self) -> None:
+        """Go on without the service's answer, which was lost: its events say that it works."""
+        events = self.definition.task.events
+        assert events
+        await self.begin_work(WorkAnswer(workflow_id="", steps=list(events.steps)), None)
+
+    async def take(self, payload: Json) -> None:
+        """Take an event of this attempt."""
+        if self.attempt.state == AttemptState.ASKING:
+            self.attempt.early_events = [*self.attempt.early_events, payload]
+            return
+        content = payload.get("content") or {}
+        failed = str(content.get("status") or "").upper() == "FAILED"
+        await self._tick(payload)
+        if payload["event"] == RESULTS and not failed:
+            await self._take_results(content.get("result"))
+        elif failed and self.live:
+            await self.fail(content.get("message") or content.get("title") or self.definition.refusal)
+
+    async def finish(self, result: Any) -> None:
+        """Make of the result what the workflow is for, and complete it; or fail it with the reason."""
+        try:
+            async with self.session.begin_nested():
+                outcome = await self.definition.task.results(self.session, self.run, result)
+                await self.session.flush()
+        except (AppError, ValidationError) as error:
+            await self._reload()
+            logger.warning("workflow_results_refused", workflow=str(self.workflow.id), error=repr(error))
+            await self.fail(error.text if isinstance(error, AppError) else _UNREADABLE)
+            await self._undo(result)
+            return
+        for number, data in enumerate(outcome.steps, self.attempt.step_number + 1):
+            self.put(number, data)
+        self.attempt.state = AttemptState.COMPLETED
+        self.workflow.status, self.workflow.reason = WorkflowStatus.COMPLETED, None
+        await self._tell_topic(outcome.result)
+        if outcome.notice is not None:
+            await notify_users(
+                self.session,
+                aggregate=self._aggregate,
+                subscriber_ids=[self.workflow.created_by],
+                workflow_id=self.workflow.id,
+                **{name: getattr(outcome.notice, name) for name in outcome.notice.__slots__},
+            )
+
+    async def fail(self, reason: str, *, keep_open: bool = False) -> None:
+        """End the attempt with the reason, and the workflow with it unless it stays open for another try."""
+        self.attempt.state, self.attempt.reason = AttemptState.FAILED, reason
+        self.workflow.reason = reason
+        if keep_open:
+            return
+        self.workflow.status = WorkflowStatus.FAILED
+        await self._tell_topic({})
+        await notify_users(
+            self.session,
+            aggregate=self._aggregate,
+            subscriber_ids=[self.workflow.created_by],
+            type=f"{self.workflow.workflow_type}_failed",
+            title=self.workflow.title or self.definition.title,
+            message=reason,
+            target=("workflow", self.workflow.id),
+            workflow_id=self.workflow.id,
+            status="FAILED",
+            icon=self.workflow.icon,
+        )
+
+    async def give_up(self) -> None:
+        """Fail because the service is silent; the screen that waits for it is told by the step that did not end."""
+        events = self.definition.task.events
+        reason = "The service that works on this has not been heard of for too long; try again"
+        found = self._list()
+        step = step_list.unfinished(found) if found and events else None
+        if events and step:
+            content = {"title": self.definition.title, "message": reason, "status": "FAILED"}
+            payload = {"category": "internal", "type": events.type, "event": step, "source": "budapp"}
+            await self._tick({**payload, "workflow_id": str(self.attempt.correlation_id), "content": content}, True)
+        await self.fail(reason)
+        await self.cancel_at_peer()
+
+    async def cancel(self) -> None:
+        """End attempt and workflow because somebody wants it so."""
+        self.attempt.state = AttemptState.CANCELLED
+        await self.cancel_at_peer()
+
+    async def cancel_at_peer(self) -> None:
+        """Have the service end its work, where it can."""
+        cancel, peer_workflow_id = self.definition.task.cancel, self.attempt.peer_workflow_id
+        if cancel is None or not peer_workflow_id:
+            return
+        call = cancel(peer_workflow_id)
+        await enqueue_invoke(
+            self.session,
+            aggregate=self._aggregate,
+            app_id=call.app_id,
+            method=call.method,
+            path=call.path,
+            payload=call.json,
+        )
+
+    def put(self, number: int, data: Json) -> None:
+        """Store more in a step."""
+        put_step(self.session, self.workflow, self.steps, number, data)
+
+    async def _take_results(self, result: Any) -> None:
+        if self.live:
+            await self.finish(result)
+        elif self.attempt.state in (AttemptState.FAILED, AttemptState.CANCELLED):
+            await self._undo(result)
+
+    async def _undo(self, result: Any) -> None:
+        if self.definition.task.undo is not None:
+            await self.definition.task.undo(self.session, self.run, result)
+
+    async def _tick(self, payload: Json, ours: bool = False) -> None:
+        events, found = self.definition.task.events, self._list()
+        if events is None or found is None:
+            return
+        if payload["event"] == ETA:
+            self._take_eta(events.key, found, payload)
+            return
+        changed = step_list.tick(found, payload["event"], payload)
+        if changed is None:
+            return
+        self._show(events.key, changed)
+        self._put_off(None)
+        if ours or events.shown_as:
+            await show_event(
+                self.session,
+                aggregate=self._aggregate,
+                user_id=self.workflow.created_by,
+                payload={**payload, "type": events.shown_as or events.type},
+            )
+
+    def _take_eta(self, key: str, found: Json, payload: Json) -> None:
+        minutes = str((payload.get("content") or {}).get("message") or "")
+        if self.live and minutes.isdigit() and len(minutes) < 7:
+            self._put_off(int(minutes))
+            self._show(key, step_list.with_eta(found, int(minutes)))
+
+    def _list(self) -> Json | None:
+        events = self.definition.task.events
+        data = next((step.data for step in self.steps if step.step_number == self.attempt.step_number), {})
+        found: Json | None = data.get(events.key) if events else None
+        return found
+
+    def _show(self, key: str, found: Json) -> None:
+        self.put(self.attempt.step_number, {key: found})
+        self.workflow.progress = {**found, "progress_type": key}
+
+    def _put_off(self, minutes: int | None) -> None:
+        floor, ceiling = self.settings.workflow_silence_minutes, self.settings.workflow_deadline_minutes
+        allowed = timedelta(minutes=min(max(floor, 2 * (minutes or 0)), ceiling))
+        self.attempt.deadline_at = max(self.attempt.deadline_at or now(), now() + allowed)
+
+    async def _tell_topic(self, result: Json) -> None:
+        if self.workflow.callback_topic is None:
+            return
+        body = {
+            "category": "internal",
+            "type": "workflow_completed",
+            "workflow_id": str(self.workflow.id),
+            "workflow_type": self.workflow.workflow_type,
+            "status": self.workflow.status.upper(),
+            "result": result,
+            "reason": self.workflow.reason,
+        }
+        await enqueue_publish(self.session, aggregate=self._aggregate, topic=self.workflow.callback_topic, payload=body)
+
+    async def _reload(self) -> None:
+        """Read again what a savepoint that was rolled back has let go of."""
+        workflow = await crud.lock(self.session, self.workflow.id)
+        attempt = await crud.last_attempt(self.session, self.workflow.id)
+        assert workflow
+        assert attempt
+        self.workflow, self.attempt = workflow, attempt
+        self.steps = await crud.steps_of(self.session, workflow.id)
+
+    @property
+    def _aggregate(self) -> str:
+        return f"workflow:{self.workflow.id}"
+
+
+async def load(
+    session: WriteSession, settings: Settings, definitions: Definitions, workflow_id: UUID
+) -> Running | None:
+    """Return the workflow, locked, with its newest attempt; None where there is none."""
+    workflow = await crud.lock(session, workflow_id)
+    attempt = await crud.last_attempt(session, workflow_id) if workflow else None
+    if workflow is None or attempt is None:
+        return None
+    definition = definitions.of(workflow.workflow_type)
+    return Running(session, settings, definition, workflow, attempt, await crud.steps_of(session, workflow_id))
+
+
+def put_step(session: WriteSession, workflow: Workflow, steps: list[WorkflowStep], number: int, data: Json) -> None:
+    """Store more in a step, which comes into being where it is not there; the workflow goes on to it."""
+    step = next((step for step in steps if step.step_number == number), None)
+    if step is None:
+        step = WorkflowStep(tenant_id=workflow.tenant_id, workflow_id=workflow.id, step_number=number, data=data)
+        session.add(step)
+        steps.append(step)
+        steps.sort(key=lambda step: step.step_number)
+    else:
+        step.data = {**step.data, **data}
+    workflow.current_step = max(workflow.current_step, number)
+
+
+def new_attempt(
+    session: WriteSession, workflow: Workflow, last: WorkflowAttempt | None, step_number: int, lease: timedelta
+) -> WorkflowAttempt:
+    """Write down that the service is going to be asked."""
+    attempt = WorkflowAttempt(
+        id=uuid7(),
+        tenant_id=workflow.tenant_id,
+        workflow_id=workflow.id,
+        number=last.number + 1 if last else 1,
+        state=AttemptState.ASKING,
+        correlation_id=uuid7() if last else workflow.id,
+        step_number=last.step_number if last else step_number,
+        early_events=[],
+        lease_expires_at=now() + lease,
+    )
+    session.add(attempt)
+    return attempt
+
+
+def payload_of(event: Event) -> Json:
+    """Return the event's payload as it is stored."""
+    found: Json = event.payload.model_dump(mode="json", exclude_none=True)
+    return {**found, "event": event.payload.event or ""}

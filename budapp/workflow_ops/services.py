@@ -1,0 +1,245 @@
+"""The engine: what can be done with workflows of any type. A domain posts its steps with `Workflows.post`."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import Depends, Request
+
+from budapp.commons.access import Caller
+from budapp.commons.config import Settings
+from budapp.commons.crud import Page
+from budapp.commons.database import Database, ReadSession, WriteSession
+from budapp.commons.errors import BadRequest, Forbidden, NotFound
+from budapp.commons.logging import get_logger
+from budapp.events.dispatch import EventHandlers
+from budapp.events.schemas import Event
+from budapp.integrations.dapr import DaprClient
+from budapp.workflow_ops import crud, running
+from budapp.workflow_ops.asking import Asking, Question
+from budapp.workflow_ops.crud import WorkflowCrud
+from budapp.workflow_ops.definitions import Definition, Definitions, Run
+from budapp.workflow_ops.models import AttemptState, Workflow, WorkflowStatus, WorkflowStep
+from budapp.workflow_ops.schemas import WorkflowPost, WorkflowQuery, WorkflowRetrieved
+from budapp.workflow_ops.step_views import WorkflowSteps
+from budapp.workflow_ops.upkeep import Upkeep
+
+logger = get_logger(__name__)
+
+Hydrator = Callable[[ReadSession, UUID, dict[str, Any]], Awaitable[dict[str, Any]]]
+"""From a tenant and what the steps say to the objects that they name, such as `model` for `model_id`."""
+
+
+class Workflows:
+    """The workflows of all types, for one process."""
+
+    def __init__(
+        self,
+        database: Database,
+        dapr: DaprClient,
+        settings: Settings,
+        definitions: Sequence[Definition],
+        hydrators: Sequence[Hydrator] = (),
+    ) -> None:
+        self._database = database
+        self._settings = settings
+        self._definitions = Definitions(definitions)
+        self._hydrators = hydrators
+        self._asking = Asking(database, dapr, settings, self._definitions)
+        self.upkeep = Upkeep(database, settings, self._definitions, self._asking)
+
+    def register(self, handlers: EventHandlers) -> None:
+        """Have all events of the types' services handled here."""
+        for name in sorted(self._definitions.event_types()):
+            handlers.add(name, self.take_event)
+
+    async def list_open(self, session: ReadSession, caller: Caller, query: WorkflowQuery) -> Page:
+        """Return a page of the caller's workflows that go on, the newest first."""
+        return await WorkflowCrud(session, caller).page_of_open(query)
+
+    async def get(self, session: ReadSession, caller: Caller, workflow_id: UUID) -> WorkflowRetrieved:
+        """Return the workflow with all that its steps say, and the objects they name.
+
+        Raises:
+            NotFound: no such workflow, or one of somebody else's.
+        """
+        workflow, data = await WorkflowCrud(session, caller).with_data(workflow_id)
+        named = dict(data)
+        for hydrate in self._hydrators:
+            named |= await hydrate(session, workflow.tenant_id, data)
+        return WorkflowRetrieved(
+            **state_of(workflow),
+            workflow_steps=WorkflowSteps.model_validate(named),
+            experiment_id=data.get("experiment_id"),
+            client_metadata=data.get("client_metadata"),
+        )
+
+    async def post(self, caller: Caller, type: str, body: WorkflowPost) -> WorkflowRetrieved:
+        """Store a step, trigger the task where asked, and return what `get` returns.
+
+        The task is asked for once, however often it is triggered, until that attempt has failed.
+
+        Raises:
+            NotFound: no such workflow of this type, or one of somebody else's.
+            BadRequest: it has ended, its type does not allow this, or the service refused.
+            PeerFailed, Unavailable: the service failed or can't be reached; posting again tries again.
+        """
+        definition = self._definitions.of(type)
+        if body.callback_topic is not None and body.callback_topic not in self._settings.workflow_callback_topics:
+            raise BadRequest("Outcomes can't be published to this topic", param="callback_topic")
+        async with self._database.write() as session:
+            workflow = await self._opened(session, caller, definition, body)
+            question = await self._store(session, caller, definition, workflow, body)
+        if question is not None:
+            await self._asking.ask(question)
+        return await self._fresh(caller, workflow.id)
+
+    async def retry(self, caller: Caller, workflow_id: UUID) -> WorkflowRetrieved:
+        """Ask once more for the task of a workflow that failed.
+
+        Raises:
+            NotFound: no such workflow, or one of somebody else's.
+            Forbidden: the caller may not trigger workflows of its type.
+            BadRequest: there is nothing that failed, or the service refused again.
+            PeerFailed, Unavailable: see `post`.
+        """
+        async with self._database.write() as session:
+            await WorkflowCrud(session, caller).get(workflow_id, for_update=True)
+            found = await running.load(session, self._settings, self._definitions, workflow_id)
+            over = (WorkflowStatus.COMPLETED, WorkflowStatus.CANCELLED)
+            if found is None or found.workflow.status in over or found.attempt.state != AttemptState.FAILED:
+                raise BadRequest("Only what has failed can be tried again")
+            if not caller.may(found.definition.scope):
+                raise Forbidden(f"This needs the permission {found.definition.scope}")
+            found.workflow.status = WorkflowStatus.IN_PROGRESS
+            run = found.run
+            await found.definition.check(session, caller, run)
+            question = await self._asking.begin(session, found.definition, run, found.steps, found.attempt.step_number)
+        if question is not None:
+            await self._asking.ask(question)
+        return await self._fresh(caller, workflow_id)
+
+    async def complete(self, session: WriteSession, caller: Caller, workflow_id: UUID) -> Workflow:
+        """Mark the workflow as completed, for those that have nothing to wait for.
+
+        Raises:
+            NotFound: no such workflow, or one of somebody else's.
+            BadRequest: it has failed or was cancelled, or a service still works on it.
+        """
+        workflow = await WorkflowCrud(session, caller).get(workflow_id, for_update=True)
+        if workflow.status in (WorkflowStatus.FAILED, WorkflowStatus.CANCELLED):
+            raise BadRequest(f"Workflow is {workflow.status}")
+        attempt = await crud.last_attempt(session, workflow_id)
+        if attempt is not None and attempt.state in crud.LIVE:
+            raise BadRequest("Workflow is still being worked on")
+        workflow.status = WorkflowStatus.COMPLETED
+        return workflow
+
+    async def cancel(self, session: WriteSession, caller: Caller, workflow_id: UUID) -> str:
+        """End the workflow, at the service too where it can; return what to tell the caller.
+
+        Raises:
+            NotFound: no such workflow, or one of somebody else's.
+            BadRequest: it has ended.
+        """
+        workflow = await WorkflowCrud(session, caller).get(workflow_id, for_update=True)
+        if workflow.status != WorkflowStatus.IN_PROGRESS:
+            raise BadRequest("Workflow is not in progress state")
+        found = await running.load(session, self._settings, self._definitions, workflow_id)
+        if found is not None and found.live:
+            await found.cancel()
+        workflow.status = WorkflowStatus.CANCELLED
+        return self._definitions.of(workflow.workflow_type).cancelled
+
+    async def take_event(self, session: WriteSession, event: Event) -> None:
+        """Let the workflow that the event is about take it; what is about none, or an earlier attempt, is left."""
+        correlation_id = _uuid(event.payload.workflow_id)
+        workflow_id = await crud.workflow_of(session, correlation_id) if correlation_id else None
+        if workflow_id is None:
+            return
+        found = await running.load(session, self._settings, self._definitions, workflow_id)
+        if found is None or found.attempt.correlation_id != correlation_id:
+            return
+        events = found.definition.task.events
+        if events is not None and event.payload.type in events.types():
+            await found.take(running.payload_of(event))
+
+    async def _opened(
+        self, session: WriteSession, caller: Caller, definition: Definition, body: WorkflowPost
+    ) -> Workflow:
+        if body.workflow_id is None:
+            workflow = Workflow(
+                tenant_id=caller.tenant_id,
+                created_by=caller.user_id,
+                workflow_type=definition.type,
+                status=WorkflowStatus.IN_PROGRESS,
+                title=definition.title,
+                tag=definition.tag,
+                current_step=0,
+                total_steps=body.workflow_total_steps,
+                callback_topic=body.callback_topic,
+            )
+            session.add(workflow)
+            await session.flush()
+            return workflow
+        workflow = await WorkflowCrud(session, caller).get(body.workflow_id, for_update=True)
+        if workflow.workflow_type != definition.type or workflow.created_by != caller.user_id:
+            raise NotFound("There is no such workflow")
+        if workflow.status != WorkflowStatus.IN_PROGRESS:
+            raise BadRequest("Workflow is not in progress", param="workflow_id")
+        workflow.callback_topic = body.callback_topic or workflow.callback_topic
+        return workflow
+
+    async def _store(
+        self, session: WriteSession, caller: Caller, definition: Definition, workflow: Workflow, body: WorkflowPost
+    ) -> Question | None:
+        """Store the step, and write down that the task is asked for where it is triggered; a task under way stays."""
+        steps = await crud.steps_of(session, workflow.id)
+        attempt = await crud.last_attempt(session, workflow.id)
+        if attempt is not None and attempt.state in crud.LIVE:
+            if body.trigger_workflow:
+                return None
+            raise BadRequest("Workflow is being worked on already", param="workflow_id")
+        posted = body.fields()
+        run = Run(workflow, {**crud.merged(step.data for step in steps), **posted}, posted)
+        await definition.check(session, caller, run)
+        _replace(session, workflow, steps, body.step_number, run.posted)
+        if not body.trigger_workflow:
+            return None
+        run.data = crud.merged(step.data for step in steps)
+        return await self._asking.begin(session, definition, run, steps, body.step_number)
+
+    async def _fresh(self, caller: Caller, workflow_id: UUID) -> WorkflowRetrieved:
+        async with self._database.read() as session:
+            return await self.get(session, caller, workflow_id)
+
+
+def state_of(workflow: Workflow) -> dict[str, Any]:
+    """Return what every answer about a workflow says of it."""
+    names = ("workflow_type", "status", "current_step", "total_steps", "reason")
+    return {"workflow_id": workflow.id, **{name: getattr(workflow, name) for name in names}}
+
+
+def _replace(
+    session: WriteSession, workflow: Workflow, steps: list[WorkflowStep], number: int, data: dict[str, Any]
+) -> None:
+    step = next((step for step in steps if step.step_number == number), None)
+    if step is not None:
+        step.data = {}
+    running.put_step(session, workflow, steps, number, data)
+
+
+def _uuid(text: str | None) -> UUID | None:
+    try:
+        return UUID(text) if text else None
+    except ValueError:
+        return None
+
+
+def get_workflows(request: Request) -> Workflows:
+    """Give a route the process' workflows."""
+    workflows: Workflows = request.app.state.workflows
+    return workflows
+
+
+WorkflowsDep = Annotated[Workflows, Depends(get_workflows)]
