@@ -27,7 +27,7 @@ from budapp.auth.schemas import ExchangedUser, TokenExchange
 from budapp.auth.tokens import IdentityClaims, TokenVerifier
 from budapp.commons.config import Settings
 from budapp.commons.database import Database, WriteSession, now
-from budapp.commons.errors import BadRequest, NotFound, UnprocessableContent
+from budapp.commons.errors import AppError, BadRequest, NotFound, UnprocessableContent
 from budapp.commons.logging import get_logger
 from budapp.commons.origin import Origin
 from budapp.commons.sealing import seal, unseal
@@ -133,6 +133,9 @@ class SingleSignOn:
             logger.warning("single_sign_on_refused", provider=under_way.provider, reason=refusal.code)
             await self._record_refusal(under_way, refusal)
             return _with(under_way.redirect_uri, error=refusal.code, state=back.state)
+        except AppError as error:
+            logger.warning("single_sign_on_failed", provider=under_way.provider, exc_info=error)
+            return _with(under_way.redirect_uri, error="failed", state=back.state)
         return _with(under_way.redirect_uri, exchange_token=token, state=back.state)
 
     async def _record_refusal(self, under_way: OAuthSession, refusal: Refused) -> None:
@@ -162,8 +165,9 @@ class SingleSignOn:
                 user = await self._find_or_enter(session, access, config, claims, under_way.user_id)
                 await self._note(session, user, config.provider, access, tokens, origin)
                 return await self._keep(session, user, tokens)
-        except Refused as refusal:
-            refusal.email = claims.email or None
+        except (Refused, AppError) as error:
+            if isinstance(error, Refused):
+                error.email = claims.email or None
             await self._send_away(access, claims)
             raise
 
@@ -208,7 +212,7 @@ class SingleSignOn:
             return await self._enter(session, access, config, claims)
         if user.status == UserStatus.DELETED:
             raise Refused("account_disabled")
-        user.status, user.is_reset_password = UserStatus.ACTIVE, False
+        user.status = UserStatus.ACTIVE
         return user
 
     async def _enter(
@@ -267,7 +271,7 @@ class SingleSignOn:
         async with self._database.read() as session:
             known = await crud.find_by_auth_id(session, claims.auth_id, access.tenant_id)
         if known is None:
-            await self._keycloak.delete_user(realm, claims.auth_id)
+            await self._brokering.remove_newcomer(realm, claims.auth_id)
 
     async def exchange(self, token: str) -> TokenExchange:
         """Return the tokens that wait under the exchange token: once, within a minute.
@@ -278,7 +282,7 @@ class SingleSignOn:
         async with self._database.write() as session:
             found = await providers.take_exchange(session, _hash(token))
             user = await session.get(User, found.user_id) if found is not None else None
-        if found is None or user is None:
+        if found is None or user is None or user.status == UserStatus.DELETED:
             raise BadRequest("This token was used, or has expired; sign in again", param="exchange_token")
         tokens = json.loads(unseal(self._database.encryption, found, OAuthExchange.tokens_encrypted))
         return TokenExchange(

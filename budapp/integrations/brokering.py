@@ -82,6 +82,22 @@ class Brokering:
             else:
                 await admin.a_update_idp(provider.alias, representation)
 
+    async def disable_provider(self, realm: str, alias: str) -> None:
+        """Let nobody in by the provider, but keep all links to it; a missing one is no error.
+
+        People who only ever came by the provider have no password with which they could link themselves anew.
+        """
+        admin = self._keycloak.admin(realm)
+        with translated():
+            try:
+                found = await admin.a_get_idp(alias)
+            except KeycloakError as error:
+                if error.response_code != 404:
+                    raise
+            else:
+                # The secret is masked in what we read; Keycloak keeps the one it has.
+                await admin.a_update_idp(alias, {**found, "enabled": False})
+
     async def remove_provider(self, realm: str, alias: str) -> None:
         """Take the provider out of the realm, with all links to it; a missing one is no error."""
         with translated():
@@ -120,6 +136,13 @@ class Brokering:
             return await self._keycloak.openid(client).a_token(
                 grant_type="authorization_code", code=code, redirect_uri=self._callback_url, code_verifier=verifier
             )
+
+    async def remove_newcomer(self, realm: str, auth_id: str) -> None:
+        """Delete the account if a provider's word made it; one with a password was there before and stays."""
+        with translated():
+            if await self._keycloak.admin(realm).a_get_credentials(auth_id):
+                return
+        await self._keycloak.delete_user(realm, auth_id)
 
     async def external_id(self, realm: str, auth_id: str, alias: str) -> str | None:
         """Return what the provider calls the account, or None where the two are not linked."""

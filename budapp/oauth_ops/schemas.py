@@ -59,8 +59,9 @@ Address = Annotated[str, StringConstraints(max_length=2000), AfterValidator(_is_
 class ConfigData(CamelSchema):
     """What a provider needs beside the client.
 
-    `oidc` needs the first four; `directory` is Microsoft's name of the company, without which any account of
-    Microsoft's would do. People who are made at their first sign-in get `default_role` and `default_user_type`.
+    `oidc` needs the first four, `microsoft` needs `directory`, its name of the company: an address that is read from
+    any other directory is whatever that one's administrator wrote. People who are made at their first sign-in get
+    `default_role` and `default_user_type`.
     """
 
     model_config = ConfigDict(**CamelSchema.model_config, extra="forbid")
@@ -70,7 +71,7 @@ class ConfigData(CamelSchema):
     token_url: Address | None = None
     jwks_url: Address | None = None
     user_info_url: Address | None = None
-    directory: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9.-]{1,100}$")] | None = None
+    directory: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9.-]{1,100}$", to_lower=True)] | None = None
     display_name: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)] | None = None
     enforced: bool = False
     default_role: Literal[UserRole.DEVELOPER, UserRole.DEVOPS, UserRole.TESTER] = UserRole.DEVELOPER
@@ -83,6 +84,7 @@ class ConfigData(CamelSchema):
 
 OIDC_ADDRESSES = ("issuer", "authorization_url", "token_url", "jwks_url", "user_info_url")
 _NEEDED = OIDC_ADDRESSES[:4]
+_ANY_DIRECTORY = ("common", "organizations", "consumers")
 
 
 class OAuthConfigure(CamelSchema):
@@ -103,6 +105,8 @@ class OAuthConfigure(CamelSchema):
                 raise ValueError(f"oidc needs configData.{', configData.'.join(map(to_camel, lacking))}")
         elif self.config_data.addresses():
             raise ValueError("only oidc takes addresses in configData")
+        if self.provider is OAuthProvider.MICROSOFT and self.config_data.directory in {None, *_ANY_DIRECTORY}:
+            raise ValueError("microsoft needs configData.directory, of one company")
         if self.config_data.enforced and not self.allowed_domains:
             raise ValueError("configData.enforced needs allowedDomains")
         return self

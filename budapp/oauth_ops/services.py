@@ -106,7 +106,7 @@ class Providers:
             raise NotFound("This provider is not set up")
         config.enabled = False
         await session.flush()
-        await self._brokering.remove_provider(caller.realm, provider)
+        await self._brokering.disable_provider(caller.realm, provider)
         return OAuthConfiguration.model_validate(config)
 
     async def refresh(self, session: ReadSession) -> None:

@@ -36,14 +36,11 @@ class Browser:
     def url(self) -> str:
         return str(self._chrome.current_url)
 
-    @property
-    def text(self) -> str:
-        return str(self._chrome.find_element(By.TAG_NAME, "body").text)
-
     def go(self, url: str) -> None:
         self._chrome.get(url)
 
     def click(self, element: str) -> None:
+        WebDriverWait(self._chrome, _SECONDS).until(lambda chrome: chrome.find_elements(By.ID, element))
         self._chrome.find_element(By.ID, element).click()
 
     def sign_in(self, password: str, email: str | None = None) -> None:
@@ -53,6 +50,11 @@ class Browser:
             self._chrome.find_element(By.ID, "username").send_keys(email)
         self._chrome.find_element(By.ID, "password").send_keys(password)
         self.click("kc-login")
+
+    def read(self, text: str) -> None:
+        """Wait until the page says so."""
+        script = "return document.body ? document.body.innerText : ''"
+        WebDriverWait(self._chrome, _SECONDS).until(lambda chrome: text in chrome.execute_script(script))
 
     def arrive(self, prefix: str) -> str:
         """Wait until the address begins so, and return it."""

@@ -125,16 +125,16 @@ class Site:
         back = await asyncio.to_thread(drive)
         return {name: values[0] for name, values in parse_qs(urlsplit(back).query).items()}
 
-    async def get_stuck(self, url: str, email: str, *, account_password: str | None = None) -> str:
-        """Sign in as in `visit`, and return what Keycloak's page says in place of sending the browser back."""
+    async def get_stuck(self, url: str, email: str, says: str, *, account_password: str | None = None) -> None:
+        """Sign in as in `visit`, and wait until Keycloak's page says so in place of sending the browser back."""
 
-        def drive() -> str:
+        def drive() -> None:
             with browser() as window:
                 _sign_in(window, url, email, account_password)
+                window.read(says)
                 assert not window.url.startswith(self.base), window.url
-                return window.text
 
-        return await asyncio.to_thread(drive)
+        await asyncio.to_thread(drive)
 
     async def exchange(self, token: str) -> httpx.Response:
         return await self.http.post("/auth/token/exchange", json={"exchange_token": token})

@@ -8,10 +8,14 @@ import httpx
 import pytest
 from sqlalchemy import update
 
+from budapp.commons.config import Settings
 from budapp.commons.database import Database, now
+from budapp.main import close, create_app
 from budapp.oauth_ops.models import OAuthExchange, OAuthSession, TenantOAuthConfig
 from tests.cast import PASSWORD, Cast
 from tests.oauth.conftest import CLIENT_SECRET, Company, Site
+
+NO_ADDRESSES = dict.fromkeys(("issuer", "authorizationUrl", "tokenUrl", "jwksUrl", "userInfoUrl"))
 
 
 @pytest.fixture(autouse=True)
@@ -78,7 +82,7 @@ async def test_an_account_with_the_same_address_is_only_linked_by_its_password(
     made = await site.http.post("/users/", json=body, headers=cast.admin.headers)
     assert made.status_code == 200, made.text
     started = await site.start(cast)
-    assert "Invalid" in await site.get_stuck(started["authUrl"], email, account_password="Not-The-Password-1")
+    await site.get_stuck(started["authUrl"], email, "Invalid", account_password="Not-The-Password-1")
     back = await site.visit((await site.start(cast))["authUrl"], email, account_password=PASSWORD)
     user = (await site.exchange(back["exchange_token"])).json()["result"]["user"]
     assert (user["id"], user["status"]) == (made.json()["user"]["id"], "active")
@@ -128,7 +132,7 @@ async def test_a_deleted_user_does_not_come_back_by_the_provider(site: Site, cas
     user = (await site.exchange(back["exchange_token"])).json()["result"]["user"]
     gone = await site.http.delete(f"/users/{user['id']}?remove_credential=true", headers=cast.admin.headers)
     assert gone.status_code == 200, gone.text
-    assert "disabled" in await site.get_stuck((await site.start(cast))["authUrl"], employee)
+    await site.get_stuck((await site.start(cast))["authUrl"], employee, "disabled")
 
 
 @pytest.mark.usefixtures("configured")
@@ -232,6 +236,8 @@ async def test_another_tenants_providers_are_out_of_reach(site: Site, company: C
         {"configData": {"defaultRole": "super_admin"}},
         {"provider": "google"},
         {"provider": "facebook"},
+        {"provider": "microsoft", "configData": NO_ADDRESSES},
+        {"provider": "microsoft", "configData": NO_ADDRESSES | {"directory": "Common"}},
         {"clientSecret": ""},
     ],
 )
@@ -253,3 +259,63 @@ async def test_addresses_of_providers_are_https_unless_a_setting_allows_else(
     }
     answer = await client.post("/admin/oauth/configure", json=body, headers=cast.admin.headers)
     assert (answer.status_code, answer.json()["param"]) == (422, "configData.issuer")
+
+
+@pytest.mark.usefixtures("configured")
+async def test_whoever_came_in_by_a_provider_comes_in_again_once_it_was_disabled_and_enabled(
+    site: Site, company: Company, cast: Cast, employee: str
+) -> None:
+    back = await site.visit((await site.start(cast))["authUrl"], employee)
+    before = (await site.exchange(back["exchange_token"])).json()["result"]["user"]["id"]
+    path = f"/admin/oauth/disable/{cast.tenant_id}/oidc"
+    assert (await site.http.put(path, headers=cast.admin.headers)).status_code == 200
+    assert (await site.configure(company, cast.admin.headers)).status_code == 200
+    back = await site.visit((await site.start(cast))["authUrl"], employee)
+    assert (await site.exchange(back["exchange_token"])).json()["result"]["user"]["id"] == before
+
+
+@pytest.mark.usefixtures("configured")
+async def test_an_account_that_was_there_before_the_refused_sign_in_is_left_alone(
+    site: Site, company: Company, cast: Cast, employee: str
+) -> None:
+    await company.keycloak.admin(company.realm).a_create_user(
+        {
+            "username": employee,
+            "email": employee,
+            "emailVerified": True,
+            "enabled": True,
+            "firstName": "Ann",
+            "lastName": "Other",
+            "credentials": [{"type": "password", "value": PASSWORD, "temporary": False}],
+        }
+    )
+    await site.configure(company, cast.admin.headers, autoCreateUsers=False)
+    back = await site.visit((await site.start(cast))["authUrl"], employee, account_password=PASSWORD)
+    assert back["error"] == "not_invited"
+    assert await company.keycloak.find_user(company.realm, employee) is not None
+
+
+@pytest.mark.usefixtures("configured")
+async def test_a_temporary_password_must_still_be_changed_after_a_sign_in_at_a_provider(
+    site: Site, company: Company, cast: Cast, employee: str
+) -> None:
+    body = {"name": "New", "email": employee, "password": PASSWORD, "role": "tester", "user_type": "admin"}
+    assert (await site.http.post("/users/", json=body, headers=cast.admin.headers)).status_code == 200
+    back = await site.visit((await site.start(cast))["authUrl"], employee, account_password=PASSWORD)
+    assert "exchange_token" in back
+    answer = await site.http.post(
+        "/auth/login", json={"email": employee, "password": PASSWORD, "tenant_id": str(cast.tenant_id)}
+    )
+    assert answer.json()["is_reset_password"] is True, answer.text
+
+
+@pytest.mark.usefixtures("configured")
+async def test_a_return_while_keycloak_is_down_sends_the_browser_back_all_the_same(site: Site, cast: Cast) -> None:
+    state = (await site.start(cast))["state"]
+    settings: Settings = site.app.state.settings
+    lonely = create_app(settings.model_copy(update={"keycloak_server_url": "http://127.0.0.1:1"}))
+    transport = httpx.ASGITransport(lonely)
+    async with httpx.AsyncClient(transport=transport, base_url=site.base) as client:
+        answer = await client.get("/oauth/secure-callback", params={"state": state, "code": "any"})
+    await close(lonely)
+    assert answer.headers["location"] == f"{site.frontend}?error=failed&state={state}"
