@@ -249,7 +249,7 @@ async def test_a_configuration_that_makes_no_sense_is_422(
 
 
 async def test_addresses_of_providers_are_https_unless_a_setting_allows_else(
-    client: httpx.AsyncClient, site: Site, company: Company, cast: Cast
+    site: Site, company: Company, cast: Cast
 ) -> None:
     body = {
         "provider": "oidc",
@@ -257,7 +257,11 @@ async def test_addresses_of_providers_are_https_unless_a_setting_allows_else(
         "clientSecret": CLIENT_SECRET,
         "configData": company.config_data,
     }
-    answer = await client.post("/admin/oauth/configure", json=body, headers=cast.admin.headers)
+    settings: Settings = site.app.state.settings
+    strict = create_app(settings.model_copy(update={"sso_allow_http": False}))
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(strict), base_url=site.base) as client:
+        answer = await client.post("/admin/oauth/configure", json=body, headers=cast.admin.headers)
+    await close(strict)
     assert (answer.status_code, answer.json()["param"]) == (422, "configData.issuer")
 
 
