@@ -50,6 +50,7 @@ def settings(run_id: str) -> Settings:
         rate_limit_refresh="1000/minute",
         rate_limit_register="1000/minute",
         rate_limit_reset="1000/minute",
+        rate_limit_sso="10000/minute",
     )
 
 

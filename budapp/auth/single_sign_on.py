@@ -30,6 +30,7 @@ from budapp.commons.database import Database, WriteSession, now
 from budapp.commons.errors import AppError, BadRequest, NotFound, UnprocessableContent
 from budapp.commons.logging import get_logger
 from budapp.commons.origin import Origin
+from budapp.commons.scopes import UserRole
 from budapp.commons.sealing import seal, unseal
 from budapp.integrations.brokering import Brokering
 from budapp.integrations.keycloak import InvalidGrant, Keycloak
@@ -210,6 +211,8 @@ class SingleSignOn:
             if not config.auto_create_users:
                 raise Refused("not_invited")
             return await self._enter(session, access, config, claims)
+        if user.role == UserRole.SUPER_ADMIN:
+            raise Refused("password_only")
         if user.status == UserStatus.DELETED:
             raise Refused("account_disabled")
         user.status = UserStatus.ACTIVE

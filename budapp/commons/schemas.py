@@ -39,8 +39,9 @@ Email = Annotated[EmailStr, AfterValidator(str.lower), StringConstraints(max_len
 Color = Annotated[str, StringConstraints(pattern=r"^#[0-9A-Fa-f]{6}$")]
 
 
-def _blank_to_none(value: Any) -> Any:
+def blank_to_none(value: Any) -> Any:
+    """Take a text of nothing but spaces for none at all."""
     return None if isinstance(value, str) and not value.strip() else value
 
 
-OptionalText = Annotated[str | None, BeforeValidator(_blank_to_none)]
+OptionalText = Annotated[str | None, BeforeValidator(blank_to_none)]

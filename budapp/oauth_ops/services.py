@@ -10,7 +10,8 @@ from budapp.commons.access import Caller
 from budapp.commons.config import Settings
 from budapp.commons.database import Database, ReadSession, WriteSession, after_rollback
 from budapp.commons.encryption import Encryption
-from budapp.commons.errors import NotFound, UnprocessableContent
+from budapp.commons.errors import Forbidden, NotFound, UnprocessableContent
+from budapp.commons.scopes import UserRole
 from budapp.commons.sealing import seal
 from budapp.integrations.brokering import Brokering, IdentityProvider
 from budapp.oauth_ops import crud
@@ -54,6 +55,7 @@ class Providers:
         """Set a provider up, or change it; Keycloak last, once nothing else can be refused.
 
         Raises:
+            Forbidden: the caller is no administrator.
             NotFound: the tenant is another one than the caller's.
             UnprocessableContent: an address is not https.
         """
@@ -165,6 +167,9 @@ async def password_allowed(session: ReadSession, tenant_id: UUID, email: str) ->
 
 
 def _own(caller: Caller, tenant_id: UUID) -> None:
+    """Let administrators at their own tenant's providers; whoever sets one up can come in as anybody it vouches for."""
+    if caller.custom_role is not None or caller.role not in {UserRole.ADMIN, UserRole.SUPER_ADMIN}:
+        raise Forbidden("This is for administrators")
     if tenant_id != caller.tenant_id:
         raise NotFound("There is no such tenant")
 

@@ -2,11 +2,11 @@ from datetime import datetime
 from typing import Annotated, Literal, Self
 from uuid import UUID
 
-from pydantic import AfterValidator, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
 
 from budapp.commons.crud import Page
 from budapp.commons.paging import Paging
-from budapp.commons.schemas import Answer, Name, OptionalText, PageAnswer, Schema
+from budapp.commons.schemas import Answer, Name, PageAnswer, Schema, blank_to_none
 from budapp.commons.scopes import ROLE_GRANTABLE, with_implied
 from budapp.user_ops.schemas import UserInfo
 
@@ -20,7 +20,7 @@ def _check_scopes(value: list[str]) -> list[str]:
 
 
 RoleScopes = Annotated[list[str], Field(max_length=100), AfterValidator(_check_scopes)]
-Description = Annotated[OptionalText, StringConstraints(max_length=500)]
+Description = Annotated[Annotated[str, StringConstraints(max_length=500)] | None, BeforeValidator(blank_to_none)]
 
 
 class RoleCreate(Schema):

@@ -36,7 +36,7 @@ class WorkflowPost(Schema):
 
     def fields(self) -> dict[str, Any]:
         """Return what the step says, as JSON, without what is null or was left out."""
-        return self.model_dump(mode="json", exclude=_ENVELOPE, exclude_none=True, exclude_unset=True)
+        return self.model_dump(mode="json", include=self.model_fields_set - _ENVELOPE, exclude_none=True)
 
 
 class WorkflowQuery(Paging):
