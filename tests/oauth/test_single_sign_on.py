@@ -135,6 +135,14 @@ async def test_a_deleted_user_does_not_come_back_by_the_provider(site: Site, cas
     await site.get_stuck((await site.start(cast))["authUrl"], employee, "disabled")
 
 
+async def test_a_super_administrator_is_let_in_by_no_provider(site: Site, company: Company, cast: Cast) -> None:
+    """Whoever sets a provider up could come in as anybody that it vouches for."""
+    await company.employ(cast.admin.email)
+    await site.configure(company, cast.manager.headers, allowedDomains=["example.com"])
+    back = await site.visit((await site.start(cast))["authUrl"], cast.admin.email, account_password=PASSWORD)
+    assert back["error"] == "password_only"
+
+
 @pytest.mark.usefixtures("configured")
 async def test_a_return_counts_once_and_in_time(site: Site, cast: Cast, database: Database, employee: str) -> None:
     started = await site.start(cast)

@@ -22,6 +22,11 @@ IN_REACH_OF_ALL = (
 
 NOT_404: dict[tuple[str, str], str] = {
     ("POST /auth/login", "body:tenant_id"): IN_REACH_OF_ALL,
+    **{
+        (f"GET /audit/{what}", f"query:{field}"): "a filter, on a trail that administrators see for the whole tenant"
+        for what in ("records", "export")
+        for field in ("user_id", "actioned_by", "resource_id")
+    },
     ("POST /auth/logout", "body:tenant_id"): "is not read: the refresh token says whose it is",
     ("POST /users/reset-password", "body:tenant_id"): IN_REACH_OF_ALL,
     ("POST /oauth/login", "body:tenantId"): IN_REACH_OF_ALL,
@@ -31,9 +36,8 @@ NOT_404: dict[tuple[str, str], str] = {
 
 FILTERS: dict[tuple[str, str], str] = {
     ("POST /audit/verify-batch", "body:0"): "is told of as a record that does not exist",
-    ("GET /audit/records", "query:user_id"): "a filter: there are no entries about somebody out of reach",
-    ("GET /audit/export", "query:user_id"): "a filter: there are no entries about somebody out of reach",
     ("GET /permissions/explain", "query:user_id"): "whoever may not view people is told so, whoever it is",
+    ("GET /permissions/explain", "query:id"): "says that the row is out of reach or not there, and not which",
     ("GET /datasets", "query:project_id"): "a filter: what is out of reach holds nothing",
     ("GET /models/", "query:provider_id"): "a filter: only providers have models",
 }

@@ -35,7 +35,15 @@ async def empty_the_other_tenant(surface: Surface) -> None:
     surface.app.state.callers.forget_all()
 
 
+NEVER_THE_SAME = {
+    "GET /audit/find-tampered": "counts entries, and whoever asks without the right leaves one",
+    "GET /audit/export": "signed with the moment when it was made; its entries are those of GET /audit/records",
+}
+
+
 async def test_what_the_other_tenant_has_changes_no_answer(surface: Surface, reading: str) -> None:
+    if reading in NEVER_THE_SAME:
+        return
     await surface.prepare(reading, "super_admin", surface.scene.here)
     request = fill(reading, surface.scene.here)
     with_them = [(await surface.send(request, caller)).text for caller in CALLING]
