@@ -17,6 +17,7 @@ from budapp.audit_ops.delivery import Delivering
 from budapp.audit_ops.retention import remove_old
 from budapp.audit_ops.routes import router as audit_router
 from budapp.auth.authentication import JwtAuthenticator
+from budapp.auth.invitation_routes import router as invitation_router
 from budapp.auth.oauth_routes import router as sign_on_router
 from budapp.auth.password_resets import PasswordResets
 from budapp.auth.refreshing import Refreshing
@@ -91,6 +92,7 @@ ROUTERS = (
     health.router,
     event_router,
     auth_router,
+    invitation_router,
     sign_on_router,
     oauth_router,
     billing_router,

@@ -1,4 +1,4 @@
-"""Setting a new password with a link that comes by mail."""
+"""Setting a password with a link that comes by mail: a new one, or the first one of somebody who is invited."""
 
 import hashlib
 import secrets
@@ -14,6 +14,7 @@ from budapp.audit.recorder import record
 from budapp.auth import crud
 from budapp.auth.models import PasswordReset
 from budapp.auth.schemas import ResetWithToken
+from budapp.commons.access import Caller
 from budapp.commons.config import Settings
 from budapp.commons.database import Database, ReadSession, WriteSession, now
 from budapp.commons.errors import BadRequest
@@ -22,15 +23,20 @@ from budapp.commons.timing import until_after
 from budapp.events.notify import send_mail
 from budapp.integrations.keycloak import Keycloak
 from budapp.tenant_ops.services import find_id
+from budapp.user_ops.accounts import random_password
 from budapp.user_ops.callers import Callers
 from budapp.user_ops.models import User, UserStatus
+from budapp.user_ops.rights import manageable
+from budapp.user_ops.schemas import UserCreate, UserInvite
+from budapp.user_ops.services import create_user
 from budapp.user_ops.sessions import end_sessions, revoke_sessions
 
 VALID_FOR = timedelta(minutes=30)
+INVITATION_VALID_FOR = timedelta(hours=72)
 
 
 class PasswordResets:
-    """Giving out, looking at, and using up the links."""
+    """Giving out the links, looking at them, and using them up."""
 
     def __init__(self, settings: Settings, database: Database, keycloak: Keycloak, callers: Callers) -> None:
         self._settings = settings
@@ -51,21 +57,53 @@ class PasswordResets:
 
     async def _mail_link(self, session: WriteSession, email: str, tenant_id: UUID | None) -> None:
         user = await crud.find_user_by_email(session, tenant_id, email) if tenant_id else None
-        if user is None:
-            return
+        if user is not None:
+            await self._mail_to(session, user, VALID_FOR)
+            _record(session, user, "requested")
+
+    async def invite(self, session: WriteSession, caller: Caller, data: UserInvite) -> User:
+        """Make somebody a user of the caller's tenant, and mail them a link to set their first password.
+
+        Raises:
+            Forbidden: the role holds more than the caller does.
+            Conflict: the tenant has someone with this e-mail.
+        """
+        name = data.name or data.email.partition("@")[0]
+        account = UserCreate(
+            name=name, email=data.email, password=random_password(), role=data.role, user_type=data.user_type
+        )
+        user = await create_user(session, self._keycloak, caller, account)
+        await self._mail_to(session, user, INVITATION_VALID_FOR)
+        return user
+
+    async def invite_again(self, session: WriteSession, caller: Caller, user_id: UUID) -> User:
+        """Mail a new link to somebody who has not set a password yet; the earlier one counts no more.
+
+        Raises:
+            NotFound: the tenant has no such person.
+            Forbidden: the person may do more than the caller.
+            BadRequest: they are in already, or deleted.
+        """
+        user = await manageable(session, caller, user_id)
+        if user.status != UserStatus.INVITED:
+            raise BadRequest("Only somebody who is invited can be invited again")
+        await self._mail_to(session, user, INVITATION_VALID_FOR)
+        _record(session, user, "invited again")
+        return user
+
+    async def _mail_to(self, session: WriteSession, user: User, valid_for: timedelta) -> None:
         token = secrets.token_urlsafe(32)
         await crud.replace_reset(
             session,
             PasswordReset(
-                tenant_id=user.tenant_id, user_id=user.id, token_hash=_hash(token), expires_at=now() + VALID_FOR
+                tenant_id=user.tenant_id, user_id=user.id, token_hash=_hash(token), expires_at=now() + valid_for
             ),
         )
-        _record(session, user, "requested")
         content = {
             "user_name": user.name,
             "token": token,
             "reset_url": f"{self._frontend(user)}/reset-password?token={token}",
-            "expires_in_minutes": int(VALID_FOR.total_seconds() // 60),
+            "expires_in_minutes": int(valid_for.total_seconds() // 60),
         }
         await send_mail(session, name="bud-reset-password", user_id=user.id, content=content)
 

@@ -24,7 +24,8 @@ from budapp.commons.logging import get_logger
 from budapp.commons.origin import Origin
 from budapp.commons.scopes import UserRole, UserType
 from budapp.commons.timing import until_after
-from budapp.integrations.keycloak import InvalidGrant, Keycloak
+from budapp.integrations.keycloak import Keycloak
+from budapp.integrations.keycloak_errors import InvalidGrant
 from budapp.oauth_ops.services import password_allowed
 from budapp.session_ops.services import note_session
 from budapp.tenant_ops.services import TenantAccess, find_access

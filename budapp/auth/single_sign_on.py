@@ -33,7 +33,8 @@ from budapp.commons.origin import Origin
 from budapp.commons.scopes import UserRole
 from budapp.commons.sealing import seal, unseal
 from budapp.integrations.brokering import Brokering
-from budapp.integrations.keycloak import InvalidGrant, Keycloak
+from budapp.integrations.keycloak import Keycloak
+from budapp.integrations.keycloak_errors import InvalidGrant
 from budapp.oauth_ops import services as providers
 from budapp.oauth_ops.models import OAuthExchange, OAuthSession, TenantOAuthConfig
 from budapp.oauth_ops.schemas import ConfigData, OAuthProvider, OAuthStarted

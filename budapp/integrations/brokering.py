@@ -12,7 +12,8 @@ from urllib.parse import urlencode
 from keycloak import KeycloakAdmin
 from keycloak.exceptions import KeycloakError
 
-from budapp.integrations.keycloak import Keycloak, RealmClient, grant_errors, translated
+from budapp.integrations.keycloak import Keycloak, RealmClient
+from budapp.integrations.keycloak_errors import grant_errors, translated
 
 CALLBACK_PATH = "/oauth/secure-callback"
 PROVIDER_CLAIM = "identity_provider"

@@ -4,10 +4,8 @@ Only python-keycloak's asynchronous methods are used. A Keycloak that cannot be 
 answers something unforeseen is `PeerFailed` (502).
 """
 
-import json
 import secrets
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -16,30 +14,18 @@ from typing import Annotated, Any
 import httpx
 from fastapi import Depends, Request
 from keycloak import KeycloakAdmin, KeycloakOpenID
-from keycloak.exceptions import KeycloakConnectionError, KeycloakError
+from keycloak.exceptions import KeycloakError
 
 from budapp.commons.config import Settings
-from budapp.commons.errors import Conflict, NotFound, PeerFailed, Unavailable, UnprocessableContent
+from budapp.commons.errors import Conflict, PeerFailed, Unavailable
 from budapp.commons.logging import get_logger
-from budapp.integrations.password_rules import refused_password
+from budapp.integrations.keycloak_errors import grant_errors, translated, unless_there
 
 logger = get_logger(__name__)
 
 _ORPHAN_AGE = timedelta(minutes=1)
 _MARK = "managed_by"
 _PAGE_SIZE = 500
-_FIELDS = {"firstName": "name", "lastName": "name", "email": "email", "username": "email"}
-
-
-class InvalidGrant(Exception):
-    """Keycloak does not accept the credentials or the token: wrong, unknown, locked, expired or used before.
-
-    `reused` tells a refresh token that is genuine but was used before.
-    """
-
-    def __init__(self, *, reused: bool = False) -> None:
-        super().__init__()
-        self.reused = reused
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,44 +63,6 @@ class KeycloakSession:
     started_at: datetime
     last_access: datetime
     is_offline: bool
-
-
-@contextmanager
-def translated() -> Iterator[None]:
-    """Turn the library's errors into ours; the 4xx that mean something are handled where they can occur."""
-    try:
-        yield
-    except (KeycloakConnectionError, httpx.HTTPError) as error:
-        raise Unavailable("The sign-in service cannot be reached; try again soon") from error
-    except KeycloakError as error:
-        if error.response_code == 404:
-            raise NotFound("The sign-in service does not know this account") from error
-        if error.response_code == 409:
-            raise Conflict("The sign-in service has such an account already", param="email") from error
-        if error.response_code == 400 and (reason := refused_password(_raw(error))) is not None:
-            raise UnprocessableContent(reason, param="password") from error
-        if error.response_code == 400 and (field := _refused_field(error)) is not None:
-            message = f"The sign-in service does not take this {field}; it may hold a character that is not allowed"
-            raise UnprocessableContent(message, param=field) from error
-        logger.warning("keycloak_refused", status=error.response_code, reason=_raw(error).decode(errors="replace"))
-        if error.response_code is not None and error.response_code < 500:
-            raise PeerFailed("The sign-in service refused this") from error
-        raise Unavailable("The sign-in service failed; try again soon") from error
-
-
-def _raw(error: KeycloakError) -> bytes:
-    return error.response_body or str(error.error_message).encode()
-
-
-def _refused_field(error: KeycloakError) -> str | None:
-    """Return our name of the field of an account that Keycloak finds invalid, where it names one."""
-    try:
-        said = json.loads(_raw(error))
-    except ValueError:
-        return None
-    if not isinstance(said, dict):
-        return None
-    return next((_FIELDS[each["field"]] for each in said.get("errors") or [said] if each.get("field") in _FIELDS), None)
 
 
 class Keycloak:
@@ -435,12 +383,12 @@ class Keycloak:
         """Make the realm and its roles where they are missing, and bring its settings up to date."""
         admin = self.admin(self._settings.keycloak_realm_name)
         with translated():
-            with _unless_there():
+            with unless_there():
                 await admin.a_create_realm({"realm": realm, "enabled": True})
             await admin.a_update_realm(realm, self._realm_settings())
             own = self.admin(realm)
             for role in roles:
-                with _unless_there():
+                with unless_there():
                     await own.a_create_realm_role({"name": role})
             profile = await own.a_get_realm_users_profile()
             await own.a_update_realm_users_profile(profile | {"unmanagedAttributePolicy": "ADMIN_EDIT"})
@@ -469,7 +417,7 @@ class Keycloak:
         """Make the confidential client where it is missing; return its internal id, and the client with its secret."""
         admin = self.admin(realm)
         with translated():
-            with _unless_there():
+            with unless_there():
                 await admin.a_create_client(_client_representation(client_id))
             internal_id = await admin.a_get_client_id(client_id)
             if internal_id is None:
@@ -501,28 +449,6 @@ async def _all_pages(fetch: Callable[[dict[str, Any]], Awaitable[list[dict[str, 
         found += page
         if len(page) < _PAGE_SIZE:
             return found
-
-
-@contextmanager
-def grant_errors() -> Iterator[None]:
-    """Raise `InvalidGrant` where Keycloak refuses what a token was asked for with."""
-    try:
-        yield
-    except PeerFailed as error:
-        cause = error.__cause__
-        if isinstance(cause, KeycloakError) and b"invalid_grant" in _raw(cause):
-            raise InvalidGrant(reused=b"reuse" in _raw(cause)) from cause
-        raise
-
-
-@contextmanager
-def _unless_there() -> Iterator[None]:
-    """Pass over a 409; the library's own `skip_exists` fails on the answer of Keycloak 26."""
-    try:
-        yield
-    except KeycloakError as error:
-        if error.response_code != 409:
-            raise
 
 
 def _client_representation(client_id: str) -> dict[str, Any]:

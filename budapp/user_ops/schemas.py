@@ -79,6 +79,15 @@ class UserCreate(UserRegistration):
         return sorted({grant.name for grant in self.permissions or [] if grant.has_permission})
 
 
+class UserInvite(Schema):
+    """Whom to invite by mail, and as what; without a name, it is the first part of the address."""
+
+    email: Email
+    name: Name | None = None
+    role: AssignableRole
+    user_type: UserType = UserType.ADMIN
+
+
 class UserUpdate(Schema):
     """What to change; what is absent or null stays."""
 

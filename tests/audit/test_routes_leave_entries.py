@@ -15,6 +15,7 @@ from budapp.billing_ops.models import FREE_PLAN_ID
 from budapp.commons.database import Database
 from budapp.integrations.keycloak import Keycloak
 from budapp.main import ROUTERS
+from budapp.model_ops.models import Model
 from budapp.user_ops.models import User
 from tests.audit.data import entries
 from tests.auth.test_password_resets import mails
@@ -171,6 +172,7 @@ async def change_plan(ground: Ground) -> httpx.Response:
 
 def ending_sessions(path: str, by: str = "tester") -> Call:
     async def call(ground: Ground) -> httpx.Response:
+        await sign_in(ground)
         token = (await sign_in(ground)).json()["token"]["access_token"]
         claims = jwt.decode(token, options={"verify_signature": False})
         where = path.format(user=ground.cast.tester.id, session=claims["sid"])
@@ -192,6 +194,15 @@ async def create_tenant(ground: Ground) -> httpx.Response:
 async def enable_tenant(ground: Ground) -> httpx.Response:
     await ground.send("POST", f"/tenants/{ground.cast.other_tenant_id}/disable")
     return await ground.send("POST", f"/tenants/{ground.cast.other_tenant_id}/enable")
+
+
+async def invite(ground: Ground) -> httpx.Response:
+    body = {"email": f"guest-{ground.project_id}@example.com", "role": "tester"}
+    return await ground.send("POST", "/users/invitations", body)
+
+
+async def invite_again(ground: Ground) -> httpx.Response:
+    return await ground.send("POST", f"/users/{ground.cast.invited.id}/invitation")
 
 
 async def make_role(ground: Ground) -> str:
@@ -235,9 +246,12 @@ async def begin_cloud_model(ground: Ground) -> httpx.Response:
 
 
 async def begin_scan(ground: Ground) -> httpx.Response:
+    about = {"modality": ["text_input", "text_output"], "supported_endpoints": ["/v1/chat/completions"]}
+    mine = {"tenant_id": ground.cast.tenant_id, "created_by": ground.cast.admin.id}
+    model = Model(name="Model", uri="acme/m", source="local", provider_type="disk", local_path="m", **about, **mine)
     async with ground.database.write() as session:
-        things = await furnish_models(session, 0, ground.cast.admin)
-    return await begin(ground, "/models/security-scan", model_id=things["model_id"])
+        session.add(model)
+    return await begin(ground, "/models/security-scan", model_id=str(model.id))
 
 
 async def draft(ground: Ground) -> str:
@@ -305,6 +319,8 @@ CALLS: dict[str, tuple[Call, str, str]] = {
         "logout",
         "session",
     ),
+    "POST /users/invitations": (invite, "create", "user"),
+    "POST /users/{user_id}/invitation": (invite_again, "password_reset", "user"),
     "POST /users/{user_id}/subscribe": (simple("POST", "/users/{developer}/subscribe"), "update", "user"),
     "POST /roles": (simple("POST", "/roles", {"name": "Keepers", "scopes": ["model:view"]}), "create", "role"),
     "PATCH /roles/{role_id}": (change_role, "update", "role"),

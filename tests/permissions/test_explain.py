@@ -82,6 +82,8 @@ async def test_what_is_explained_is_what_happens_at_every_route(
             answer = await client.request(method, url, json=body, headers=person.headers)
             expected = told["status"] or "other"
             real = answer.status_code if answer.status_code in {401, 403, 404} else "other"
+            if real == 404 and "{" not in route.path_format:
+                real = "other"  # there is nothing yet of what the route shows, whoever asks
             if route.path_format in NOT_THE_ROW_IN_THE_PATH and told["allowed"] and real == 404:
                 real = "other"
             if row_id and None in [step["passed"] for step in told["steps"]]:

@@ -209,6 +209,8 @@ REQUESTS: dict[str, Valid] = {
     # People
     "PATCH /users/onboard": Valid(prepare=_before_onboarding),
     "POST /users/": Valid(lambda t: _newcomer(t) | {"role": "developer", "user_type": "admin"}),
+    "POST /users/invitations": Valid(lambda t: {"email": f"{t['fresh']}@example.com", "role": "developer"}),
+    "POST /users/{user_id}/invitation": Valid(path={"user_id": "guest_id"}),
     "PATCH /users/{user_id}": Valid(lambda t: {"name": "Renamed", "role": "tester"}),
     "PATCH /users/{user_id}/reactivate": Valid(path={"user_id": "deleted_user_id"}),
     # Permissions

@@ -48,6 +48,7 @@ GROWS_BY_REFUSALS = {"audit_trail", "audit_unsealed"}
 
 READER = Role(0, UserRole.TESTER, UserType.ADMIN)
 THROW_AWAY = Role(0, UserRole.DEVELOPER, UserType.ADMIN)
+GUEST = Role(0, UserRole.DEVELOPER, UserType.ADMIN, UserStatus.INVITED)
 DELETED = Role(0, UserRole.DEVELOPER, UserType.ADMIN, UserStatus.DELETED)
 
 
@@ -154,7 +155,8 @@ async def _furnish_people(session: WriteSession, realm: int, owner: Person, extr
     deleted = user_row(owner.tenant_id, "deleted", extras.deleted[realm], DELETED)
     newcomer = user_row(owner.tenant_id, "newcomer", Account(str(uuid7()), "newcomer@example.com", {}), THROW_AWAY)
     visitor = user_row(owner.tenant_id, "visitor", extras.visitor[realm], THROW_AWAY)
-    session.add_all([user, deleted, newcomer, visitor])
+    guest = user_row(owner.tenant_id, "guest", Account(str(uuid7()), "guest@example.com", {}), GUEST)
+    session.add_all([user, deleted, newcomer, visitor, guest])
     await session.flush()
     token = f"reset-{realm}"
     digest = hashlib.sha256(token.encode()).hexdigest()
@@ -174,6 +176,7 @@ async def _furnish_people(session: WriteSession, realm: int, owner: Person, extr
         "deleted_user_id": deleted.id,
         "newcomer_id": newcomer.id,
         "visitor_id": visitor.id,
+        "guest_id": guest.id,
         "role_id": role.id,
     }
     return {name: str(value) for name, value in ids.items()} | {"reset_token": token, "provider": "oidc"}
