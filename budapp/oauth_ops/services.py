@@ -10,7 +10,8 @@ from budapp.commons.access import Caller
 from budapp.commons.config import Settings
 from budapp.commons.database import Database, ReadSession, WriteSession, after_rollback
 from budapp.commons.encryption import Encryption
-from budapp.commons.errors import Forbidden, NotFound, UnprocessableContent
+from budapp.commons.errors import Conflict, Forbidden, NotFound, UnprocessableContent
+from budapp.commons.integrity import conflict_on
 from budapp.commons.scopes import UserRole
 from budapp.commons.sealing import seal
 from budapp.integrations.brokering import Brokering, IdentityProvider
@@ -26,6 +27,8 @@ from budapp.oauth_ops.schemas import (
     config_data,
 )
 from budapp.tenant_ops.services import find_access, find_id
+
+_EXTERNAL_ID = "uq_user_oauth_provider_tenant_id_provider_external_id"
 
 _KINDS = {
     OAuthProvider.GOOGLE: "google",
@@ -148,12 +151,17 @@ async def take_exchange(session: WriteSession, token_hash: str) -> OAuthExchange
 
 
 async def link(session: WriteSession, tenant_id: UUID, user_id: UUID, provider: str, external_id: str) -> None:
-    """Note what the provider calls the user."""
+    """Note what the provider calls the user.
+
+    Raises:
+        Conflict: the provider calls another user of the tenant so.
+    """
     known = await crud.find_link(session, user_id, provider)
     known = known or UserOAuthProvider(tenant_id=tenant_id, user_id=user_id, provider=provider)
     known.external_id = external_id
     session.add(known)
-    await session.flush()
+    with conflict_on(_EXTERNAL_ID, Conflict("This account at the provider is another user's here")):
+        await session.flush()
 
 
 async def purge(database: Database) -> None:
