@@ -16,6 +16,7 @@ from budapp.audit.sealing import seal
 from budapp.audit_ops.delivery import Delivering
 from budapp.audit_ops.retention import remove_old
 from budapp.audit_ops.routes import router as audit_router
+from budapp.auth import password_resets
 from budapp.auth.authentication import JwtAuthenticator
 from budapp.auth.invitation_routes import router as invitation_router
 from budapp.auth.oauth_routes import router as sign_on_router
@@ -127,6 +128,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     _assemble(app, settings)
     billing.register_user_content()
+    password_resets.register_user_content()
     credentials.register_project_content()
     endpoints.register_project_content()
     datasets.register_project_content()

@@ -73,6 +73,13 @@ async def replace_reset(session: WriteSession, reset: PasswordReset) -> None:
     await session.execute(statement.on_conflict_do_update(index_elements=["user_id"], set_=fresh))
 
 
+async def delete_reset(session: WriteSession, user: User) -> None:
+    """Take back the link that the user was mailed, if there is one."""
+    reset = await session.scalar(select(PasswordReset).where(PasswordReset.user_id == user.id).with_for_update())
+    if reset is not None:
+        await session.delete(reset)
+
+
 async def find_reset(
     session: ReadSession, token_hash: str, *, for_update: bool = False
 ) -> tuple[PasswordReset, User] | None:

@@ -23,6 +23,7 @@ from budapp.commons.timing import until_after
 from budapp.events.notify import send_mail
 from budapp.integrations.keycloak import Keycloak
 from budapp.tenant_ops.services import find_id
+from budapp.user_ops import contents as user_contents
 from budapp.user_ops.accounts import random_password
 from budapp.user_ops.callers import Callers
 from budapp.user_ops.models import User, UserStatus
@@ -150,6 +151,11 @@ def _record(session: WriteSession, user: User, stage: str) -> None:
         resource_name=user.name,
         details={"stage": stage},
     )
+
+
+def register_user_content() -> None:
+    """Make known to user_ops that no link outlives a deletion of its user; for the start of the service."""
+    user_contents.register_return("password links", crud.delete_reset)
 
 
 def _hash(token: str) -> str:

@@ -12,6 +12,7 @@ Welcome = Callable[[WriteSession, User], Awaitable[None]]
 
 _owned: dict[str, Clear] = {}
 _arrivals: dict[str, Welcome] = {}
+_returns: dict[str, Welcome] = {}
 
 
 def register(name: str, clear: Clear) -> None:
@@ -38,3 +39,14 @@ async def welcome(session: WriteSession, user: User) -> None:
     """Give the new user what there is for them."""
     for arrival in _arrivals.values():
         await arrival(session, user)
+
+
+def register_return(name: str, receive: Welcome) -> None:
+    """Have `receive(session, user)` called for each deleted user who is let in again, in that unit of work."""
+    _returns[name] = receive
+
+
+async def welcome_back(session: WriteSession, user: User) -> None:
+    """Take away what must not have outlived the deletion of the user."""
+    for receive in _returns.values():
+        await receive(session, user)

@@ -205,6 +205,7 @@ async def reactivate_user(
     if user.status != UserStatus.DELETED:
         raise BadRequest("Only a deleted user can be reactivated")
     user.status = UserStatus.ACTIVE
+    await contents.welcome_back(session, user)
     await create_subscriber(session, user_id=user.id, email=user.email, name=user.name)
     await _set_enabled(session, keycloak, caller, user, enabled=True)
     callers.forget_after_commit(session, user.id)

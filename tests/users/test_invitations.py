@@ -65,7 +65,11 @@ async def test_an_invitation_is_taken_back_by_deleting_the_user(
 ) -> None:
     user = (await invite(client, cast.manager)).json()["user"]
     await client.delete(f"/users/{user['id']}", headers=cast.manager.headers)
-    assert (await accept(client, (await mails(database))[0]["token"])).status_code == 400
+    [mail] = await mails(database)
+    assert (await accept(client, mail["token"])).status_code == 400
+    back = await client.patch(f"/users/{user['id']}/reactivate", headers=cast.manager.headers)
+    assert back.status_code == 200, back.text
+    assert (await accept(client, mail["token"])).status_code == 400, "the link that was taken back is good again"
 
 
 async def test_nobody_invites_to_more_than_they_hold_or_twice_or_without_the_right(
