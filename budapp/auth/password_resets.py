@@ -59,7 +59,9 @@ class PasswordResets:
     async def _mail_link(self, session: WriteSession, email: str, tenant_id: UUID | None) -> None:
         user = await crud.find_user_by_email(session, tenant_id, email) if tenant_id else None
         if user is not None:
-            await self._mail_to(session, user, VALID_FOR)
+            # Whoever knows the address can ask: that must not cut an invitation short.
+            invited = user.status == UserStatus.INVITED
+            await self._mail_to(session, user, INVITATION_VALID_FOR if invited else VALID_FOR)
             _record(session, user, "requested")
 
     async def invite(self, session: WriteSession, caller: Caller, data: UserInvite) -> User:

@@ -80,3 +80,13 @@ async def test_nobody_invites_to_more_than_they_hold_or_twice_or_without_the_rig
     taken = await invite(client, cast.manager, email=cast.tester.email.upper())
     assert (taken.status_code, taken.json()["param"]) == (409, "email")
     assert await mails(database) == []
+
+
+async def test_asking_for_a_new_password_does_not_cut_an_invitation_short(
+    client: httpx.AsyncClient, cast: Cast, database: Database
+) -> None:
+    user = (await invite(client, cast.manager)).json()["user"]
+    await client.post("/users/reset-password", json={"email": user["email"]})
+    first, second = await mails(database)
+    assert first["expires_in_minutes"] == second["expires_in_minutes"] == 72 * 60
+    assert (await accept(client, second["token"])).status_code == 200
