@@ -1,6 +1,5 @@
 """The command line: `budapp serve | migrate | seed | openapi | audit | authz | keys | outbox | tenant`."""
 
-import asyncio
 import json
 import sys
 from pathlib import Path
@@ -11,13 +10,15 @@ import typer
 import uvicorn
 from alembic import command
 from alembic.config import Config
+from fastapi import FastAPI
 
 from budapp import cli_audit, cli_keys, cli_outbox, cli_tenant
+from budapp.cli_application import with_application
 from budapp.commons.access import api_routes
 from budapp.commons.config import SettingsError, get_settings
 from budapp.commons.context import Provenance, provenance
 from budapp.commons.errors import AppError
-from budapp.main import close, create_app
+from budapp.main import create_app
 from budapp.permission_ops.explaining import explain as explain_person
 from budapp.permission_ops.explaining import find_target
 from budapp.permission_ops.schemas import Explanation
@@ -80,15 +81,7 @@ def migrate(revision: str = "head") -> None:
 @app.command()
 def seed() -> None:
     """Make what must be there: default tenant, realm, client, roles, administrator, buckets."""
-
-    async def run() -> None:
-        application = create_app()
-        try:
-            await run_seed(application)
-        finally:
-            await close(application)
-
-    asyncio.run(run())
+    with_application(run_seed)
 
 
 @app.command()
@@ -105,7 +98,7 @@ def explain(
     tenant: Annotated[str | None, typer.Option(help="The tenant's realm; DEFAULT_REALM_NAME where absent")] = None,
 ) -> None:
     """Say step by step why somebody may call a route or not; the exit status is 1 if not."""
-    explanation = asyncio.run(_explain(user, route, id, tenant))
+    explanation = with_application(lambda application: _explain(application, user, route, id, tenant))
     verdict = "allowed" if explanation.allowed else f"refused with {explanation.status}"
     typer.echo(f"{explanation.email}  {explanation.route}  {verdict}: {explanation.reason}")
     for step in explanation.steps:
@@ -116,18 +109,13 @@ def explain(
     raise typer.Exit(0 if explanation.allowed else 1)
 
 
-async def _explain(user: str, route: str, id: UUID | None, tenant: str | None) -> Explanation:
-    application = create_app()
+async def _explain(application: FastAPI, user: str, route: str, id: UUID | None, tenant: str | None) -> Explanation:
     method, _, path = route.partition(" ")
-    try:
-        async with application.state.database.read() as session:
-            target = find_target(api_routes(application), method.upper(), path, id)
-            realm = tenant or application.state.settings.default_realm_name
-            found = await find_by_identifier(session, realm)
-            person = await find_person(session, found.id, **_user_key(user))
-            return await explain_person(session, person, target)
-    finally:
-        await close(application)
+    target = find_target(api_routes(application), method.upper(), path, id)
+    async with application.state.database.read() as session:
+        found = await find_by_identifier(session, tenant or application.state.settings.default_realm_name)
+        person = await find_person(session, found.id, **_user_key(user))
+        return await explain_person(session, person, target)
 
 
 def _user_key(user: str) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """Tenants: the companies on the platform."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Annotated, TypeVar
 
@@ -8,8 +7,8 @@ import typer
 from fastapi import FastAPI
 from pydantic import ValidationError
 
+from budapp.cli_application import with_application
 from budapp.commons.database import WriteSession
-from budapp.main import close, create_app
 from budapp.platform_ops.schemas import TenantCreate
 from budapp.platform_ops.services import Platform
 from budapp.tenant_ops import services as tenants
@@ -25,17 +24,13 @@ _PAGE = 100
 
 
 def _run(work: Callable[[FastAPI, WriteSession], Awaitable[Result]]) -> Result:
-    """Do the work as one unit of work of an application that serves nobody."""
+    """Do the work as one unit of work."""
 
-    async def run() -> Result:
-        application = create_app()
-        try:
-            async with application.state.database.write() as session:
-                return await work(application, session)
-        finally:
-            await close(application)
+    async def run(application: FastAPI) -> Result:
+        async with application.state.database.write() as session:
+            return await work(application, session)
 
-    return asyncio.run(run())
+    return with_application(run)
 
 
 @app.command()

@@ -6,14 +6,12 @@ from pydantic import Field, StringConstraints, ValidationInfo, field_validator
 
 from budapp.commons.schemas import Answer, Email, Schema
 from budapp.commons.scopes import UserRole, UserType
+from budapp.tenant_ops.schemas import TenantName
 from budapp.user_ops.schemas import NewPassword
 
 Password = Annotated[str, StringConstraints(min_length=8, max_length=100)]
 ResetTokenText = Annotated[str, StringConstraints(min_length=1, max_length=255)]
 RefreshToken = Annotated[str, StringConstraints(min_length=1, max_length=16_384)]
-
-
-TenantName = Annotated[str, StringConstraints(min_length=1, max_length=100, to_lower=True)]
 
 
 class Login(Schema):

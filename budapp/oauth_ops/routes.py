@@ -7,8 +7,9 @@ from budapp.commons.access import Caller, Requires, public
 from budapp.commons.database import Read, Write
 from budapp.commons.scopes import Scope
 from budapp.oauth_ops import schemas
-from budapp.oauth_ops.schemas import Configuration, Configurations, OAuthConfigure, OAuthProvider, TenantName
+from budapp.oauth_ops.schemas import Configuration, Configurations, OAuthConfigure, OAuthProvider
 from budapp.oauth_ops.services import ProvidersDep
+from budapp.tenant_ops.schemas import TenantName
 
 router = APIRouter(tags=["oauth"])
 

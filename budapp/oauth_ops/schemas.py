@@ -10,6 +10,7 @@ from pydantic.alias_generators import to_camel
 
 from budapp.commons.schemas import Answer, Schema
 from budapp.commons.scopes import UserRole, UserType
+from budapp.tenant_ops.schemas import TenantName
 
 Result = TypeVar("Result")
 
@@ -137,7 +138,6 @@ class OfferedProviders(CamelSchema):
     providers: list[OfferedProvider]
 
 
-TenantName = Annotated[str, StringConstraints(min_length=1, max_length=100, to_lower=True)]
 ReturnUrl = Annotated[str, StringConstraints(min_length=1, max_length=2083)]
 
 

@@ -12,6 +12,9 @@ Identifier = Annotated[
 ]
 """What a tenant is called in addresses; its Keycloak realm has the same name, and it never changes."""
 
+TenantName = Annotated[str, StringConstraints(min_length=1, max_length=100, to_lower=True)]
+"""An identifier as somebody types it who signs in; it may be no tenant's."""
+
 Description = Annotated[str, StringConstraints(strip_whitespace=True, max_length=400)]
 
 
