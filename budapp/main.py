@@ -11,6 +11,7 @@ from fastapi.middleware.cors import CORSMiddleware
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from budapp import __version__
+from budapp.asset_ops.routes import router as asset_router
 from budapp.audit.denials import Denials
 from budapp.audit.sealing import seal
 from budapp.audit_ops.delivery import Delivering
@@ -71,6 +72,7 @@ from budapp.role_ops.routes import router as role_router
 from budapp.session_ops.routes import router as session_router
 from budapp.session_ops.services import purge_sessions
 from budapp.session_ops.uses import SessionUses
+from budapp.template_ops.routes import router as template_router
 from budapp.user_ops.callers import Callers
 from budapp.user_ops.mirror import KeycloakMirror
 from budapp.user_ops.routes import router as user_router
@@ -108,6 +110,8 @@ ROUTERS = (
     workflow_router,
     model_router,
     dataset_router,
+    template_router,
+    asset_router,
 )
 
 

@@ -2,12 +2,14 @@
 
 from fastapi import FastAPI
 
+from budapp.asset_ops.seeds import ensure_icons
 from budapp.commons.config import Settings
 from budapp.commons.database import WriteSession
 from budapp.dataset_ops.seeds import ensure_benchmark_datasets
 from budapp.integrations.keycloak import Keycloak
 from budapp.integrations.storage import Storage
 from budapp.model_ops.seeds import ensure_providers
+from budapp.template_ops.seeds import ensure_templates
 from budapp.tenant_ops import services as tenants
 from budapp.user_ops.accounts import ensure_administrator
 
@@ -24,6 +26,8 @@ async def seed(app: FastAPI) -> None:
     async with app.state.database.write() as session:
         await tenants.lock_seeding(session)
         await ensure_benchmark_datasets(session)
+        await ensure_icons(session)
+        await ensure_templates(session)
         await tenants.refresh_realms(session, app.state.keycloak)
         await app.state.providers.refresh(session)
         await ensure_providers(session)

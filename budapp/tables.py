@@ -1,5 +1,6 @@
 """Every table, so that Alembic and the tests know all of them."""
 
+from budapp.asset_ops import models as asset_models
 from budapp.audit import models as audit_models
 from budapp.audit_ops import models as audit_ops_models
 from budapp.auth import models as auth_models
@@ -14,11 +15,13 @@ from budapp.model_ops import models as model_models
 from budapp.oauth_ops import models as oauth_models
 from budapp.project_ops import models as project_models
 from budapp.session_ops import models as session_models
+from budapp.template_ops import models as template_models
 from budapp.tenant_ops import models as tenant_models
 from budapp.user_ops import models as user_models
 from budapp.workflow_ops import models as workflow_models
 
 ALL_TABLES = (
+    asset_models,
     audit_models,
     audit_ops_models,
     auth_models,
@@ -34,6 +37,7 @@ ALL_TABLES = (
     model_models,
     project_models,
     session_models,
+    template_models,
     tenant_models,
     user_models,
     workflow_models,

@@ -6,7 +6,20 @@ from functools import lru_cache
 from typing import Any, ClassVar, Generic, TypeVar, TypeVarTuple, cast
 from uuid import UUID
 
-from sqlalchemy import BigInteger, BindParameter, Row, Select, Uuid, bindparam, func, literal_column, select
+from sqlalchemy import (
+    BigInteger,
+    BindParameter,
+    Row,
+    Select,
+    TableValuedAlias,
+    Text,
+    Uuid,
+    bindparam,
+    column,
+    func,
+    literal_column,
+    select,
+)
 from sqlalchemy.engine import URL
 from sqlalchemy.orm import Session
 
@@ -232,3 +245,9 @@ def _page(statement: Select[Any], orders: tuple[Order, ...], limit: int, skips: 
 def _total(statement: Select[Any]) -> Select[Any]:
     counted: Select[Any] = statement.with_only_columns(literal_column("1"), maintain_column_froms=True).order_by(None)
     return select(func.count().label("_total")).select_from(counted.subquery())
+
+
+def named_colors(tags: Any) -> TableValuedAlias:
+    """Return the entries of a JSONB column `[{"name": ..., "color": ...}]` as a table to join."""
+    entries = func.jsonb_to_recordset(tags).table_valued(column("name", Text), column("color", Text))
+    return entries.render_derived(name="tag", with_types=True)

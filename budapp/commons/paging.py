@@ -159,3 +159,17 @@ def contains(column: Any, text: str) -> ColumnElement[bool]:
     """Return the condition that the column holds the text, whatever its case; `%` and `_` stand for themselves."""
     condition: ColumnElement[bool] = column.icontains(text, autoescape=True)
     return condition
+
+
+def matching(columns: Columns, wanted: Mapping[str, str | None], *, search: bool) -> list[ColumnElement[bool]]:
+    """Return the conditions for the texts that are given, by the names of their columns.
+
+    Args:
+        columns: name → column.
+        wanted: name → text; None is no condition.
+        search: whether one of the columns need only contain its text, rather than all be equal.
+    """
+    given = {name: text for name, text in wanted.items() if text is not None}
+    if search and given:
+        return [or_(*(contains(columns[name], text) for name, text in given.items()))]
+    return [columns[name] == text for name, text in given.items()]

@@ -12,7 +12,7 @@ from budapp.commons.integrity import conflict_on
 from budapp.model_ops import crud
 from budapp.model_ops.modalities import endpoints_of, of_keyword
 from budapp.model_ops.models import CloudModel, License, Model, Paper, ProviderType, SecurityScan
-from budapp.model_ops.schemas import ToldArchitecture, ToldExtraction, ToldFindings, ToldLicense, ToldModel, ToldTree
+from budapp.model_ops.told import ToldArchitecture, ToldExtraction, ToldFindings, ToldLicense, ToldModel, ToldTree
 from budapp.workflow_ops.definitions import Run
 
 _COLORS = ("#E57333", "#3F8EF7", "#479D5F", "#965CDE", "#D1B854", "#EC7575")

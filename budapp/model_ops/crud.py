@@ -1,22 +1,26 @@
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, and_, any_, exists, func, literal, or_, select
+from sqlalchemy import ColumnElement, Row, Select, and_, any_, exists, func, literal, or_, select, true
 from sqlalchemy.orm import aliased
 
-from budapp.commons.crud import Crud, Page, fetch_page
+from budapp.commons.crud import Crud, Page, fetch_page, named_colors
 from budapp.commons.database import ReadSession
 from budapp.commons.errors import NotFound
-from budapp.commons.paging import contains
+from budapp.commons.paging import Paging, contains, matching
 from budapp.model_ops.contents import endpoint_count
 from budapp.model_ops.models import CloudModel, License, Model, ModelStatus, Paper, Provider, SecurityScan
-from budapp.model_ops.schemas import ModelQuery, ProviderQuery
+from budapp.model_ops.schemas import AuthorQuery, MarkQuery, ModelQuery, ProviderQuery
 from budapp.user_ops.models import User
 
 _SORTS = ("id", "name", "author", "model_size", "source", "uri", "created_at", "modified_at")
 SORTABLE = {name: getattr(Model, name) for name in _SORTS}
 CLOUD_SORTABLE = {name: getattr(CloudModel, name) for name in _SORTS}
 PROVIDER_SORTABLE = {name: getattr(Provider, name) for name in ("id", "name", "type", "created_at")}
+_TEXTS = ("name", "description")
+_EXACT = ("source", "provider_id", "provider_type")
+_BILLION = 1_000_000_000
 RELATIONS = ("adapter", "finetune", "merge", "quantized")
 
 _LISTED = (
@@ -35,7 +39,7 @@ class ModelCrud(Crud[Model]):
         columns = [getattr(Model, name) for name in (*_LISTED, "icon", "local_path")]
         statement = self.visible(*columns, *provider_columns(), endpoint_count(Model.id))
         statement = statement.outerjoin(Provider, Provider.id == Model.provider_id)
-        return await self.page(query, statement.where(*_matches(Model, query)), SORTABLE)
+        return await self.page(query, statement.where(*_matches_in_repository(query)), SORTABLE)
 
     async def page_of_cloud_models(self, query: ModelQuery) -> Page:
         """Return a page of the models of clouds, with whether the tenant has them already."""
@@ -44,9 +48,30 @@ class ModelCrud(Crud[Model]):
         statement = (
             select(*columns, *provider_columns(), present.label("is_present_in_model"))
             .join(Provider, Provider.id == CloudModel.provider_id)
-            .where(CloudModel.status == "active", *_matches(CloudModel, query))
+            .where(CloudModel.status == "active", *_matches_in_clouds(query))
         )
         return await fetch_page(self.session, query, statement, CLOUD_SORTABLE)
+
+    async def page_of_marks(self, column: str, query: MarkQuery) -> Page:
+        """Return a page of the tags, or the tasks, of the models in reach, each name once."""
+        mark = named_colors(getattr(Model, column))
+        found = self.visible(mark.c.name.label("id"), mark.c.name, func.min(mark.c.color).label("color"))
+        return await _page_of_names(self.session, query, found.join(mark, true()), mark.c.name, query.name)
+
+    async def page_of_authors(self, query: AuthorQuery) -> Page:
+        """Return a page of the authors of the models in reach, each once, as `name`."""
+        found = self.visible(Model.author.label("id"), Model.author.label("name"))
+        if query.author is not None and not query.search:
+            found = found.where(Model.author == query.author)
+        return await _page_of_names(
+            self.session, query, found.where(Model.author != ""), Model.author, query.author if query.search else None
+        )
+
+    async def newest(self, limit: int) -> Sequence[Row[Any]]:
+        """Return `uri`, `name` and `provider_type` of the newest models in reach."""
+        newest = self.visible(Model.uri, Model.name, Model.provider_type).order_by(Model.created_at.desc())
+        rows: Sequence[Row[Any]] = (await self.session.execute(newest.limit(limit))).all()
+        return rows
 
     async def with_all(self, model_id: UUID) -> Row[Any, Any, Any, Any, Any]:
         """Return the model with provider, licence, scan, creator and counts, in one statement; or `NotFound`."""
@@ -67,6 +92,23 @@ class ModelCrud(Crud[Model]):
         """Return the papers about a model that has been found in reach."""
         mine = (Paper.model_id == model_id, Paper.tenant_id == self.caller.tenant_id)
         return list(await self.session.scalars(select(Paper).where(*mine).order_by(Paper.created_at, Paper.id)))
+
+
+async def page_of_recommended_tags(session: ReadSession, paging: Paging) -> Page:
+    """Return a page of the tags of the models that clouds offer, the most used first."""
+    mark = named_colors(CloudModel.tags)
+    columns = (mark.c.name.label("id"), mark.c.name, func.min(mark.c.color).label("color"), func.count().label("count"))
+    offered = select(*columns).select_from(CloudModel).join(mark, true()).where(CloudModel.status == "active")
+    tags = offered.group_by(mark.c.name).subquery()
+    sortable = {name: tags.c[name] for name in ("id", "name", "count")}
+    return await fetch_page(session, paging, select(tags), sortable, "-count,name")
+
+
+async def _page_of_names(session: ReadSession, paging: Paging, found: Select[Any], name: Any, text: str | None) -> Page:
+    if text is not None:
+        found = found.where(contains(name, text))
+    names = found.group_by(name).subquery()
+    return await fetch_page(session, paging, select(names), {"id": names.c.id, "name": names.c.name}, "name")
 
 
 async def page_of_providers(session: ReadSession, query: ProviderQuery) -> Page:
@@ -150,14 +192,47 @@ def provider_columns() -> list[Any]:
 
 
 def _matches(table: Any, query: ModelQuery) -> list[Any]:
-    conditions = []
-    if query.name is not None:
-        conditions.append(contains(table.name, query.name) if query.search else table.name == query.name)
-    if query.source is not None:
-        conditions.append(table.source == query.source)
-    if query.provider_id is not None:
-        conditions.append(table.provider_id == query.provider_id)
+    texts = {name: getattr(query, name) for name in _TEXTS}
+    conditions = [
+        *matching({name: getattr(table, name) for name in _TEXTS}, texts, search=query.search),
+        *(getattr(table, name) == getattr(query, name) for name in _EXACT if getattr(query, name) is not None),
+    ]
+    if query.tag or query.tags:
+        conditions.append(_marked(table.tags, [*query.tag, *query.tags]))
+    if query.tasks:
+        conditions.append(_marked(table.tasks, query.tasks))
+    if query.supported_endpoints:
+        conditions.append(table.supported_endpoints.overlap(list(query.supported_endpoints)))
+    if query.model_size_min is not None:
+        conditions.append(table.model_size >= query.model_size_min * _BILLION)
+    if query.model_size_max is not None:
+        conditions.append(table.model_size <= query.model_size_max * _BILLION)
     return conditions
+
+
+def _matches_in_repository(query: ModelQuery) -> list[Any]:
+    conditions = _matches(Model, query)
+    if query.author:
+        conditions.append(Model.author.in_(query.author))
+    if query.modality:
+        conditions.append(Model.modality.overlap(list(query.modality)))
+    if query.base_model is not None:
+        conditions.append(Model.base_model.contains([query.base_model]))
+    if query.base_model_relation is not None:
+        conditions.append(Model.base_model_relation == query.base_model_relation)
+    if query.exclude_adapters:
+        conditions.append(Model.base_model_relation.is_distinct_from("adapter"))
+    return conditions
+
+
+def _matches_in_clouds(query: ModelQuery) -> list[Any]:
+    has_all = [CloudModel.modality.contains(list(query.modality))] if query.modality else []
+    return [*_matches(CloudModel, query), *has_all]
+
+
+def _marked(column: Any, names: Sequence[str]) -> ColumnElement[bool]:
+    """Return the condition that one of the tags or tasks is there; spelled so that an index on the column serves it."""
+    return or_(*(column.contains([{"name": name}]) for name in names))
 
 
 def _tree_counts() -> list[Any]:

@@ -7,6 +7,24 @@ from budapp.commons.schemas import Schema
 
 Modality = Literal["text_input", "text_output", "image_input", "image_output", "audio_input", "audio_output"]
 
+EndpointPath = Literal[
+    "/v1/chat/completions",
+    "/v1/completions",
+    "/v1/images/generations",
+    "/v1/audio/transcriptions",
+    "/v1/audio/speech",
+    "/v1/embeddings",
+    "/v1/classify",
+    "/v1/batch",
+    "/v1/responses",
+    "/v1/rerank",
+    "/v1/moderations",
+    "/v1/documents",
+    "/v1/audio/translations",
+    "/v1/images/edits",
+    "/v1/images/variations",
+]
+
 CHAT = "/v1/chat/completions"
 EMBEDDING = "/v1/embeddings"
 SPEECH = "/v1/audio/speech"

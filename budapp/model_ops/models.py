@@ -4,7 +4,6 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
-    ARRAY,
     BigInteger,
     CheckConstraint,
     ForeignKey,
@@ -14,7 +13,7 @@ from sqlalchemy import (
     func,
     literal_column,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from budapp.commons.auditing import Audited, NotAudited
@@ -58,8 +57,8 @@ class CloudModel(Base):
 
     name: Mapped[str]
     description: Mapped[str | None]
-    tags: Mapped[list[dict[str, Any]] | None] = mapped_column(JSONB)
-    tasks: Mapped[list[dict[str, Any]] | None] = mapped_column(JSONB)
+    tags: Mapped[list[dict[str, Any]] | None] = mapped_column(JSONB(none_as_null=True))
+    tasks: Mapped[list[dict[str, Any]] | None] = mapped_column(JSONB(none_as_null=True))
     author: Mapped[str | None]
     model_size: Mapped[int | None] = mapped_column(BigInteger)
     github_url: Mapped[str | None]
@@ -101,8 +100,8 @@ class Model(TenantOwned, Base):
 
     name: Mapped[str]
     description: Mapped[str | None]
-    tags: Mapped[list[dict[str, Any]] | None] = mapped_column(JSONB)
-    tasks: Mapped[list[dict[str, Any]] | None] = mapped_column(JSONB)
+    tags: Mapped[list[dict[str, Any]] | None] = mapped_column(JSONB(none_as_null=True))
+    tasks: Mapped[list[dict[str, Any]] | None] = mapped_column(JSONB(none_as_null=True))
     author: Mapped[str | None]
     model_size: Mapped[int | None] = mapped_column(BigInteger)
     icon: Mapped[str | None]
@@ -123,6 +122,7 @@ class Model(TenantOwned, Base):
     model_type: Mapped[str | None]
     family: Mapped[str | None]
     model_weights_size: Mapped[int | None] = mapped_column(BigInteger)
+    storage_size_gb: Mapped[float | None]
     kv_cache_size: Mapped[int | None] = mapped_column(BigInteger)
     architecture_text_config: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
     architecture_vision_config: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
@@ -196,5 +196,28 @@ _active = Model.status == literal_column("'active'")
 
 Index("uq_model_name", Model.tenant_id, func.lower(Model.name), unique=True, postgresql_where=_active)
 Index("uq_model_source_uri", Model.tenant_id, Model.source, Model.uri, unique=True, postgresql_where=_active)
-Index("ix_model_created_at", Model.tenant_id, Model.created_at.desc(), Model.id.desc(), postgresql_where=_active)
+Index(
+    "ix_model_created_at",
+    Model.tenant_id,
+    Model.created_at.desc(),
+    Model.id.desc(),
+    postgresql_where=_active,
+    postgresql_include=["name"],
+)
+Index("ix_model_author", Model.tenant_id, Model.author, postgresql_where=_active)
+Index(
+    "ix_model_tags",
+    Model.tags,
+    postgresql_using="gin",
+    postgresql_ops={"tags": "jsonb_path_ops"},
+    postgresql_where=_active,
+)
+Index(
+    "ix_model_tasks",
+    Model.tasks,
+    postgresql_using="gin",
+    postgresql_ops={"tasks": "jsonb_path_ops"},
+    postgresql_where=_active,
+)
+Index("ix_model_base_model", Model.base_model, postgresql_using="gin", postgresql_where=_active)
 Index("ix_cloud_model_provider_id", CloudModel.provider_id)

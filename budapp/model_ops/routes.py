@@ -6,17 +6,26 @@ from fastapi import APIRouter, Depends, Query
 from budapp.commons.access import Caller, Requires, SignedIn
 from budapp.commons.database import Read
 from budapp.commons.idempotency import IdempotentRoute
+from budapp.commons.paging import PagingQuery
 from budapp.commons.scopes import Scope
-from budapp.model_ops import services, workflows
+from budapp.integrations.dapr import DaprDep
+from budapp.model_ops import leaderboards, services, workflows
+from budapp.model_ops.leaderboards import Comparison, ComparisonRequest, Leaderboard, LeaderboardQuery
 from budapp.model_ops.schemas import (
+    AuthorList,
+    AuthorQuery,
     CloudModelPost,
     LocalModelPost,
+    MarkQuery,
     ModelList,
     ModelQuery,
     ModelRetrieved,
     ProviderList,
     ProviderQuery,
+    RecommendedTagList,
     SecurityScanPost,
+    TagList,
+    TaskList,
 )
 from budapp.workflow_ops.schemas import WorkflowRetrieved
 from budapp.workflow_ops.services import WorkflowsDep
@@ -37,6 +46,44 @@ async def list_providers(_caller: SignedIn, session: Read, query: Annotated[Prov
 async def list_models(caller: Viewer, session: Read, query: Annotated[ModelQuery, Query()]) -> ModelList:
     """List the models of the repository (`table_source=model`), or those that clouds offer."""
     return await services.list_models(session, caller, query)
+
+
+@router.get("/tags")
+async def list_tags(caller: Viewer, session: Read, query: Annotated[MarkQuery, Query()]) -> TagList:
+    """List the tags that the models of the repository bear, each once."""
+    return TagList.of(await services.list_tags(session, caller, query))
+
+
+@router.get("/tasks")
+async def list_tasks(caller: Viewer, session: Read, query: Annotated[MarkQuery, Query()]) -> TaskList:
+    """List the tasks that the models of the repository are for, each once."""
+    return TaskList.of(await services.list_tasks(session, caller, query))
+
+
+@router.get("/authors")
+async def list_authors(caller: Viewer, session: Read, query: Annotated[AuthorQuery, Query()]) -> AuthorList:
+    """List the authors of the models of the repository, each once."""
+    return AuthorList.of(await services.list_authors(session, caller, query))
+
+
+@router.get("/cloud-models/recommended-tags")
+async def list_recommended_tags(_caller: Viewer, session: Read, query: PagingQuery) -> RecommendedTagList:
+    """List the tags of the models that clouds offer, the most used first."""
+    return RecommendedTagList.of(await services.list_recommended_tags(session, query))
+
+
+@router.post("/top-leaderboards")
+async def compare_models(data: ComparisonRequest, caller: Viewer, session: Read, dapr: DaprDep) -> Comparison:
+    """Compare the models of the repository by some benchmarks; changes nothing."""
+    return await leaderboards.compare(session, caller, dapr, data)
+
+
+@router.get("/{model_id}/leaderboards")
+async def get_leaderboard(
+    model_id: UUID, caller: Viewer, session: Read, dapr: DaprDep, query: Annotated[LeaderboardQuery, Query()]
+) -> Leaderboard:
+    """Return how a model does in public benchmarks, and those that come next to it."""
+    return await leaderboards.leaderboard(session, caller, dapr, model_id, query)
 
 
 @router.get("/{model_id}")

@@ -2,12 +2,19 @@ from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
+from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from budapp.commons.crud import Page
 from budapp.commons.paging import Paging
 from budapp.commons.schemas import Answer, Color, Name, OptionalText, PageAnswer, Schema
-from budapp.model_ops.modalities import Endpoints, Modalities, Modality, describe_endpoints, describe_modality
+from budapp.model_ops.modalities import (
+    EndpointPath,
+    Endpoints,
+    Modalities,
+    Modality,
+    describe_endpoints,
+    describe_modality,
+)
 from budapp.workflow_ops.schemas import WorkflowPost
 from budapp.workflow_ops.step_views import Json, Mark, ScanResult
 
@@ -111,13 +118,92 @@ class ProviderList(PageAnswer):
         return cls(providers=[ProviderView.model_validate(row) for row in page.rows], **page.envelope())
 
 
+Relation = Literal["adapter", "merge", "quantized", "finetune"]
+Texts = Annotated[list[Annotated[str, StringConstraints(max_length=200)]], Field(max_length=50)]
+Billions = Annotated[int, Field(ge=0, le=500)]
+
+
 class ModelQuery(Paging):
-    """With `search`, `name` is looked for in names; without, it must be the model's name."""
+    """Of several values in one filter, one must fit; all filters must.
+
+    With `search`, `name` and `description` are looked for in names and descriptions, and either is enough; without,
+    `name` must be the model's name. `model_size_min` and `model_size_max` are in billions of parameters. What only
+    models of the repository have (`author`, `base_model`, `base_model_relation`) is refused for those of clouds.
+    """
 
     name: OptionalText = None
+    description: OptionalText = None
     table_source: Literal["model", "cloud_model"] = "cloud_model"
     source: OptionalText = None
     provider_id: UUID | None = None
+    provider_type: Source | None = None
+    tag: Texts = []
+    tags: Texts = []
+    tasks: Texts = []
+    author: Texts = []
+    modality: list[Modality] = Field(default=[], max_length=6)
+    supported_endpoints: list[EndpointPath] = Field(default=[], max_length=20)
+    model_size_min: Billions | None = None
+    model_size_max: Billions | None = None
+    base_model: OptionalText = None
+    base_model_relation: Relation | None = None
+    exclude_adapters: bool | None = None
+
+
+class MarkQuery(Paging):
+    """`name` is looked for in the names."""
+
+    name: OptionalText = None
+
+
+class AuthorQuery(Paging):
+    """With `search`, `author` is looked for in the names; without, it must be the author's name."""
+
+    author: OptionalText = None
+
+
+class TagList(PageAnswer):
+    object: Literal["model.tag.list"] = "model.tag.list"
+    message: str = "Tags found"
+    tags: list[Mark]
+
+    @classmethod
+    def of(cls, page: Page) -> Self:
+        return cls(tags=[Mark.model_validate(row) for row in page.rows], **page.envelope())
+
+
+class TaskList(PageAnswer):
+    object: Literal["model.task.list"] = "model.task.list"
+    message: str = "Tasks found"
+    tasks: list[Mark]
+
+    @classmethod
+    def of(cls, page: Page) -> Self:
+        return cls(tasks=[Mark.model_validate(row) for row in page.rows], **page.envelope())
+
+
+class AuthorList(PageAnswer):
+    object: Literal["model.author.list"] = "model.author.list"
+    message: str = "Authors found"
+    authors: list[str]
+
+    @classmethod
+    def of(cls, page: Page) -> Self:
+        return cls(authors=[row.name for row in page.rows], **page.envelope())
+
+
+class CountedTag(Mark):
+    count: int
+
+
+class RecommendedTagList(PageAnswer):
+    object: Literal["recommended.tag.list"] = "recommended.tag.list"
+    message: str = "Tags found"
+    tags: list[CountedTag]
+
+    @classmethod
+    def of(cls, page: Page) -> Self:
+        return cls(tags=[CountedTag.model_validate(row) for row in page.rows], **page.envelope())
 
 
 class ModelView(Schema):
@@ -281,100 +367,6 @@ class ModelRetrieved(Answer):
     eval_result: Json | None = None
     model_tree: ModelTree
     endpoints_count: int
-
-
-class _Told(BaseModel):
-    """What budmodel tells; it may tell more than is read here."""
-
-    model_config = ConfigDict(extra="ignore")
-
-
-class ToldFaq(_Told):
-    question: str
-    reason: list[str] | None = None
-    impact: str | None = None
-
-
-class ToldLicense(_Told):
-    name: str | None = None
-    url: str | None = None
-    type: str | None = None
-    description: str | None = None
-    suitability: str | None = None
-    faqs: list[ToldFaq] | None = None
-
-
-class ToldPaper(_Told):
-    title: str | None = None
-    authors: list[str] | None = None
-    url: str | None = None
-
-
-class ToldTree(_Told):
-    base_model: list[str] | None = None
-    is_finetune: bool = False
-    is_adapter: bool = False
-    is_quantization: bool = False
-    is_merge: bool = False
-
-
-class ToldArchitecture(_Told):
-    type: str | None = None
-    family: str | None = None
-    num_params: int | None = None
-    model_weights_size: int | None = None
-    kv_cache_size: int | None = None
-    text_config: Json | None = None
-    vision_config: Json | None = None
-    audio_config: Json | None = None
-
-
-class ToldModel(_Told):
-    """What budmodel knows of a model."""
-
-    author: str | None = None
-    description: str | None = None
-    uri: str | None = None
-    modality: str = "llm"
-    tags: list[str] | None = None
-    tasks: list[str] | None = None
-    papers: list[ToldPaper] | None = None
-    github_url: str | None = None
-    provider_url: str | None = None
-    website_url: str | None = None
-    logo_url: str | None = None
-    license: ToldLicense | None = None
-    model_tree: ToldTree | None = None
-    languages: list[str] | None = None
-    use_cases: list[str] | None = None
-    strengths: list[str] | None = None
-    limitations: list[str] | None = None
-    architecture: ToldArchitecture | None = None
-
-
-class ToldExtraction(_Told):
-    model_info: ToldModel
-    local_path: str = Field(min_length=1)
-
-
-class ToldIssue(_Told):
-    title: str | None = None
-    severity: str
-    description: str | None = None
-    source: str | None = None
-
-
-class ToldFindings(_Told):
-    total_issues: int
-    total_scanned: int
-    total_skipped_files: int
-    scanned_files: list[str]
-    total_issues_by_severity: dict[str, int]
-    model_issues: list[ToldIssue]
-
-
-class ToldScan(_Told):
-    scan_result: ToldFindings
 
 
 def _is_on(ways: Any, side: str) -> bool:

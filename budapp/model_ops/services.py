@@ -6,10 +6,14 @@ from uuid import UUID
 from budapp.commons.access import Caller
 from budapp.commons.crud import Page
 from budapp.commons.database import ReadSession
+from budapp.commons.errors import BadRequest
+from budapp.commons.paging import Paging
 from budapp.model_ops import crud
 from budapp.model_ops.crud import ModelCrud
 from budapp.model_ops.models import Model, Provider
 from budapp.model_ops.schemas import (
+    AuthorQuery,
+    MarkQuery,
     ModelDetail,
     ModelList,
     ModelListed,
@@ -30,13 +34,39 @@ async def list_providers(session: ReadSession, query: ProviderQuery) -> Page:
 
 
 async def list_models(session: ReadSession, caller: Caller, query: ModelQuery) -> ModelList:
-    """Return a page of the tenant's models, or of those that clouds offer."""
+    """Return a page of the tenant's models, or of those that clouds offer.
+
+    Raises:
+        BadRequest: a filter that does not fit the models of clouds.
+    """
     models = ModelCrud(session, caller)
+    if query.table_source == "cloud_model":
+        _check_fits_clouds(query)
     if query.table_source == "model":
         page = await models.page_of_models(query)
     else:
         page = await models.page_of_cloud_models(query)
     return ModelList(models=[_listed(row._mapping) for row in page.rows], **page.envelope())
+
+
+async def list_tags(session: ReadSession, caller: Caller, query: MarkQuery) -> Page:
+    """Return a page of the tags that the tenant's models bear."""
+    return await ModelCrud(session, caller).page_of_marks("tags", query)
+
+
+async def list_tasks(session: ReadSession, caller: Caller, query: MarkQuery) -> Page:
+    """Return a page of the tasks that the tenant's models are for."""
+    return await ModelCrud(session, caller).page_of_marks("tasks", query)
+
+
+async def list_authors(session: ReadSession, caller: Caller, query: AuthorQuery) -> Page:
+    """Return a page of the authors of the tenant's models."""
+    return await ModelCrud(session, caller).page_of_authors(query)
+
+
+async def list_recommended_tags(session: ReadSession, paging: Paging) -> Page:
+    """Return a page of the tags of the models that clouds offer, the most used first."""
+    return await crud.page_of_recommended_tags(session, paging)
 
 
 async def get_model(session: ReadSession, caller: Caller, model_id: UUID) -> ModelRetrieved:
@@ -85,6 +115,12 @@ async def name_in_workflow(session: ReadSession, tenant_id: UUID, data: dict[str
         "cloud_model": CloudModelBrief.model_validate(cloud_model) if cloud_model else None,
         "security_scan_result": ScanResult.model_validate(scan) if scan else None,
     }
+
+
+def _check_fits_clouds(query: ModelQuery) -> None:
+    for name in ("author", "base_model", "base_model_relation"):
+        if getattr(query, name):
+            raise BadRequest(f"Models of clouds can't be filtered by {name}", param=name)
 
 
 def _brief(model: Model, provider: Provider | None) -> ModelBrief:

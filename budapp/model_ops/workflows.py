@@ -15,7 +15,7 @@ from budapp.events.outbox import enqueue_invoke
 from budapp.integrations.dapr import Peer
 from budapp.model_ops import building, crud
 from budapp.model_ops.models import Model, Provider, ProviderType
-from budapp.model_ops.schemas import ToldExtraction, ToldModel, ToldScan
+from budapp.model_ops.told import ToldExtraction, ToldModel, ToldScan
 from budapp.workflow_ops.definitions import Definition, Events, Json, Notice, Outcome, PeerCall, Run, Task
 from budapp.workflow_ops.step_list import StepAnswer
 

@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, TableValuedAlias, Text, case, column, func, literal_column, select
+from sqlalchemy import ColumnElement, Select, case, func, literal_column, select
 
 from budapp.project_ops import contents
 from budapp.project_ops.models import Project, ProjectMember
@@ -68,9 +68,3 @@ def member_columns(created_by: UUID) -> dict[str, Any]:
         "created_at": ProjectMember.created_at,
         "project_role": role.label("project_role"),
     }
-
-
-def tags_of_project() -> TableValuedAlias:
-    """Return the project's tags as a table."""
-    tags = func.jsonb_to_recordset(Project.tags).table_valued(column("name", Text), column("color", Text))
-    return tags.render_derived(name="tag", with_types=True)

@@ -5,7 +5,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Row, Select, bindparam, exists, func, or_, select, true
 from sqlalchemy.orm import aliased
 
-from budapp.commons.crud import Crud, Page, fetch_page, prepared
+from budapp.commons.crud import Crud, Page, fetch_page, named_colors, prepared
 from budapp.commons.database import ReadSession
 from budapp.commons.errors import NotFound
 from budapp.commons.paging import contains
@@ -17,7 +17,6 @@ from budapp.project_ops.columns import (
     member_columns,
     project_columns,
     summary_columns,
-    tags_of_project,
 )
 from budapp.project_ops.models import Project, ProjectMember, ProjectType
 from budapp.project_ops.schemas import MemberQuery, ProjectQuery, TagQuery
@@ -119,7 +118,7 @@ class ProjectCrud(Crud[Project]):
 
     async def page_of_tags(self, query: TagQuery, prefix: str = "") -> Page:
         """Return a page of the tags in reach, each name once."""
-        tag = tags_of_project()
+        tag = named_colors(Project.tags)
         found = self.visible(tag.c.name.label("id"), tag.c.name, func.min(tag.c.color).label("color"))
         found = found.join(tag, true()).where(LISTED).group_by(tag.c.name)
         if prefix:
@@ -205,6 +204,6 @@ def _one(rows: Sequence[Row[Any]]) -> Row[Any]:
 
 
 def _mentions(text: str) -> ColumnElement[bool]:
-    tag = tags_of_project()
+    tag = named_colors(Project.tags)
     tagged = exists(select(1).select_from(tag).where(contains(tag.c.name, text)))
     return or_(contains(Project.name, text), contains(Project.description, text), tagged)

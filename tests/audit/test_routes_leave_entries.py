@@ -345,6 +345,7 @@ CHANGE_NOTHING = {
     "POST /auth/refresh-token": "only prolongs a session; reuse of a token, which ends it, is recorded",
     "POST /users/validate-reset-token": "only looks",
     "POST /audit/verify-batch": "only looks",
+    "POST /models/top-leaderboards": "only looks",
     "POST /oauth/login": "only begins to sign in; the return from the provider is recorded",
     "POST /oauth/link": "only begins to link; the return from the provider is recorded",
     "POST /auth/token/exchange": "hands over the tokens of a sign-in that is recorded",

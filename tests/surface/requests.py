@@ -262,6 +262,8 @@ REQUESTS: dict[str, Valid] = {
         lambda t: {"step_number": 2, "workflow_id": t["cloud_workflow_id"], "provider_type": "cloud_model"},
         prepare=_own_drafts,
     ),
+    "POST /models/top-leaderboards": Valid(lambda t: {"benchmarks": ["mmlu"]}),
+    "GET /static/{path}": Valid(),
     "POST /models/security-scan": Valid(
         lambda t: {"step_number": 1, "workflow_id": t["scan_workflow_id"], "model_id": t["model_id"]},
         prepare=_own_drafts,

@@ -240,7 +240,13 @@ async def _furnish_dataset(session: WriteSession, project: Project) -> Things:
         session.add(row)
         await session.flush()
     ids = {"dataset_id": str(dataset.id), "file_id": str(coming.id), "ready_file_id": str(ready.id)}
-    return ids | {"number": "1", "split": "train", "free_split": "validation", "etag": "none"}
+    return ids | {
+        "number": "1",
+        "split": "train",
+        "free_split": "validation",
+        "etag": "none",
+        "path": "icons/general/model.svg",
+    }
 
 
 async def _furnish_deployment(session: WriteSession, owner: Person, members: Members) -> Things:

@@ -1,0 +1,32 @@
+from typing import Literal, Self
+from uuid import UUID
+
+from budapp.commons.crud import Page
+from budapp.commons.paging import Paging
+from budapp.commons.schemas import OptionalText, PageAnswer, Schema
+
+
+class IconQuery(Paging):
+    """With `search`, a text is looked for in its column, and any one found is enough; without, all must be equal."""
+
+    name: OptionalText = None
+    category: OptionalText = None
+
+
+class IconView(Schema):
+    """A picture; `file_path` is where it lies under `/static/`."""
+
+    id: UUID
+    name: str
+    file_path: str
+    category: str
+
+
+class IconList(PageAnswer):
+    object: Literal["icon.list"] = "icon.list"
+    message: str = "Icons found"
+    icons: list[IconView]
+
+    @classmethod
+    def of(cls, page: Page) -> Self:
+        return cls(icons=[IconView.model_validate(row) for row in page.rows], **page.envelope())
