@@ -60,6 +60,9 @@ from budapp.integrations.storage import Storage
 from budapp.integrations.valkey import connect_valkey, valkey_up
 from budapp.model_ops import services as models
 from budapp.model_ops import workflows as model_workflows
+from budapp.model_ops.license_files import LicenseFiles
+from budapp.model_ops.license_routes import router as license_router
+from budapp.model_ops.measuring import measure_models
 from budapp.model_ops.routes import router as model_router
 from budapp.oauth_ops.routes import router as oauth_router
 from budapp.oauth_ops.services import Providers
@@ -109,6 +112,7 @@ ROUTERS = (
     project_router,
     workflow_router,
     model_router,
+    license_router,
     dataset_router,
     template_router,
     asset_router,
@@ -177,6 +181,7 @@ def _assemble(app: FastAPI, settings: Settings) -> None:
     state.relay = Relay(state.database, state.dapr)
     state.dataset_files = Files.of(settings, state.storage)
     state.dataset_checking = Checking(state.database, state.storage, settings.minio_dataset_bucket)
+    state.license_files = LicenseFiles.of(settings, state.storage, state.encryption)
     state.workflows = Workflows(
         state.database, state.dapr, settings, [*model_workflows.ALL], hydrators=[models.name_in_workflow]
     )
@@ -188,6 +193,11 @@ def _assemble(app: FastAPI, settings: Settings) -> None:
     state.mirror = mirror
     _add_audit_jobs(state.jobs, state.database, state.audit_delivering)
     _add_workflow_jobs(state.jobs, state.workflows)
+    measure = partial(measure_models, state.database, state.storage, settings.minio_bucket)
+    state.jobs.add(Job("measure_models", timedelta(seconds=30), measure))
+    state.jobs.add(
+        Job("sweep_license_files", timedelta(minutes=10), partial(state.license_files.sweep, state.database))
+    )
     state.health_checks = {
         "postgresql": state.database.healthy,
         "valkey": lambda: valkey_up(state.valkey),
@@ -220,6 +230,12 @@ def _add_workflow_jobs(jobs: Jobs, workflows: Workflows) -> None:
     lease = timedelta(minutes=30)
     jobs.add(Job("reconcile_workflows", timedelta(seconds=20), workflows.upkeep.reconcile, lease=lease))
     jobs.add(Job("expire_workflow_drafts", timedelta(hours=1), workflows.upkeep.expire_drafts))
+
+
+def _add_model_jobs(jobs: Jobs, database: Database, files: LicenseFiles, settings: Settings) -> None:
+    measure = partial(measure_models, database, files.storage, settings.minio_bucket)
+    jobs.add(Job("measure_models", timedelta(seconds=30), measure))
+    jobs.add(Job("sweep_license_files", timedelta(minutes=10), partial(files.sweep, database)))
 
 
 def _add_middleware(app: FastAPI, settings: Settings) -> None:

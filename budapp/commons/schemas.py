@@ -1,6 +1,7 @@
 """Shapes that the answers of every domain share."""
 
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, EmailStr, StringConstraints, computed_field
 
@@ -43,5 +44,22 @@ def blank_to_none(value: Any) -> Any:
     """Take a text of nothing but spaces for none at all."""
     return None if isinstance(value, str) and not value.strip() else value
 
+
+def is_web_address(value: str) -> bool:
+    """Tell whether the value is an absolute http or https address."""
+    try:
+        parts = urlsplit(value)
+        return parts.scheme in ("http", "https") and bool(parts.hostname)
+    except ValueError:
+        return False
+
+
+def _web_address(value: str) -> str:
+    if not is_web_address(value):
+        raise ValueError("This is no address on the web")
+    return value
+
+
+WebAddress = Annotated[str, StringConstraints(strip_whitespace=True, max_length=1000), AfterValidator(_web_address)]
 
 OptionalText = Annotated[str | None, BeforeValidator(blank_to_none)]

@@ -3,7 +3,8 @@
 import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from io import BytesIO
 from typing import Any, BinaryIO, cast
 from urllib.parse import quote
@@ -17,6 +18,15 @@ from urllib3.exceptions import HTTPError
 
 from budapp.commons.config import Settings
 from budapp.commons.errors import AppError, BadRequest, NotFound, Unavailable
+
+
+@dataclass(frozen=True, slots=True)
+class StoredObject:
+    """An object in a bucket; `size` is in bytes."""
+
+    name: str
+    size: int
+    modified_at: datetime
 
 
 class Storage:
@@ -56,6 +66,31 @@ class Storage:
     async def delete(self, bucket: str, name: str) -> None:
         """Delete the object; a missing one is no error."""
         await self._call("remove_object", bucket, name)
+
+    async def get(self, bucket: str, name: str) -> bytes:
+        """Return the content of a small object.
+
+        Raises:
+            NotFound: there is no such object.
+        """
+
+        def read() -> bytes:
+            with self.open(bucket, name) as content:
+                return content.read()
+
+        return await asyncio.to_thread(read)
+
+    async def list_objects(self, bucket: str, prefix: str) -> list[StoredObject]:
+        """Return all objects whose names begin with the prefix."""
+
+        def read() -> list[StoredObject]:
+            found = self._client.list_objects(bucket, prefix=prefix, recursive=True)
+            return [
+                StoredObject(str(one.object_name), one.size or 0, cast("datetime", one.last_modified)) for one in found
+            ]
+
+        with _translated():
+            return await asyncio.to_thread(read)
 
     async def size(self, bucket: str, name: str) -> int:
         """Return how many bytes the object has.

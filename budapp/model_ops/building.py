@@ -12,7 +12,16 @@ from budapp.commons.integrity import conflict_on
 from budapp.model_ops import crud
 from budapp.model_ops.modalities import endpoints_of, of_keyword
 from budapp.model_ops.models import CloudModel, License, Model, Paper, ProviderType, SecurityScan
-from budapp.model_ops.told import ToldArchitecture, ToldExtraction, ToldFindings, ToldLicense, ToldModel, ToldTree
+from budapp.model_ops.told import (
+    ToldArchitecture,
+    ToldExtraction,
+    ToldFaq,
+    ToldFindings,
+    ToldLicense,
+    ToldLicenseDetails,
+    ToldModel,
+    ToldTree,
+)
 from budapp.workflow_ops.definitions import Run
 
 _COLORS = ("#E57333", "#3F8EF7", "#479D5F", "#965CDE", "#D1B854", "#EC7575")
@@ -94,6 +103,13 @@ async def keep_findings(session: WriteSession, model: Model, found: ToldFindings
     return scan
 
 
+def describe_license(licence: License, told: ToldLicenseDetails) -> None:
+    """Add what budmodel has read in the licence; its own name stays where budmodel knows none."""
+    licence.name = told.name or licence.name
+    licence.license_type, licence.faqs = told.type, _faqs(told.faqs)
+    licence.description, licence.suitability = told.type_description, told.type_suitability
+
+
 def _model(run: Run, told: ToldModel | None) -> Model:
     told = told or ToldModel()
     built = told.architecture or ToldArchitecture()
@@ -132,20 +148,23 @@ def _lineage(tree: ToldTree) -> tuple[str | None, list[str] | None]:
 
 
 def _license(told: ToldLicense) -> dict[str, Any]:
-    faqs = [
-        {"question": faq.question, "answer": faq.impact == "POSITIVE", "description": " ".join(faq.reason or [])}
-        for faq in told.faqs or []
-    ]
     return {
         "name": told.name,
         "url": told.url,
         "path": told.url,
-        "faqs": faqs,
+        "faqs": _faqs(told.faqs),
         "license_type": told.type,
         "description": told.description,
         "suitability": told.suitability,
         "data_type": "url",
     }
+
+
+def _faqs(told: list[ToldFaq] | None) -> list[dict[str, Any]]:
+    return [
+        {"question": faq.question, "answer": faq.impact == "POSITIVE", "description": " ".join(faq.reason or [])}
+        for faq in told or []
+    ]
 
 
 def _colored(names: list[str] | None) -> list[dict[str, str]]:

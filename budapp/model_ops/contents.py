@@ -2,8 +2,11 @@
 
 from collections.abc import Callable
 from typing import Any
+from uuid import UUID
 
-from sqlalchemy import ColumnElement
+from sqlalchemy import ColumnElement, select
+
+from budapp.commons.database import ReadSession
 
 _counts: list[Callable[[Any], ColumnElement[int]]] = []
 
@@ -20,3 +23,8 @@ def endpoint_count(model_id: Any) -> Any:
         IndexError: nobody has registered it.
     """
     return _counts[0](model_id).label("endpoints_count")
+
+
+async def is_deployed(session: ReadSession, model_id: UUID) -> bool:
+    """Tell whether the model has deployments."""
+    return bool(await session.scalar(select(_counts[0](model_id))))

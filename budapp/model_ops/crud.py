@@ -178,6 +178,29 @@ async def has_files_at(session: ReadSession, local_path: str) -> bool:
     return await session.scalar(select(Model.id).where(*here).limit(1)) is not None
 
 
+async def license_of(session: ReadSession, model_id: UUID) -> License | None:
+    """Return the licence of a model that has been found in reach."""
+    found: License | None = await session.scalar(select(License).where(License.model_id == model_id))
+    return found
+
+
+async def license_paths(session: ReadSession, paths: Sequence[str]) -> set[str]:
+    """Return those of the paths that some licence has."""
+    return set(await session.scalars(select(License.path).where(License.path.in_(paths))))
+
+
+async def papers_of(session: ReadSession, model_id: UUID) -> list[Paper]:
+    """Return the papers about a model that has been found in reach."""
+    return list(await session.scalars(select(Paper).where(Paper.model_id == model_id)))
+
+
+async def without_size(session: ReadSession, limit: int) -> Sequence[Row[Any]]:
+    """Return `id` and `local_path` of living models whose files have not been measured."""
+    unmeasured = (Model.status == ModelStatus.ACTIVE, Model.local_path.is_not(None), Model.storage_size_gb.is_(None))
+    columns: tuple[Any, ...] = (Model.id, Model.local_path)
+    return (await session.execute(select(*columns).where(*unmeasured).limit(limit))).all()
+
+
 async def scan_of(session: ReadSession, model_id: UUID) -> SecurityScan | None:
     """Return what the last scan of a model found, locked."""
     statement = select(SecurityScan).where(SecurityScan.model_id == model_id).with_for_update()

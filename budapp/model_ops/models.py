@@ -89,7 +89,7 @@ class Model(TenantOwned, Base):
     """
 
     __tablename__ = "model"
-    audited = Audited("model", name="name")
+    audited = Audited("model", name="name", ignored={"storage_size_gb"})
     __table_args__ = (
         CheckConstraint("status in ('active', 'deleted')", name="status"),
         CheckConstraint(_PROVIDER_TYPES, name="provider_type"),
@@ -151,8 +151,15 @@ class Paper(TenantOwned, Base):
     url: Mapped[str | None]
 
 
+class LicenseKind(StrEnum):
+    """Whether a licence is an address, or a file in the object store."""
+
+    URL = "url"
+    MINIO = "minio"
+
+
 class License(TenantOwned, Base):
-    """The licence of a model: an address, or a file in the store."""
+    """The licence of a model: an address, or an object in the store, named by `path`."""
 
     __tablename__ = "model_licenses"
     audited = Audited("model", name="name")
@@ -166,7 +173,7 @@ class License(TenantOwned, Base):
     license_type: Mapped[str | None]
     description: Mapped[str | None]
     suitability: Mapped[str | None]
-    data_type: Mapped[str] = mapped_column(default="url")
+    data_type: Mapped[str] = mapped_column(default=LicenseKind.URL)
 
 
 class SecurityScan(TenantOwned, Base):

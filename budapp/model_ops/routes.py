@@ -1,22 +1,27 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, BackgroundTasks, Depends, Query
 
 from budapp.commons.access import Caller, Requires, SignedIn
-from budapp.commons.database import Read
+from budapp.commons.database import Read, Write
 from budapp.commons.idempotency import IdempotentRoute
 from budapp.commons.paging import PagingQuery
 from budapp.commons.scopes import Scope
 from budapp.integrations.dapr import DaprDep
-from budapp.model_ops import leaderboards, services, workflows
+from budapp.model_ops import editing, leaderboards, services, workflows
+from budapp.model_ops.forms import edit_form
 from budapp.model_ops.leaderboards import Comparison, ComparisonRequest, Leaderboard, LeaderboardQuery
+from budapp.model_ops.license_files import LicenseFilesDep
 from budapp.model_ops.schemas import (
     AuthorList,
     AuthorQuery,
     CloudModelPost,
     LocalModelPost,
     MarkQuery,
+    ModelDeleted,
+    ModelEdit,
+    ModelEdited,
     ModelList,
     ModelQuery,
     ModelRetrieved,
@@ -87,9 +92,34 @@ async def get_leaderboard(
 
 
 @router.get("/{model_id}")
-async def get_model(model_id: UUID, caller: Viewer, session: Read) -> ModelRetrieved:
+async def get_model(model_id: UUID, caller: Viewer, session: Read, files: LicenseFilesDep) -> ModelRetrieved:
     """Return all that is known of a model."""
-    return await services.get_model(session, caller, model_id)
+    return ModelRetrieved(**await services.get_model(session, caller, files, model_id))
+
+
+@router.patch("/{model_id}")
+async def edit_model(
+    model_id: UUID,
+    edit: Annotated[ModelEdit, Depends(edit_form)],
+    caller: Manager,
+    session: Write,
+    files: LicenseFilesDep,
+    flows: WorkflowsDep,
+    background: BackgroundTasks,
+) -> ModelEdited:
+    """Change a model; a new licence is read by budmodel afterwards, which takes a while."""
+    licence = await editing.edit_model(session, caller, files, model_id, edit)
+    if licence is not None:
+        facts = {"license_id": str(licence.id), "model_id": str(model_id), "license_source": licence.path}
+        background.add_task(flows.carry_out, await flows.start(session, caller, workflows.LICENSE_FAQS.type, facts))
+    return ModelEdited(**await services.get_model(session, caller, files, model_id))
+
+
+@router.delete("/{model_id}")
+async def delete_model(model_id: UUID, caller: Manager, session: Write) -> ModelDeleted:
+    """Delete a model that is not deployed; its files go soon after."""
+    await editing.delete_model(session, caller, model_id)
+    return ModelDeleted()
 
 
 @router.post("/cloud-model-workflow")

@@ -2,11 +2,20 @@ from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import Field, StringConstraints, field_validator, model_validator
+from fastapi import UploadFile
+from pydantic import (
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    Json,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
 
 from budapp.commons.crud import Page
 from budapp.commons.paging import Paging
-from budapp.commons.schemas import Answer, Color, Name, OptionalText, PageAnswer, Schema
+from budapp.commons.schemas import Answer, Color, Name, OptionalText, PageAnswer, Schema, WebAddress, blank_to_none
 from budapp.model_ops.modalities import (
     EndpointPath,
     Endpoints,
@@ -16,7 +25,8 @@ from budapp.model_ops.modalities import (
     describe_modality,
 )
 from budapp.workflow_ops.schemas import WorkflowPost
-from budapp.workflow_ops.step_views import Json, Mark, ScanResult
+from budapp.workflow_ops.step_views import Json as JsonObject
+from budapp.workflow_ops.step_views import Mark, ScanResult
 
 Keyword = Literal["llm", "mllm", "image", "embedding", "text_to_speech", "speech_to_text", "audio_llm", "omni"]
 Source = Literal["cloud_model", "hugging_face", "url", "disk"]
@@ -256,6 +266,42 @@ class Faq(Schema):
     description: str | None = None
 
 
+def _split(value: Any) -> Any:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+OptionalAddress = Annotated[WebAddress | None, BeforeValidator(blank_to_none)]
+Marks = Annotated[list[Tag], Field(max_length=50)]
+
+
+class ModelEdit(Schema):
+    """What is to be changed; what is not said stays. A blank text or address is taken away."""
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
+    name: Name | None = None
+    description: Annotated[
+        Annotated[str, StringConstraints(strip_whitespace=True, max_length=5000)] | None, BeforeValidator(blank_to_none)
+    ] = None
+    tags: Json[Marks] | None = None
+    tasks: Json[Marks] | None = None
+    icon: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)] | None = None
+    paper_urls: Annotated[list[WebAddress] | None, BeforeValidator(_split), Field(max_length=50)] = None
+    github_url: OptionalAddress = None
+    huggingface_url: OptionalAddress = None
+    website_url: OptionalAddress = None
+    license_url: OptionalAddress = None
+    license_file: UploadFile | None = None
+    remove_license: bool = False
+
+    @model_validator(mode="after")
+    def _says_one_thing_of_the_licence(self) -> Self:
+        said = (self.license_url, self.license_file, self.remove_license or None)
+        if sum(one is not None for one in said) > 1:
+            raise ValueError("only one of license_url, license_file and remove_license can be given")
+        return self
+
+
 class LicenseView(Schema):
     id: UUID
     name: str | None
@@ -343,6 +389,7 @@ class ModelDetail(ModelView):
     base_model_relation: str | None
     model_type: str | None
     model_weights_size: int | None
+    storage_size_gb: float | None
     minimum_requirements: Requirements | None
     architecture_text_config: TextConfig | None
     architecture_vision_config: VisionConfig | None
@@ -359,14 +406,27 @@ class ModelTree(Schema):
     quantizations_count: int = 0
 
 
-class ModelRetrieved(Answer):
-    object: Literal["model.get"] = "model.get"
-    message: str = "Model found"
+class ModelAnswer(Answer):
     model: ModelDetail
     scan_result: ScanResult | None
-    eval_result: Json | None = None
+    eval_result: JsonObject | None = None
     model_tree: ModelTree
     endpoints_count: int
+
+
+class ModelRetrieved(ModelAnswer):
+    object: Literal["model.get"] = "model.get"
+    message: str = "Model found"
+
+
+class ModelEdited(ModelAnswer):
+    object: Literal["model.edit"] = "model.edit"
+    message: str = "Model updated"
+
+
+class ModelDeleted(Answer):
+    object: Literal["model.delete"] = "model.delete"
+    message: str = "Model deleted"
 
 
 def _is_on(ways: Any, side: str) -> bool:

@@ -10,15 +10,16 @@ from budapp.commons.errors import BadRequest
 from budapp.commons.paging import Paging
 from budapp.model_ops import crud
 from budapp.model_ops.crud import ModelCrud
-from budapp.model_ops.models import Model, Provider
+from budapp.model_ops.license_files import LicenseFiles
+from budapp.model_ops.models import License, LicenseKind, Model, Provider
 from budapp.model_ops.schemas import (
     AuthorQuery,
+    LicenseView,
     MarkQuery,
     ModelDetail,
     ModelList,
     ModelListed,
     ModelQuery,
-    ModelRetrieved,
     ModelTree,
     ModelView,
     ProviderQuery,
@@ -69,8 +70,8 @@ async def list_recommended_tags(session: ReadSession, paging: Paging) -> Page:
     return await crud.page_of_recommended_tags(session, paging)
 
 
-async def get_model(session: ReadSession, caller: Caller, model_id: UUID) -> ModelRetrieved:
-    """Return all that is known of a model of the tenant.
+async def get_model(session: ReadSession, caller: Caller, files: LicenseFiles, model_id: UUID) -> dict[str, Any]:
+    """Return all that is known of a model of the tenant, as the fields of a `ModelAnswer`.
 
     Raises:
         NotFound: no such model, or another tenant's.
@@ -85,22 +86,22 @@ async def get_model(session: ReadSession, caller: Caller, model_id: UUID) -> Mod
             "icon": model.icon or (provider.icon if provider else None),
             "provider": provider,
             "is_present_in_model": True,
-            "model_licenses": licence,
+            "model_licenses": _license(licence, files) if licence else None,
             "paper_published": await models.papers(model_id),
             "created_user": creator,
         }
     )
-    return ModelRetrieved(
-        model=detail,
-        scan_result=ScanResult.model_validate(scan) if scan else None,
-        model_tree=ModelTree(
+    return {
+        "model": detail,
+        "scan_result": ScanResult.model_validate(scan) if scan else None,
+        "model_tree": ModelTree(
             adapters_count=row.adapter,
             finetunes_count=row.finetune,
             merges_count=row.merge,
             quantizations_count=row.quantized,
         ),
-        endpoints_count=row.endpoints_count,
-    )
+        "endpoints_count": row.endpoints_count,
+    }
 
 
 async def name_in_workflow(session: ReadSession, tenant_id: UUID, data: dict[str, Any]) -> dict[str, Any]:
@@ -121,6 +122,13 @@ def _check_fits_clouds(query: ModelQuery) -> None:
     for name in ("author", "base_model", "base_model_relation"):
         if getattr(query, name):
             raise BadRequest(f"Models of clouds can't be filtered by {name}", param=name)
+
+
+def _license(licence: License, files: LicenseFiles) -> LicenseView:
+    shown = LicenseView.model_validate(licence)
+    if licence.data_type == LicenseKind.MINIO and licence.path:
+        shown.path = files.link(licence.path, licence.name)
+    return shown
 
 
 def _brief(model: Model, provider: Provider | None) -> ModelBrief:

@@ -95,3 +95,15 @@ class ToldFindings(_Told):
 
 class ToldScan(_Told):
     scan_result: ToldFindings
+
+
+class ToldLicenseDetails(_Told):
+    name: str | None = None
+    type: str | None = None
+    type_description: str | None = None
+    type_suitability: str | None = None
+    faqs: list[ToldFaq] | None = None
+
+
+class ToldLicenseFaqs(_Told):
+    license_details: ToldLicenseDetails

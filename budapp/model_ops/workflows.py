@@ -2,20 +2,21 @@
 
 import re
 from typing import Any
-from urllib.parse import quote, urlsplit
 from uuid import UUID
 
 from pydantic import ValidationError
 
+from budapp.asset_ops.services import is_icon
 from budapp.commons.access import Caller
 from budapp.commons.database import ReadSession, WriteSession
-from budapp.commons.errors import BadRequest, NotFound
+from budapp.commons.errors import BadRequest, NotFound, UnprocessableContent
+from budapp.commons.schemas import is_web_address
 from budapp.commons.scopes import Scope
-from budapp.events.outbox import enqueue_invoke
 from budapp.integrations.dapr import Peer
 from budapp.model_ops import building, crud
+from budapp.model_ops.editing import delete_files
 from budapp.model_ops.models import Model, Provider, ProviderType
-from budapp.model_ops.told import ToldExtraction, ToldModel, ToldScan
+from budapp.model_ops.told import ToldExtraction, ToldLicenseFaqs, ToldModel, ToldScan
 from budapp.workflow_ops.definitions import Definition, Events, Json, Notice, Outcome, PeerCall, Run, Task
 from budapp.workflow_ops.step_list import StepAnswer
 
@@ -123,6 +124,8 @@ async def _check_local(session: WriteSession, caller: Caller, run: Run) -> None:
         raise NotFound("Invalid credential found while adding model", param="proprietary_credential_id")
     if provider_type == ProviderType.HUGGING_FACE and run.data.get("icon"):
         raise BadRequest("Icon is not supported for HuggingFace models", param="icon")
+    if run.posted.get("icon") and not is_icon(run.posted["icon"]):
+        raise UnprocessableContent("This is neither an emoji nor one of the icons", param="icon")
     if uri:
         _check_uri(provider_type, uri)
     if "provider_type" in run.posted:
@@ -143,18 +146,10 @@ async def _set_provider(session: WriteSession, run: Run, provider_type: str) -> 
 def _check_uri(provider_type: str | None, uri: str) -> None:
     if provider_type == ProviderType.HUGGING_FACE and not _HUB_URI.fullmatch(uri):
         raise BadRequest("Invalid huggingface uri format", param="uri")
-    if provider_type == ProviderType.URL and not _is_url(uri):
+    if provider_type == ProviderType.URL and not is_web_address(uri):
         raise BadRequest("Invalid url found", param="uri")
     if provider_type == ProviderType.DISK and ".." in uri.split("/"):
         raise BadRequest("Given local path does not exist", param="uri")
-
-
-def _is_url(uri: str) -> bool:
-    try:
-        parts = urlsplit(uri)
-    except ValueError:
-        return False
-    return parts.scheme in ("http", "https") and bool(parts.hostname)
 
 
 async def _ask_to_extract(_session: ReadSession, run: Run) -> PeerCall:
@@ -172,12 +167,10 @@ async def _add_local_model(session: WriteSession, run: Run, result: Any) -> Outc
 
 
 async def _delete_files(session: WriteSession, _run: Run, result: Any) -> None:
-    """Have the files deleted that were fetched for nothing; models of others may share them."""
+    """Have the files deleted that were fetched for nothing."""
     path = result.get("local_path") if isinstance(result, dict) else None
-    if not isinstance(path, str) or not path or await crud.has_files_at(session, path):
-        return
-    where = f"model-info/local-models?path={quote(path, safe='')}"
-    await enqueue_invoke(session, aggregate=f"model-files:{path}", app_id=Peer.BUDMODEL, method="DELETE", path=where)
+    if isinstance(path, str) and path:
+        await delete_files(session, path)
 
 
 LOCAL_MODEL = Definition(
@@ -260,4 +253,44 @@ SECURITY_SCAN = Definition(
     ),
 )
 
-ALL = (CLOUD_MODEL, LOCAL_MODEL, SECURITY_SCAN)
+
+async def _nothing_to_check(_session: WriteSession, _caller: Caller, _run: Run) -> None:
+    return
+
+
+async def _ask_about_license(_session: ReadSession, run: Run) -> PeerCall:
+    said = {"license_source": run.data["license_source"]}
+    return PeerCall(Peer.BUDMODEL, "POST", "model-info/license-faq", said)
+
+
+async def _keep_faqs(session: WriteSession, run: Run, result: Any) -> Outcome:
+    """Keep what was found, unless the model has got another licence meanwhile, or none."""
+    told = ToldLicenseFaqs.model_validate(result).license_details
+    found = await crud.license_of(session, UUID(run.data["model_id"]))
+    if found is not None and found.path == run.data["license_source"]:
+        building.describe_license(found, told)
+    return Outcome()
+
+
+LICENSE_FAQS = Definition(
+    type="license_faq_fetch",
+    scope=Scope.MODEL_MANAGE,
+    title="Licence FAQs",
+    tag="Model Repository",
+    refusal="Failed to fetch license faqs",
+    keeps_draft=False,
+    check=_nothing_to_check,
+    task=Task(
+        needs=("model_id", "license_source"),
+        request=_ask_about_license,
+        results=_keep_faqs,
+        events=Events(
+            key="license_faq_events",
+            type="fetch_license_faqs",
+            in_same_step=True,
+            steps=(StepAnswer(id="fetch_license_faqs", title="Fetching License FAQs"),),
+        ),
+    ),
+)
+
+ALL = (CLOUD_MODEL, LOCAL_MODEL, SECURITY_SCAN, LICENSE_FAQS)

@@ -10,7 +10,7 @@ from budapp.commons.access import Caller
 from budapp.commons.config import Settings
 from budapp.commons.crud import Page
 from budapp.commons.database import Database, ReadSession, WriteSession
-from budapp.commons.errors import BadRequest, Forbidden, NotFound
+from budapp.commons.errors import AppError, BadRequest, Forbidden, NotFound
 from budapp.commons.logging import get_logger
 from budapp.events.dispatch import EventHandlers
 from budapp.events.schemas import Event
@@ -19,7 +19,7 @@ from budapp.workflow_ops import crud, running
 from budapp.workflow_ops.asking import Asking, Question
 from budapp.workflow_ops.crud import WorkflowCrud
 from budapp.workflow_ops.definitions import Definition, Definitions, Run
-from budapp.workflow_ops.models import AttemptState, Workflow, WorkflowStatus, WorkflowStep
+from budapp.workflow_ops.models import AttemptState, Visibility, Workflow, WorkflowStatus, WorkflowStep
 from budapp.workflow_ops.schemas import WorkflowPost, WorkflowQuery, WorkflowRetrieved
 from budapp.workflow_ops.step_views import WorkflowSteps
 from budapp.workflow_ops.upkeep import Upkeep
@@ -93,6 +93,29 @@ class Workflows:
         if question is not None:
             await self._asking.ask(question)
         return await self._fresh(caller, workflow.id)
+
+    async def start(self, session: WriteSession, caller: Caller, type: str, data: dict[str, Any]) -> Question:
+        """Begin a workflow of one step that people don't see, in the caller's unit of work.
+
+        Once that is committed, give what is returned to `carry_out`. What is lost before is failed by `upkeep`.
+        """
+        definition = self._definitions.of(type)
+        workflow = _new_workflow(caller, definition, total_steps=1)
+        workflow.visibility = Visibility.INTERNAL
+        session.add(workflow)
+        await session.flush()
+        steps: list[WorkflowStep] = []
+        running.put_step(session, workflow, steps, 1, data)
+        question = await self._asking.begin(session, definition, Run(workflow, data), steps, 1)
+        assert question is not None
+        return question
+
+    async def carry_out(self, question: Question) -> None:
+        """Ask what `start` has written down; a failure is the workflow's, which has the reason and can be retried."""
+        try:
+            await self._asking.ask(question)
+        except AppError as error:
+            logger.warning("workflow_not_started", workflow=str(question.workflow_id), error=repr(error))
 
     async def retry(self, caller: Caller, workflow_id: UUID) -> WorkflowRetrieved:
         """Ask once more for the task of a workflow that failed.
@@ -168,17 +191,8 @@ class Workflows:
         self, session: WriteSession, caller: Caller, definition: Definition, body: WorkflowPost
     ) -> Workflow:
         if body.workflow_id is None:
-            workflow = Workflow(
-                tenant_id=caller.tenant_id,
-                created_by=caller.user_id,
-                workflow_type=definition.type,
-                status=WorkflowStatus.IN_PROGRESS,
-                title=definition.title,
-                tag=definition.tag,
-                current_step=0,
-                total_steps=body.workflow_total_steps,
-                callback_topic=body.callback_topic,
-            )
+            workflow = _new_workflow(caller, definition, body.workflow_total_steps or 1)
+            workflow.callback_topic = body.callback_topic
             session.add(workflow)
             await session.flush()
             return workflow
@@ -212,6 +226,19 @@ class Workflows:
     async def _fresh(self, caller: Caller, workflow_id: UUID) -> WorkflowRetrieved:
         async with self._database.read() as session:
             return await self.get(session, caller, workflow_id)
+
+
+def _new_workflow(caller: Caller, definition: Definition, total_steps: int) -> Workflow:
+    return Workflow(
+        tenant_id=caller.tenant_id,
+        created_by=caller.user_id,
+        workflow_type=definition.type,
+        status=WorkflowStatus.IN_PROGRESS,
+        title=definition.title,
+        tag=definition.tag,
+        current_step=0,
+        total_steps=total_steps,
+    )
 
 
 def state_of(workflow: Workflow) -> dict[str, Any]:

@@ -245,13 +245,26 @@ async def begin_cloud_model(ground: Ground) -> httpx.Response:
     return await begin(ground, "/models/cloud-model-workflow", provider_type="cloud_model")
 
 
-async def begin_scan(ground: Ground) -> httpx.Response:
+async def a_model(ground: Ground) -> str:
     about = {"modality": ["text_input", "text_output"], "supported_endpoints": ["/v1/chat/completions"]}
     mine = {"tenant_id": ground.cast.tenant_id, "created_by": ground.cast.admin.id}
     model = Model(name="Model", uri="acme/m", source="local", provider_type="disk", local_path="m", **about, **mine)
     async with ground.database.write() as session:
         session.add(model)
-    return await begin(ground, "/models/security-scan", model_id=str(model.id))
+    return str(model.id)
+
+
+async def begin_scan(ground: Ground) -> httpx.Response:
+    return await begin(ground, "/models/security-scan", model_id=await a_model(ground))
+
+
+async def edit_model(ground: Ground) -> httpx.Response:
+    path, form = f"/models/{await a_model(ground)}", {"name": (None, "Renamed")}
+    return await ground.client.patch(path, files=form, headers=ground.cast.admin.headers)
+
+
+async def delete_model(ground: Ground) -> httpx.Response:
+    return await ground.send("DELETE", f"/models/{await a_model(ground)}")
 
 
 async def draft(ground: Ground) -> str:
@@ -331,6 +344,8 @@ CALLS: dict[str, tuple[Call, str, str]] = {
     "POST /models/local-model-workflow": (begin_local_model, "create", "workflow"),
     "POST /models/cloud-model-workflow": (begin_cloud_model, "create", "workflow"),
     "POST /models/security-scan": (begin_scan, "create", "workflow"),
+    "PATCH /models/{model_id}": (edit_model, "update", "model"),
+    "DELETE /models/{model_id}": (delete_model, "update", "model"),
     "PATCH /workflows/{workflow_id}": (complete_workflow, "update", "workflow"),
     "DELETE /workflows/{workflow_id}": (cancel_workflow, "update", "workflow"),
     "POST /workflows/{workflow_id}/retry": (retry_workflow, "update", "workflow"),

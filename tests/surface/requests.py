@@ -22,6 +22,7 @@ from budapp.billing_ops.models import FREE_PLAN_ID
 from budapp.commons.database import now
 from budapp.commons.sealing import seal
 from budapp.dataset_ops.models import DatasetFile
+from budapp.model_ops.license_files import LicenseFile, LicenseFiles
 from budapp.oauth_ops.models import OAuthExchange
 from budapp.user_ops.models import User
 from budapp.workflow_ops.models import Workflow
@@ -59,7 +60,7 @@ class Valid:
     path: Mapping[str, str] = field(default_factory=dict)
     prepare: Callable[[Asking], Awaitable[None]] | None = None
     own_session: bool = False
-    files: Mapping[str, tuple[str, bytes]] | None = None
+    files: Mapping[str, tuple[str | None, bytes]] | None = None
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ class Filled:
     params: dict[str, str]
     query: dict[str, Any]
     body: Any
-    files: Mapping[str, tuple[str, bytes]] | None = None
+    files: Mapping[str, tuple[str | None, bytes]] | None = None
 
     @property
     def url(self) -> str:
@@ -134,6 +135,14 @@ async def _uploaded(asking: Asking) -> None:
     address = storage.presigned_part(bucket, name, upload_id, 1, timedelta(minutes=5))
     async with httpx.AsyncClient() as browser:
         asking.things["etag"] = (await browser.put(address, content=CSV)).headers["etag"]
+
+
+async def _licensed(asking: Asking) -> None:
+    """Have a licence in the store, and a link to it."""
+    files: LicenseFiles = asking.app.state.license_files
+    await files.storage.ensure_bucket(files.bucket)
+    path = await files.put(UUID(asking.things["model_id"]), LicenseFile("MIT.txt", b"MIT", "text/plain"))
+    asking.things["token"] = files.link(path, "MIT.txt").split("/")[1]
 
 
 async def _bucket(asking: Asking) -> None:
@@ -262,6 +271,8 @@ REQUESTS: dict[str, Valid] = {
         lambda t: {"step_number": 2, "workflow_id": t["cloud_workflow_id"], "provider_type": "cloud_model"},
         prepare=_own_drafts,
     ),
+    "PATCH /models/{model_id}": Valid(files={"name": (None, b"Renamed")}),
+    "GET /static/licenses/{token}/{file_name}": Valid(prepare=_licensed),
     "POST /models/top-leaderboards": Valid(lambda t: {"benchmarks": ["mmlu"]}),
     "GET /static/{path}": Valid(),
     "POST /models/security-scan": Valid(

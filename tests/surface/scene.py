@@ -246,6 +246,8 @@ async def _furnish_dataset(session: WriteSession, project: Project) -> Things:
         "free_split": "validation",
         "etag": "none",
         "path": "icons/general/model.svg",
+        "token": "none",
+        "file_name": "MIT.txt",
     }
 
 

@@ -1,0 +1,72 @@
+"""What budmodel reads in a licence, after a model has got one."""
+
+from typing import Any
+
+from tests.workflows.conftest import Bench
+
+ONE, TWO = "https://example.com/mit", "https://example.com/apache-2.0"
+
+
+async def licensed(bench: Bench, model_id: str, url: str | None) -> dict[str, Any] | None:
+    fields = {"license_url": (None, url)} if url else {"remove_license": (None, "true")}
+    answer = await bench.http.patch(f"/models/{model_id}", files=fields, headers=bench.person.headers)
+    assert answer.status_code == 200, answer.text
+    found: dict[str, Any] | None = answer.json()["model"]["model_licenses"]
+    return found
+
+
+async def local_model(bench: Bench) -> str:
+    workflow_id = await bench.draft()
+    await bench.trigger(workflow_id)
+    return str((await bench.until(workflow_id, "completed"))["workflow_steps"]["model_id"])
+
+
+async def faq_workflows(bench: Bench) -> list[str]:
+    found = await bench.sql("select id from workflow where workflow_type = 'license_faq_fetch' order by created_at")
+    return [str(row[0]) for row in found]
+
+
+async def test_a_new_licence_is_read(bench: Bench) -> None:
+    model_id = await local_model(bench)
+    fresh = await licensed(bench, model_id, TWO)
+    assert fresh is not None
+    assert (fresh["path"], fresh["faqs"], fresh["license_type"]) == (TWO, None, None)
+    listed = await bench.call("GET", "/workflows")
+    assert listed["workflows"] == [], "people don't see it among what they do"
+    await bench.until((await faq_workflows(bench))[0], "completed")
+    licence = (await bench.call("GET", f"/models/{model_id}"))["model"]["model_licenses"]
+    assert (licence["name"], licence["license_type"], licence["url"]) == ("Apache License 2.0", "permissive", TWO)
+    assert {type(faq["answer"]) for faq in licence["faqs"]} == {bool}
+
+
+async def test_what_was_read_in_a_licence_that_is_gone_is_left(bench: Bench) -> None:
+    model_id = await local_model(bench)
+    await licensed(bench, model_id, TWO)
+    await licensed(bench, model_id, ONE)
+    await licensed(bench, model_id, None)
+    for workflow_id in await faq_workflows(bench):
+        await bench.until(workflow_id, "completed")
+    assert (await bench.call("GET", f"/models/{model_id}"))["model"]["model_licenses"] is None
+
+
+async def test_the_newest_licence_wins_whichever_is_read_first(bench: Bench) -> None:
+    model_id = await local_model(bench)
+    await licensed(bench, model_id, TWO)
+    await licensed(bench, model_id, ONE)
+    first, second = await faq_workflows(bench)
+    await bench.until(second, "completed")
+    await bench.until(first, "completed")
+    licence = (await bench.call("GET", f"/models/{model_id}"))["model"]["model_licenses"]
+    assert (licence["url"], licence["name"]) == (ONE, "MIT License")
+
+
+async def test_a_failed_reading_can_be_tried_again(bench: Bench) -> None:
+    model_id = await local_model(bench)
+    await bench.peer.does_wrong("license-faq", status=500)
+    await licensed(bench, model_id, TWO)
+    workflow_id = (await faq_workflows(bench))[0]
+    assert (await bench.get(workflow_id))["status"] == "failed"
+    await bench.peer.http.delete("/control/faults")
+    await bench.call("POST", f"/workflows/{workflow_id}/retry")
+    await bench.until(workflow_id, "completed")
+    assert (await bench.call("GET", f"/models/{model_id}"))["model"]["model_licenses"]["faqs"]
