@@ -71,6 +71,9 @@ from budapp.permission_ops.routes import router as permission_router
 from budapp.platform_ops.routes import router as platform_router
 from budapp.platform_ops.services import Platform
 from budapp.project_ops.routes import router as project_router
+from budapp.quantization_ops import services as quantization
+from budapp.quantization_ops import workflows as quantization_workflows
+from budapp.quantization_ops.routes import router as quantization_router
 from budapp.role_ops.routes import router as role_router
 from budapp.session_ops.routes import router as session_router
 from budapp.session_ops.services import purge_sessions
@@ -111,6 +114,7 @@ ROUTERS = (
     endpoint_router,
     project_router,
     workflow_router,
+    quantization_router,
     model_router,
     license_router,
     dataset_router,
@@ -183,7 +187,11 @@ def _assemble(app: FastAPI, settings: Settings) -> None:
     state.dataset_checking = Checking(state.database, state.storage, settings.minio_dataset_bucket)
     state.license_files = LicenseFiles.of(settings, state.storage, state.encryption)
     state.workflows = Workflows(
-        state.database, state.dapr, settings, [*model_workflows.ALL], hydrators=[models.name_in_workflow]
+        state.database,
+        state.dapr,
+        settings,
+        [*model_workflows.ALL, quantization_workflows.QUANTIZATION],
+        hydrators=[models.name_in_workflow, quantization.name_in_workflow],
     )
     state.workflows.register(state.event_handlers)
     state.jobs = Jobs(state.database)

@@ -9,6 +9,7 @@ from budapp.dataset_ops.seeds import ensure_benchmark_datasets
 from budapp.integrations.keycloak import Keycloak
 from budapp.integrations.storage import Storage
 from budapp.model_ops.seeds import ensure_providers
+from budapp.quantization_ops.seeds import ensure_methods
 from budapp.template_ops.seeds import ensure_templates
 from budapp.tenant_ops import services as tenants
 from budapp.user_ops.accounts import ensure_administrator
@@ -28,6 +29,7 @@ async def seed(app: FastAPI) -> None:
         await ensure_benchmark_datasets(session)
         await ensure_icons(session)
         await ensure_templates(session)
+        await ensure_methods(session)
         await tenants.refresh_realms(session, app.state.keycloak)
         await app.state.providers.refresh(session)
         await ensure_providers(session)

@@ -35,7 +35,7 @@ def run_id(worker_id: str) -> str:
 
 
 @pytest.fixture(scope="session")
-def settings(run_id: str) -> Settings:
+def settings(run_id: str, worker_id: str) -> Settings:
     """The test stack's settings, with a database and realms of this worker's own."""
     return load_settings(
         psql_db_name=f"test-{run_id}",
@@ -43,6 +43,7 @@ def settings(run_id: str) -> Settings:
         keycloak_access_token_lifespan_seconds=3600,
         bud_notify_app_id=f"notify-{run_id}",  # mDNS would mix a test's own sidecar up with the stack's
         app_topic=f"budapp-{run_id}",  # what the stand-ins tell is for this run alone
+        minio_model_bucket=f"model-info-{worker_id}",  # one worker's sweeper leaves the files of the others
         keycloak_timeout_seconds=60,
         login_failure_seconds=0.5,
         refresh_reuse_seconds=2,

@@ -1,23 +1,23 @@
 """The form that models are edited with."""
 
 from typing import Annotated
+from uuid import UUID
 
-from fastapi import File, Form, Request, UploadFile
+from fastapi import File, Form, Path, Request, UploadFile
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
-from budapp.commons.errors import UnsupportedMediaType
 from budapp.model_ops.schemas import ModelEdit
 
 Text = Annotated[str | None, Form()]
 JsonText = Annotated[str | None, Form(description='JSON: `[{"name": "...", "color": "#3F8EF7"}]`')]
 
-_FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
 _CLEARED_BY_BLANKS = ("description", "paper_urls", "github_url", "huggingface_url", "website_url")
 
 
 async def edit_form(
     request: Request,
+    _id: Annotated[UUID, Path(alias="model_id")],  # so that the form is not looked at where this is no id
     name: Text = None,
     description: Text = None,
     tags: JsonText = None,
@@ -35,10 +35,7 @@ async def edit_form(
 
     Raises:
         RequestValidationError: a field that can't be.
-        UnsupportedMediaType: no form.
     """
-    if not request.headers.get("content-type", "").startswith(_FORMS):
-        raise UnsupportedMediaType("This is sent as a form (multipart/form-data)")
     fields = {
         **{"name": name, "description": description, "tags": tags, "tasks": tasks, "icon": icon},
         **{"paper_urls": paper_urls, "github_url": github_url, "huggingface_url": huggingface_url},
@@ -48,7 +45,8 @@ async def edit_form(
     blank = {field: "" for field in _CLEARED_BY_BLANKS if posted.get(field) == ""}
     said = {field: value for field, value in fields.items() if value is not None}
     try:
-        return ModelEdit.model_validate({**blank, **said, "remove_license": remove_license})
+        removed = {"remove_license": True} if remove_license else {}
+        return ModelEdit.model_validate({**blank, **said, **removed})
     except ValidationError as error:
         found = [{**problem, "loc": ("body", *problem["loc"])} for problem in error.errors()]
         raise RequestValidationError(found) from error

@@ -100,8 +100,8 @@ async def get_model(model_id: UUID, caller: Viewer, session: Read, files: Licens
 @router.patch("/{model_id}")
 async def edit_model(
     model_id: UUID,
-    edit: Annotated[ModelEdit, Depends(edit_form)],
     caller: Manager,
+    edit: Annotated[ModelEdit, Depends(edit_form)],
     session: Write,
     files: LicenseFilesDep,
     flows: WorkflowsDep,

@@ -243,6 +243,10 @@ class ModelView(Schema):
 
 
 class ModelListed(Schema):
+    """A model with its id and name beside it, as some clients read them there."""
+
+    id: UUID
+    name: str
     model: ModelView
     endpoints_count: int
 
@@ -293,6 +297,12 @@ class ModelEdit(Schema):
     license_url: OptionalAddress = None
     license_file: UploadFile | None = None
     remove_license: bool = False
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if not self.model_fields_set:
+            raise ValueError("say in a form what is to be changed")
+        return self
 
     @model_validator(mode="after")
     def _says_one_thing_of_the_licence(self) -> Self:

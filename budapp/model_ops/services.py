@@ -118,6 +118,24 @@ async def name_in_workflow(session: ReadSession, tenant_id: UUID, data: dict[str
     }
 
 
+async def find_model(session: ReadSession, tenant_id: UUID, model_id: UUID) -> Model | None:
+    """Return the tenant's living model."""
+    return await crud.living_model(session, tenant_id, model_id)
+
+
+async def check_name_free(session: ReadSession, tenant_id: UUID, name: str) -> None:
+    """Raise `BadRequest` where a living model of the tenant has the name."""
+    if await crud.taken(session, tenant_id, name, None, None):
+        raise BadRequest("Model name should be unique", param="name")
+
+
+async def brief_of(session: ReadSession, tenant_id: UUID, model_id: UUID) -> ModelBrief | None:
+    """Return what a workflow shows of the tenant's living model."""
+    nothing = dict.fromkeys(_NAMED)
+    model, provider, *_ = await crud.named(session, tenant_id, {**nothing, "model_id": model_id})
+    return _brief(model, provider) if model else None
+
+
 def _check_fits_clouds(query: ModelQuery) -> None:
     for name in ("author", "base_model", "base_model_relation"):
         if getattr(query, name):
@@ -145,4 +163,5 @@ def _listed(row: Any) -> ModelListed:
         **{name: value for name, value in row.items() if value is not None or name != "icon"},
         "provider": provider if provider["id"] else None,
     }
-    return ModelListed(model=ModelView.model_validate(model), endpoints_count=row.get("endpoints_count", 0))
+    view = ModelView.model_validate(model)
+    return ModelListed(id=view.id, name=view.name, model=view, endpoints_count=row.get("endpoints_count", 0))

@@ -110,10 +110,12 @@ CLOUD_MODEL = Definition(
     tag="Model Onboarding",
     cancelled="Successfully cancelled model onboarding.",
     check=_check_cloud,
-    task=Task(
-        needs=("provider_type", "provider_id", "tags", "name", "source"),
-        request=_ask_about_cloud_model,
-        results=_add_cloud_model,
+    tasks=(
+        Task(
+            needs=("provider_type", "provider_id", "tags", "name", "source"),
+            request=_ask_about_cloud_model,
+            results=_add_cloud_model,
+        ),
     ),
 )
 
@@ -181,19 +183,21 @@ LOCAL_MODEL = Definition(
     cancelled="Successfully cancelled model onboarding.",
     refusal="Unable to perform model extraction",
     check=_check_local,
-    task=Task(
-        needs=("provider_type", "name", "uri"),
-        request=_ask_to_extract,
-        results=_add_local_model,
-        undo=_delete_files,
-        events=Events(
-            key="model_extraction_events",
-            type="perform_model_extraction",
-            steps=(
-                StepAnswer(id="validation", title="Validating the model URI"),
-                StepAnswer(id="model_download", title="Downloading the model"),
-                StepAnswer(id="model_extraction", title="Extracting the model info"),
-                StepAnswer(id="save_model", title="Saving the model to the registry"),
+    tasks=(
+        Task(
+            needs=("provider_type", "name", "uri"),
+            request=_ask_to_extract,
+            results=_add_local_model,
+            undo=_delete_files,
+            events=Events(
+                key="model_extraction_events",
+                type="perform_model_extraction",
+                steps=(
+                    StepAnswer(id="validation", title="Validating the model URI"),
+                    StepAnswer(id="model_download", title="Downloading the model"),
+                    StepAnswer(id="model_extraction", title="Extracting the model info"),
+                    StepAnswer(id="save_model", title="Saving the model to the registry"),
+                ),
             ),
         ),
     ),
@@ -238,17 +242,19 @@ SECURITY_SCAN = Definition(
     refusal="unable to perform model security scan request",
     keeps_draft=False,
     check=_check_scan,
-    task=Task(
-        needs=("model_id",),
-        request=_ask_to_scan,
-        results=_keep_findings,
-        events=Events(
-            key="model_security_scan_events",
-            type="perform_model_security_scan",
-            also=("perform_model_scanning",),
-            shown_as="perform_model_scanning",
-            in_same_step=True,
-            steps=(StepAnswer(id="security_scan", title="Performing the security scan"),),
+    tasks=(
+        Task(
+            needs=("model_id",),
+            request=_ask_to_scan,
+            results=_keep_findings,
+            events=Events(
+                key="model_security_scan_events",
+                type="perform_model_security_scan",
+                also=("perform_model_scanning",),
+                shown_as="perform_model_scanning",
+                in_same_step=True,
+                steps=(StepAnswer(id="security_scan", title="Performing the security scan"),),
+            ),
         ),
     ),
 )
@@ -280,15 +286,17 @@ LICENSE_FAQS = Definition(
     refusal="Failed to fetch license faqs",
     keeps_draft=False,
     check=_nothing_to_check,
-    task=Task(
-        needs=("model_id", "license_source"),
-        request=_ask_about_license,
-        results=_keep_faqs,
-        events=Events(
-            key="license_faq_events",
-            type="fetch_license_faqs",
-            in_same_step=True,
-            steps=(StepAnswer(id="fetch_license_faqs", title="Fetching License FAQs"),),
+    tasks=(
+        Task(
+            needs=("model_id", "license_source"),
+            request=_ask_about_license,
+            results=_keep_faqs,
+            events=Events(
+                key="license_faq_events",
+                type="fetch_license_faqs",
+                in_same_step=True,
+                steps=(StepAnswer(id="fetch_license_faqs", title="Fetching License FAQs"),),
+            ),
         ),
     ),
 )

@@ -17,7 +17,7 @@ from budapp.commons.errors import AppError, BadRequest, PeerFailed, Unavailable
 from budapp.commons.logging import get_logger
 from budapp.integrations.dapr import DaprClient, PeerRefused
 from budapp.workflow_ops import crud, running
-from budapp.workflow_ops.definitions import Definition, Definitions, Json, PeerCall, Run
+from budapp.workflow_ops.definitions import Definitions, Json, PeerCall, Run, Task
 from budapp.workflow_ops.models import AttemptState, Workflow, WorkflowAttempt, WorkflowStep
 from budapp.workflow_ops.step_list import WorkAnswer
 
@@ -44,34 +44,32 @@ class Asking:
         self._definitions = definitions
 
     async def begin(
-        self, session: WriteSession, definition: Definition, run: Run, steps: list[WorkflowStep], at_step: int
+        self, session: WriteSession, task: Task, run: Run, steps: list[WorkflowStep], at_step: int
     ) -> Question | None:
-        """Write down that the task is asked for, unless it is already; the workflow is locked.
+        """Write down that the task is asked for, unless something is already; the workflow is locked.
 
         Raises:
             BadRequest: something that the task needs has not been said.
         """
-        missing = [name for name in definition.task.needs if run.data.get(name) in (None, "")]
+        missing = [name for name in task.needs if run.data.get(name) in (None, "")]
         if missing:
             raise BadRequest(f"Missing required data: {', '.join(missing)}", param=missing[0])
         last = await crud.last_attempt(session, run.workflow.id)
         if last is not None and last.state in crud.LIVE:
             return None
-        events = definition.task.events
+        events = task.events
         list_step = at_step + (0 if events and events.in_same_step else 1 if events else 0)
         lease = timedelta(seconds=2 * self._settings.workflow_ask_seconds + 10)
-        attempt = running.new_attempt(session, run.workflow, last, list_step, lease)
+        attempt = running.new_attempt(session, run.workflow, task, last, list_step, lease)
         run.workflow.reason = run.workflow.progress = None
-        if last is not None and events:
+        if last is not None and last.task == task.name and events:
             running.put_step(session, run.workflow, steps, attempt.step_number, {events.key: None})
-        return await self.question(session, definition, run, attempt)
+        return await self.question(session, task, run, attempt)
 
-    async def question(
-        self, session: WriteSession, definition: Definition, run: Run, attempt: WorkflowAttempt
-    ) -> Question:
+    async def question(self, session: WriteSession, task: Task, run: Run, attempt: WorkflowAttempt) -> Question:
         """Return what to ask for the attempt."""
-        call = await definition.task.request(session, run)
-        events = definition.task.events
+        call = await task.request(session, run)
+        events = task.events
         if call is not None and events is not None:
             call = _addressed(call, run.workflow, attempt, self._settings.app_topic)
         return Question(run.workflow.id, attempt.id, call, events is not None)

@@ -60,11 +60,19 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of the task: data for the steps that follow, what the user is told, what a caller's topic is told."""
+    """What came of the task.
+
+    Attributes:
+        steps: data for the steps that follow.
+        notice: what the user is told.
+        result: what a caller's topic is told.
+        here: data for the step that has the list.
+    """
 
     steps: Sequence[Json] = ()
     notice: Notice | None = None
     result: Json = field(default_factory=dict)
+    here: Json = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +100,13 @@ class Events:
         return [self.type, *self.also]
 
 
+def _when_triggered(_posted: Json, triggered: bool) -> bool:
+    return triggered
+
+
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What is done when the workflow is triggered.
+    """What another service is asked to do.
 
     Attributes:
         needs: what the steps must have said.
@@ -104,6 +116,9 @@ class Task:
         events: how the service tells what it does; None where its answer is all.
         cancel: the call that ends the service's work, by the service's id of it.
         undo: takes back what the service did for a result that nobody wants any more.
+        name: tells the tasks of a type apart.
+        begins: whether a step that says this, and triggers or not, has the task done.
+        completes: whether the workflow is complete with it; if not, more steps follow.
     """
 
     needs: Sequence[str]
@@ -112,6 +127,9 @@ class Task:
     events: Events | None = None
     cancel: Callable[[str], PeerCall] | None = None
     undo: Callable[[WriteSession, Run, Any], Awaitable[None]] | None = None
+    name: str = "main"
+    begins: Callable[[Json, bool], bool] = _when_triggered
+    completes: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +141,7 @@ class Definition:
         scope: what a caller must hold to trigger it; the domain's route asks for it, and so does a retry.
         title: shown until `check` knows a better one.
         tag: stands beside the title.
-        task: what is done in the end.
+        tasks: what is done for it; a step begins the first of them that says so.
         check: looks at what was posted; raises an `AppError` where it must not be, and nothing is stored then.
         cancelled: what somebody who cancels it is answered.
         refusal: the message when the service refuses and does not say why.
@@ -134,11 +152,19 @@ class Definition:
     scope: Scope
     title: str
     tag: str | None
-    task: Task
+    tasks: Sequence[Task]
     check: Callable[[WriteSession, Caller, Run], Awaitable[None]]
     cancelled: str = "Workflow deleted successfully"
     refusal: str = "The service that was asked refused"
     keeps_draft: bool = True
+
+    def task(self, name: str) -> Task:
+        """Return the task of this name."""
+        return next(task for task in self.tasks if task.name == name)
+
+    def begun_by(self, posted: Json, *, triggered: bool) -> Task | None:
+        """Return the task that a step has done, if any."""
+        return next((task for task in self.tasks if task.begins(posted, triggered)), None)
 
 
 class Definitions:
@@ -161,5 +187,5 @@ class Definitions:
 
     def event_types(self) -> set[str]:
         """Return the types of all events that some workflow waits for."""
-        found = (definition.task.events for definition in self._by_type.values())
+        found = (task.events for definition in self._by_type.values() for task in definition.tasks)
         return {name for events in found if events for name in events.types()}

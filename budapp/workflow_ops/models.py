@@ -78,6 +78,7 @@ class WorkflowAttempt(TenantOwned, Base):
     """One time that another service was asked to do a workflow's task.
 
     Attributes:
+        task: the name of the task among those of the workflow's type.
         correlation_id: what the service names in its events. The first attempt has the workflow's own id; later ones
             have ids of their own, so that events of an attempt that is over are known for what they are.
         peer_workflow_id: what the service calls its work.
@@ -96,6 +97,7 @@ class WorkflowAttempt(TenantOwned, Base):
 
     workflow_id: Mapped[UUID] = mapped_column(ForeignKey("workflow.id", ondelete="CASCADE"))
     number: Mapped[int]
+    task: Mapped[str] = mapped_column(default="main", server_default="main")
     state: Mapped[str] = mapped_column(default=AttemptState.ASKING)
     correlation_id: Mapped[UUID] = mapped_column(unique=True)
     peer_workflow_id: Mapped[str | None]

@@ -20,7 +20,7 @@ from budapp.events.notify import notify_users, show_event
 from budapp.events.outbox import enqueue_invoke, enqueue_publish
 from budapp.events.schemas import Event
 from budapp.workflow_ops import crud, step_list
-from budapp.workflow_ops.definitions import Definition, Definitions, Json, Run
+from budapp.workflow_ops.definitions import Definition, Definitions, Json, Run, Task
 from budapp.workflow_ops.models import AttemptState, Workflow, WorkflowAttempt, WorkflowStatus, WorkflowStep
 from budapp.workflow_ops.step_list import WorkAnswer
 
@@ -42,6 +42,11 @@ class Running:
     steps: list[WorkflowStep]
 
     @property
+    def task(self) -> Task:
+        """What the attempt is at."""
+        return self.definition.task(self.attempt.task)
+
+    @property
     def run(self) -> Run:
         """What the definition is given."""
         return Run(self.workflow, crud.merged(step.data for step in self.steps))
@@ -53,7 +58,7 @@ class Running:
 
     async def begin_work(self, answer: WorkAnswer, peer_workflow_id: str | None) -> None:
         """Take the service's answer, then the events that came before it."""
-        events = self.definition.task.events
+        events = self.task.events
         assert events
         self.attempt.state = AttemptState.RUNNING
         self.attempt.peer_workflow_id = peer_workflow_id
@@ -65,7 +70,7 @@ class Running:
 
     async def adopt(self) -> None:
         """Go on without the service's answer, which was lost: its events say that it works."""
-        events = self.definition.task.events
+        events = self.task.events
         assert events
         await self.begin_work(WorkAnswer(workflow_id="", steps=list(events.steps)), None)
 
@@ -86,7 +91,7 @@ class Running:
         """Make of the result what the workflow is for, and complete it; or fail it with the reason."""
         try:
             async with self.session.begin_nested():
-                outcome = await self.definition.task.results(self.session, self.run, result)
+                outcome = await self.task.results(self.session, self.run, result)
                 await self.session.flush()
         except (AppError, ValidationError) as error:
             await self._reload()
@@ -94,11 +99,14 @@ class Running:
             await self.fail(error.text if isinstance(error, AppError) else _UNREADABLE)
             await self._undo(result)
             return
+        if outcome.here:
+            self.put(self.attempt.step_number, outcome.here)
         for number, data in enumerate(outcome.steps, self.attempt.step_number + 1):
             self.put(number, data)
         self.attempt.state = AttemptState.COMPLETED
-        self.workflow.status, self.workflow.reason = WorkflowStatus.COMPLETED, None
-        await self._tell_topic(outcome.result)
+        if self.task.completes:
+            self.workflow.status, self.workflow.reason = WorkflowStatus.COMPLETED, None
+            await self._tell_topic(outcome.result)
         if outcome.notice is not None:
             await notify_users(
                 self.session,
@@ -131,7 +139,7 @@ class Running:
 
     async def give_up(self) -> None:
         """Fail because the service is silent; the screen that waits for it is told by the step that did not end."""
-        events = self.definition.task.events
+        events = self.task.events
         reason = "The service that works on this has not been heard of for too long; try again"
         found = self._list()
         step = step_list.unfinished(found) if found and events else None
@@ -149,13 +157,13 @@ class Running:
 
     async def cancel_at_peer(self) -> None:
         """Have the service end its work, where it can."""
-        cancel, peer_workflow_id = self.definition.task.cancel, self.attempt.peer_workflow_id
+        cancel, peer_workflow_id = self.task.cancel, self.attempt.peer_workflow_id
         if cancel is None or not peer_workflow_id:
             return
         call = cancel(peer_workflow_id)
         await enqueue_invoke(
             self.session,
-            aggregate=self._aggregate,
+            aggregate=f"workflow-attempt:{self.attempt.id}",  # it must not wait behind what people are told
             app_id=call.app_id,
             method=call.method,
             path=call.path,
@@ -173,11 +181,11 @@ class Running:
             await self._undo(result)
 
     async def _undo(self, result: Any) -> None:
-        if self.definition.task.undo is not None:
-            await self.definition.task.undo(self.session, self.run, result)
+        if self.task.undo is not None:
+            await self.task.undo(self.session, self.run, result)
 
     async def _tick(self, payload: Json, ours: bool = False) -> None:
-        events, found = self.definition.task.events, self._list()
+        events, found = self.task.events, self._list()
         if events is None or found is None:
             return
         if payload["event"] == ETA:
@@ -203,7 +211,7 @@ class Running:
             self._show(key, step_list.with_eta(found, int(minutes)))
 
     def _list(self) -> Json | None:
-        events = self.definition.task.events
+        events = self.task.events
         data = next((step.data for step in self.steps if step.step_number == self.attempt.step_number), {})
         found: Json | None = data.get(events.key) if events else None
         return found
@@ -271,17 +279,23 @@ def put_step(session: WriteSession, workflow: Workflow, steps: list[WorkflowStep
 
 
 def new_attempt(
-    session: WriteSession, workflow: Workflow, last: WorkflowAttempt | None, step_number: int, lease: timedelta
+    session: WriteSession,
+    workflow: Workflow,
+    task: Task,
+    last: WorkflowAttempt | None,
+    step_number: int,
+    lease: timedelta,
 ) -> WorkflowAttempt:
-    """Write down that the service is going to be asked."""
+    """Write down that the service is going to be asked; another try at a task keeps its list in the same step."""
     attempt = WorkflowAttempt(
         id=uuid7(),
         tenant_id=workflow.tenant_id,
         workflow_id=workflow.id,
         number=last.number + 1 if last else 1,
+        task=task.name,
         state=AttemptState.ASKING,
         correlation_id=uuid7() if last else workflow.id,
-        step_number=last.step_number if last else step_number,
+        step_number=last.step_number if last and last.task == task.name else step_number,
         early_events=[],
         lease_expires_at=now() + lease,
     )

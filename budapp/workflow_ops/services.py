@@ -1,6 +1,6 @@
 """The engine: what can be done with workflows of any type. A domain posts its steps with `Workflows.post`."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Container, Sequence
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -106,7 +106,9 @@ class Workflows:
         await session.flush()
         steps: list[WorkflowStep] = []
         running.put_step(session, workflow, steps, 1, data)
-        question = await self._asking.begin(session, definition, Run(workflow, data), steps, 1)
+        task = definition.begun_by(data, triggered=True)
+        assert task is not None
+        question = await self._asking.begin(session, task, Run(workflow, data), steps, 1)
         assert question is not None
         return question
 
@@ -137,7 +139,7 @@ class Workflows:
             found.workflow.status = WorkflowStatus.IN_PROGRESS
             run = found.run
             await found.definition.check(session, caller, run)
-            question = await self._asking.begin(session, found.definition, run, found.steps, found.attempt.step_number)
+            question = await self._asking.begin(session, found.task, run, found.steps, found.attempt.step_number)
         if question is not None:
             await self._asking.ask(question)
         return await self._fresh(caller, workflow_id)
@@ -158,14 +160,24 @@ class Workflows:
         workflow.status = WorkflowStatus.COMPLETED
         return workflow
 
-    async def cancel(self, session: WriteSession, caller: Caller, workflow_id: UUID) -> str:
+    async def cancel(
+        self, session: WriteSession, caller: Caller, workflow_id: UUID, *, only: Container[str] | None = None
+    ) -> str:
         """End the workflow, at the service too where it can; return what to tell the caller.
 
+        Args:
+            session: the unit of work.
+            caller: who wants it so.
+            workflow_id: the workflow.
+            only: the types that it may have; None for any.
+
         Raises:
-            NotFound: no such workflow, or one of somebody else's.
+            NotFound: no such workflow, one of another type, or of somebody else's.
             BadRequest: it has ended.
         """
         workflow = await WorkflowCrud(session, caller).get(workflow_id, for_update=True)
+        if only is not None and workflow.workflow_type not in only:
+            raise NotFound("There is no such workflow")
         if workflow.status != WorkflowStatus.IN_PROGRESS:
             raise BadRequest("Workflow is not in progress state")
         found = await running.load(session, self._settings, self._definitions, workflow_id)
@@ -183,7 +195,7 @@ class Workflows:
         found = await running.load(session, self._settings, self._definitions, workflow_id)
         if found is None or found.attempt.correlation_id != correlation_id:
             return
-        events = found.definition.task.events
+        events = found.task.events
         if events is not None and event.payload.type in events.types():
             await found.take(running.payload_of(event))
 
@@ -210,18 +222,19 @@ class Workflows:
         """Store the step, and write down that the task is asked for where it is triggered; a task under way stays."""
         steps = await crud.steps_of(session, workflow.id)
         attempt = await crud.last_attempt(session, workflow.id)
+        posted = body.fields()
+        task = definition.begun_by(posted, triggered=body.trigger_workflow)
         if attempt is not None and attempt.state in crud.LIVE:
-            if body.trigger_workflow:
+            if task is not None and task.name == attempt.task:
                 return None
             raise BadRequest("Workflow is being worked on already", param="workflow_id")
-        posted = body.fields()
         run = Run(workflow, {**crud.merged(step.data for step in steps), **posted}, posted)
         await definition.check(session, caller, run)
         _replace(session, workflow, steps, body.step_number, run.posted)
-        if not body.trigger_workflow:
+        if task is None:
             return None
         run.data = crud.merged(step.data for step in steps)
-        return await self._asking.begin(session, definition, run, steps, body.step_number)
+        return await self._asking.begin(session, task, run, steps, body.step_number)
 
     async def _fresh(self, caller: Caller, workflow_id: UUID) -> WorkflowRetrieved:
         async with self._database.read() as session:

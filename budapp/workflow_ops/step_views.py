@@ -201,6 +201,7 @@ class QuantizationConfig(Schema):
     activation_config: Quantizing | None = None
     cluster_id: UUID | None = None
     simulation_id: str | None = None
+    quantization_data: Json | None = None
     quantized_model_id: UUID | None = None
     quantized_model: ModelBrief | None = None
 

@@ -69,9 +69,9 @@ class Upkeep:
             found = await running.load(session, self._settings, self._definitions, workflow_id)
             if found is None or found.attempt.state != AttemptState.ASKING or found.attempt.lease_expires_at > now():
                 return None
-            if found.definition.task.events is None:
+            if found.task.events is None:
                 found.attempt.lease_expires_at = now() + timedelta(seconds=2 * self._settings.workflow_ask_seconds + 10)
-                return await self._asking.question(session, found.definition, found.run, found.attempt)
+                return await self._asking.question(session, found.task, found.run, found.attempt)
             if found.attempt.early_events:
                 await found.adopt()
             else:

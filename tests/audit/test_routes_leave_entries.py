@@ -258,6 +258,15 @@ async def begin_scan(ground: Ground) -> httpx.Response:
     return await begin(ground, "/models/security-scan", model_id=await a_model(ground))
 
 
+async def begin_quantization(ground: Ground) -> httpx.Response:
+    return await begin(ground, "/models/quantize-model-workflow", model_id=await a_model(ground))
+
+
+async def cancel_quantization(ground: Ground) -> httpx.Response:
+    workflow_id = (await begin_quantization(ground)).json()["workflow_id"]
+    return await ground.send("POST", "/models/cancel-quantization", {"workflow_id": workflow_id})
+
+
 async def edit_model(ground: Ground) -> httpx.Response:
     path, form = f"/models/{await a_model(ground)}", {"name": (None, "Renamed")}
     return await ground.client.patch(path, files=form, headers=ground.cast.admin.headers)
@@ -344,6 +353,8 @@ CALLS: dict[str, tuple[Call, str, str]] = {
     "POST /models/local-model-workflow": (begin_local_model, "create", "workflow"),
     "POST /models/cloud-model-workflow": (begin_cloud_model, "create", "workflow"),
     "POST /models/security-scan": (begin_scan, "create", "workflow"),
+    "POST /models/quantize-model-workflow": (begin_quantization, "create", "workflow"),
+    "POST /models/cancel-quantization": (cancel_quantization, "update", "workflow"),
     "PATCH /models/{model_id}": (edit_model, "update", "model"),
     "DELETE /models/{model_id}": (delete_model, "update", "model"),
     "PATCH /workflows/{workflow_id}": (complete_workflow, "update", "workflow"),

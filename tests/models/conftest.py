@@ -52,7 +52,7 @@ async def budmodel(stand_in: Callable[[str], StandIn]) -> Any:
     """budmodel's stand-in; what a test has it do wrong is forgotten afterwards."""
     peer = stand_in("budmodel")
     yield peer
-    await peer.http.delete("/control/faults")
+    await peer.behave()
 
 
 async def offer(database: Database, uri: str, **facts: Any) -> UUID:

@@ -89,6 +89,12 @@ async def test_what_cannot_be_is_422_and_names_the_field(
     assert (await edit(client, cast.developer, model.id, 422, **fields))["param"] == param
 
 
+async def test_an_edit_that_says_nothing_is_422(client: httpx.AsyncClient, cast: Cast, model: Model) -> None:
+    await edit(client, cast.developer, model.id, 422, unknown="x")
+    answer = await client.patch(f"/models/{model.id}", json={"name": "Other"}, headers=cast.developer.headers)
+    assert answer.status_code == 422
+
+
 async def test_a_licence_is_one_thing(client: httpx.AsyncClient, cast: Cast, model: Model) -> None:
     await edit(client, cast.developer, model.id, 422, license_url="https://example.com", remove_license="true")
     await edit(
@@ -287,9 +293,10 @@ async def test_the_room_that_files_take_is_measured(
 async def test_budmodel_that_refuses_leaves_the_new_licence_and_a_failed_workflow(
     client: httpx.AsyncClient, cast: Cast, model: Model, database: Database, budmodel: StandIn
 ) -> None:
-    await budmodel.does_wrong("license-faq", status=500)
-    answer = await edit(client, cast.developer, model.id, license_url="https://example.com/licence")
-    assert answer["model"]["model_licenses"]["url"] == "https://example.com/licence"
+    url = f"https://example.com/{uuid7()}"
+    await budmodel.does_wrong(url, status=500)
+    answer = await edit(client, cast.developer, model.id, license_url=url)
+    assert answer["model"]["model_licenses"]["url"] == url
 
     async def has_failed() -> bool:
         return "license_faq_fetch_failed" in [body["payload"]["type"] for _, body in await messages(database)]

@@ -1,5 +1,7 @@
 """How models do in benchmarks, as budmodel tells it."""
 
+from uuid import uuid4
+
 import httpx
 import pytest
 
@@ -50,8 +52,9 @@ async def test_the_tenants_models_are_compared_and_no_others(
 
 
 async def test_without_models_there_is_nothing_to_ask(client: httpx.AsyncClient, cast: Cast, budmodel: StandIn) -> None:
-    await budmodel.does_wrong("leaderboard", status=500)
-    body = {"benchmarks": ["mmlu"]}
+    fields = [f"field-{uuid4()}"]
+    await budmodel.does_wrong(fields[0], status=500)
+    body = {"benchmarks": fields}
     answer = await client.post("/models/top-leaderboards", json=body, headers=cast.other_developer.headers)
     assert (answer.status_code, answer.json()["leaderboards"]) == (200, [])
 
@@ -65,7 +68,7 @@ async def test_a_comparison_of_nothing_is_422(client: httpx.AsyncClient, cast: C
 async def test_a_budmodel_that_fails_is_502(
     client: httpx.AsyncClient, cast: Cast, make_model: MakeModel, budmodel: StandIn
 ) -> None:
-    model = await make_model("Tiny-7b")
-    await budmodel.does_wrong("leaderboard/model-params", status=500)
+    model = await make_model(f"Tiny-{uuid4()}")
+    await budmodel.does_wrong(model.name, status=500)
     answer = await client.get(f"/models/{model.id}/leaderboards", headers=cast.developer.headers)
     assert answer.status_code == 502

@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
@@ -36,13 +36,22 @@ async def dapr() -> AsyncIterator[DaprClient]:
 
 @dataclass
 class StandIn:
-    """The control routes of a stand-in."""
+    """The control routes of a stand-in, which tests that run at the same time share."""
 
     http: httpx.AsyncClient
+    wrongs: set[str] = field(default_factory=set)
 
     async def does_wrong(self, contains: str, **fault: Any) -> None:
+        """Have it do something wrong with requests that contain a text which no other test's do."""
+        self.wrongs.add(contains)
         answer = await self.http.post("/control/faults", json={"contains": contains, **fault})
         assert answer.status_code == 200, answer.text
+
+    async def behave(self) -> None:
+        """Take back what this test has had it do wrong."""
+        for contains in self.wrongs:
+            await self.http.delete("/control/faults", params={"contains": contains})
+        self.wrongs.clear()
 
     async def requests(self, contains: str) -> list[Fields]:
         return list((await self.http.get("/control/requests", params={"contains": contains})).json())

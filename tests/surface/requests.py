@@ -273,6 +273,11 @@ REQUESTS: dict[str, Valid] = {
     ),
     "PATCH /models/{model_id}": Valid(files={"name": (None, b"Renamed")}),
     "GET /static/licenses/{token}/{file_name}": Valid(prepare=_licensed),
+    "POST /models/quantize-model-workflow": Valid(
+        lambda t: {"step_number": 1, "workflow_id": t["quantization_workflow_id"], "model_id": t["model_id"]},
+        prepare=_own_drafts,
+    ),
+    "POST /models/cancel-quantization": Valid(lambda t: {"workflow_id": t["quantization_workflow_id"]}),
     "POST /models/top-leaderboards": Valid(lambda t: {"benchmarks": ["mmlu"]}),
     "GET /static/{path}": Valid(),
     "POST /models/security-scan": Valid(

@@ -289,6 +289,7 @@ async def furnish_models(session: WriteSession, realm: int, owner: Person) -> Th
         "workflow_id": ("local_model_onboarding", {}),
         "cloud_workflow_id": ("cloud_model_onboarding", {}),
         "scan_workflow_id": ("model_security_scan", {"model_id": str(model.id)}),
+        "quantization_workflow_id": ("local_model_quantization", {"model_id": str(model.id)}),
         "failed_workflow_id": ("cloud_model_onboarding", {**said, "name": "Again", "uri": "acme/again"}),
     }
     for name, (workflow_type, data) in drafts.items():

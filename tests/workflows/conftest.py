@@ -131,6 +131,6 @@ async def bench(
     await redis.delete(settings.app_topic)
     peer = stand_in("budmodel")
     yield Bench(client, cast.developer, peer, redis, settings, database, app)
-    await peer.http.delete("/control/faults")
+    await peer.behave()
     await redis.delete(settings.app_topic)
     await redis.aclose()

@@ -133,7 +133,7 @@ class Life:
 @given(wanted=actions)
 async def test_any_order_of_anything_ends_well(bench: Bench, wanted: list[tuple[str, str, str]]) -> None:
     name = f"Order-{uuid4().hex[:10]}"
-    await bench.peer.http.delete("/control/faults")
+    await bench.peer.behave()
     await bench.peer.does_wrong(name, silent_from="1")
     life = Life(bench, await bench.draft(name), name)
     for action in wanted:

@@ -56,10 +56,11 @@ async def test_a_cloud_model_is_there_when_the_last_step_is_answered(bench: Benc
 
 
 async def test_it_is_added_without_budmodel_too(bench: Bench) -> None:
-    await bench.peer.does_wrong("cloud-model/extract", status=500)
-    done = await finish(bench, await draft(bench, await offered(bench)), "My GPT")
+    offer = await offered(bench, "claude-3-5-haiku")
+    await bench.peer.does_wrong(offer["uri"], status=500)
+    done = await finish(bench, await draft(bench, offer), "My Claude")
     assert done["status"] == "completed"
-    assert done["workflow_steps"]["model"]["author"] == "openai"
+    assert done["workflow_steps"]["model"]["author"] == "anthropic"
 
 
 async def test_two_at_once_add_one_model(bench: Bench) -> None:

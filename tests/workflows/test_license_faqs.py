@@ -1,6 +1,7 @@
 """What budmodel reads in a licence, after a model has got one."""
 
 from typing import Any
+from uuid import uuid4
 
 from tests.workflows.conftest import Bench
 
@@ -62,11 +63,12 @@ async def test_the_newest_licence_wins_whichever_is_read_first(bench: Bench) -> 
 
 async def test_a_failed_reading_can_be_tried_again(bench: Bench) -> None:
     model_id = await local_model(bench)
-    await bench.peer.does_wrong("license-faq", status=500)
-    await licensed(bench, model_id, TWO)
+    url = f"{TWO}/{uuid4()}"
+    await bench.peer.does_wrong(url, status=500)
+    await licensed(bench, model_id, url)
     workflow_id = (await faq_workflows(bench))[0]
     assert (await bench.get(workflow_id))["status"] == "failed"
-    await bench.peer.http.delete("/control/faults")
+    await bench.peer.behave()
     await bench.call("POST", f"/workflows/{workflow_id}/retry")
     await bench.until(workflow_id, "completed")
     assert (await bench.call("GET", f"/models/{model_id}"))["model"]["model_licenses"]["faqs"]

@@ -2,6 +2,7 @@
 
 import asyncio
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -69,11 +70,12 @@ async def test_a_step_that_fails_fails_the_workflow_and_a_retry_completes_it(ben
 
 
 async def test_late_events_of_an_earlier_attempt_change_nothing(bench: Bench) -> None:
-    workflow_id = await bench.draft()
+    name = f"Late-{uuid4().hex[:8]}"
+    workflow_id = await bench.draft(name)
     await bench.peer.does_wrong(workflow_id, fail_at="model_download", times=1)
     await bench.trigger(workflow_id)
     await bench.until(workflow_id, "failed")
-    await bench.peer.http.post("/control/faults", json={"contains": "", "silent_from": "1"})
+    await bench.peer.does_wrong(name, silent_from="1")
     retried = await bench.post(f"/workflows/{workflow_id}/retry")
     for event in bench.seen:
         await bench.deliver({**event, "time": "2031-01-01T00:00:00Z"})
@@ -82,7 +84,10 @@ async def test_late_events_of_an_earlier_attempt_change_nothing(bench: Bench) ->
     assert now["workflow_steps"] == retried["workflow_steps"]
 
 
-@pytest.mark.parametrize("fault", [{"duplicate": "publish"}, {"duplicate": "delivery"}, {"reorder": "swap"}])
+BAD_FAULTS: list[dict[str, Any]] = [{"duplicate": "publish"}, {"duplicate": "delivery"}, {"reorder": "swap"}]
+
+
+@pytest.mark.parametrize("fault", BAD_FAULTS)
 async def test_repeated_and_reordered_events_lead_to_the_same_end(bench: Bench, fault: dict[str, Any]) -> None:
     workflow_id = await bench.draft()
     await bench.peer.does_wrong(workflow_id, **fault)

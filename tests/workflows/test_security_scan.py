@@ -1,6 +1,7 @@
 """Scanning the files of a model."""
 
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -11,13 +12,18 @@ from tests.workflows.conftest import SCAN, Bench
 
 @pytest.fixture
 async def model_id(bench: Bench) -> str:
-    return await added(bench, "Tiny-1b")
+    return await added(bench, f"Tiny-{uuid4().hex[:8]}-1b")
 
 
 async def added(bench: Bench, name: str) -> str:
     workflow_id = await bench.draft(name)
     await bench.trigger(workflow_id)
     return str((await bench.until(workflow_id, "completed"))["workflow_steps"]["model_id"])
+
+
+async def path_of(bench: Bench, model_id: str) -> str:
+    found = await bench.call("GET", f"/models/{model_id}")
+    return str(found["model"]["local_path"])
 
 
 async def scan(bench: Bench, model_id: str, status: int = 200) -> dict[str, Any]:
@@ -52,7 +58,7 @@ async def test_findings_replace_those_of_the_scan_before(bench: Bench) -> None:
 
 
 async def test_a_refused_scan_fails_and_a_retry_scans(bench: Bench, model_id: str) -> None:
-    await bench.peer.does_wrong("model-info/scan", status=400, answer={"object": "error"}, times=1)
+    await bench.peer.does_wrong(await path_of(bench, model_id), status=400, answer={"object": "error"}, times=1)
     refused = await scan(bench, model_id, 400)
     assert refused["message"] == "unable to perform model security scan request"
     [(workflow_id, status)] = await bench.sql(
@@ -64,7 +70,7 @@ async def test_a_refused_scan_fails_and_a_retry_scans(bench: Bench, model_id: st
 
 
 async def test_a_failing_scan_fails_the_workflow(bench: Bench, model_id: str) -> None:
-    await bench.peer.does_wrong("model-info/scan", fail_at="security_scan", times=1)
+    await bench.peer.does_wrong(await path_of(bench, model_id), fail_at="security_scan", times=1)
     started = await scan(bench, model_id)
     failed = await bench.until(started["workflow_id"], "failed")
     [step] = failed["workflow_steps"]["model_security_scan_events"]["steps"]
@@ -72,7 +78,7 @@ async def test_a_failing_scan_fails_the_workflow(bench: Bench, model_id: str) ->
 
 
 async def test_results_that_cannot_be_read_fail_it(bench: Bench, model_id: str) -> None:
-    await bench.peer.does_wrong("model-info/scan", silent_from="1")
+    await bench.peer.does_wrong(await path_of(bench, model_id), silent_from="1")
     workflow_id = (await scan(bench, model_id))["workflow_id"]
     content = {"status": "COMPLETED", "result": {"scan_result": {"total_issues": "many"}}}
     payload: dict[str, Any] = {"category": "internal", "type": "perform_model_security_scan", "event": "results"}

@@ -1,0 +1,28 @@
+"""Quantization methods, and what the steps of a quantization say; `workflows.py` has how it goes."""
+
+from typing import Any
+from uuid import UUID
+
+from budapp.commons.crud import Page
+from budapp.commons.database import ReadSession
+from budapp.model_ops import services as models
+from budapp.quantization_ops import crud
+from budapp.quantization_ops.schemas import MethodQuery
+
+_SAID = ("model_id", "quantized_model_name", "target_type", "target_device", "method", "weight_config")
+_MORE = ("activation_config", "cluster_id", "quantized_model_id", "quantization_data")
+
+
+async def list_methods(session: ReadSession, query: MethodQuery) -> Page:
+    """Return a page of the methods, by name."""
+    return await crud.page_of_methods(session, query)
+
+
+async def name_in_workflow(session: ReadSession, tenant_id: UUID, data: dict[str, Any]) -> dict[str, Any]:
+    """Return `quantization_config`, all that the steps of a quantization say; nothing for other workflows."""
+    if "quantized_model_name" not in data:
+        return {}
+    config = {name: data.get(name) for name in (*_SAID, *_MORE)} | {"simulation_id": data.get("simulator_id")}
+    made = data.get("quantized_model_id")
+    config["quantized_model"] = await models.brief_of(session, tenant_id, UUID(made)) if made else None
+    return {"quantization_config": config}
