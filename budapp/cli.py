@@ -1,4 +1,4 @@
-"""The command line: `budapp serve | migrate | seed | openapi | audit | authz | keys | outbox | tenant`."""
+"""The command line: `budapp serve | migrate | seed | openapi | audit | authz | catalogue | keys | outbox | tenant`."""
 
 import json
 import sys
@@ -12,7 +12,7 @@ from alembic import command
 from alembic.config import Config
 from fastapi import FastAPI
 
-from budapp import cli_audit, cli_keys, cli_outbox, cli_tenant
+from budapp import cli_audit, cli_catalogue, cli_keys, cli_outbox, cli_tenant
 from budapp.cli_application import with_application
 from budapp.commons.access import api_routes
 from budapp.commons.config import SettingsError, get_settings
@@ -28,6 +28,7 @@ from budapp.user_ops.services import find_person
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 app.add_typer(cli_audit.app, name="audit")
+app.add_typer(cli_catalogue.app, name="catalogue")
 app.add_typer(cli_keys.app, name="keys")
 app.add_typer(cli_outbox.app, name="outbox")
 app.add_typer(cli_tenant.app, name="tenant")

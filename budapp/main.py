@@ -60,6 +60,7 @@ from budapp.integrations.storage import Storage
 from budapp.integrations.valkey import connect_valkey, valkey_up
 from budapp.model_ops import services as models
 from budapp.model_ops import workflows as model_workflows
+from budapp.model_ops.cloud_catalogue import sync_from
 from budapp.model_ops.license_files import LicenseFiles
 from budapp.model_ops.license_routes import router as license_router
 from budapp.model_ops.measuring import measure_models
@@ -143,6 +144,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     password_resets.register_user_content()
     credentials.register_project_content()
     endpoints.register_project_content()
+    endpoints.register_catalogue_follower()
     datasets.register_project_content()
     for router in ROUTERS:
         app.include_router(router)
@@ -201,11 +203,7 @@ def _assemble(app: FastAPI, settings: Settings) -> None:
     state.mirror = mirror
     _add_audit_jobs(state.jobs, state.database, state.audit_delivering)
     _add_workflow_jobs(state.jobs, state.workflows)
-    measure = partial(measure_models, state.database, state.storage, settings.minio_bucket)
-    state.jobs.add(Job("measure_models", timedelta(seconds=30), measure))
-    state.jobs.add(
-        Job("sweep_license_files", timedelta(minutes=10), partial(state.license_files.sweep, state.database))
-    )
+    _add_model_jobs(state.jobs, state.database, state.license_files, settings)
     state.health_checks = {
         "postgresql": state.database.healthy,
         "valkey": lambda: valkey_up(state.valkey),
@@ -241,6 +239,8 @@ def _add_workflow_jobs(jobs: Jobs, workflows: Workflows) -> None:
 
 
 def _add_model_jobs(jobs: Jobs, database: Database, files: LicenseFiles, settings: Settings) -> None:
+    every = timedelta(hours=settings.catalogue_sync_hours)
+    jobs.add(Job("sync_catalogue", every, partial(sync_from, database, settings.catalogue_source)))
     measure = partial(measure_models, database, files.storage, settings.minio_bucket)
     jobs.add(Job("measure_models", timedelta(seconds=30), measure))
     jobs.add(Job("sweep_license_files", timedelta(minutes=10), partial(files.sweep, database)))

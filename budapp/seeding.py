@@ -8,6 +8,7 @@ from budapp.commons.database import WriteSession
 from budapp.dataset_ops.seeds import ensure_benchmark_datasets
 from budapp.integrations.keycloak import Keycloak
 from budapp.integrations.storage import Storage
+from budapp.model_ops import services as models
 from budapp.model_ops.seeds import ensure_providers
 from budapp.quantization_ops.seeds import ensure_methods
 from budapp.template_ops.seeds import ensure_templates
@@ -32,7 +33,8 @@ async def seed(app: FastAPI) -> None:
         await ensure_methods(session)
         await tenants.refresh_realms(session, app.state.keycloak)
         await app.state.providers.refresh(session)
-        await ensure_providers(session)
+        if settings.catalogue_source is None or not await models.has_providers(session):
+            await ensure_providers(session)
         await _seed_default_tenant(session, app.state.keycloak, settings, app)
 
 

@@ -1,7 +1,8 @@
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, case, func, select
+from sqlalchemy import ColumnElement, Row, and_, case, func, select
 from sqlalchemy.dialects.postgresql import array
 
 from budapp.cluster_ops.models import Cluster
@@ -10,6 +11,7 @@ from budapp.commons.database import ReadSession
 from budapp.commons.paging import contains
 from budapp.endpoint_ops.models import Endpoint, alive
 from budapp.endpoint_ops.schemas import ProjectClusterQuery
+from budapp.model_ops.models import CloudModel, Model
 
 HARDWARE = {"CPU": Cluster.cpu_count, "GPU": Cluster.gpu_count, "HPU": Cluster.hpu_count}
 
@@ -71,3 +73,19 @@ def count_of_model(model_id: Any) -> ColumnElement[int]:
 async def exist(session: ReadSession, *conditions: ColumnElement[bool]) -> bool:
     """Tell whether a living endpoint meets the conditions."""
     return await session.scalar(select(Endpoint.id).where(alive, *conditions).limit(1)) is not None
+
+
+async def out_of_step(session: ReadSession) -> Sequence[Row[Any]]:
+    """Return living endpoints, of any tenant, that are deprecated though a cloud offers their model, or not though not.
+
+    Beside each `Endpoint` stands `offered`, whether one does. Models that were never in the catalogue are left out.
+    """
+    offered = CloudModel.status == "active"
+    statement = (
+        select(Endpoint, offered.label("offered"))
+        .join(Model, Model.id == Endpoint.model_id)
+        .join(CloudModel, and_(CloudModel.uri == Model.uri, CloudModel.source == Model.source))
+        .where(alive, Endpoint.is_deprecated == offered)
+    )
+    rows: Sequence[Any] = (await session.execute(statement)).all()
+    return rows

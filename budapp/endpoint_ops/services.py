@@ -8,6 +8,7 @@ from budapp.commons.scopes import Scope
 from budapp.endpoint_ops import crud
 from budapp.endpoint_ops.models import Endpoint
 from budapp.endpoint_ops.schemas import ProjectClusterQuery
+from budapp.model_ops import cloud_catalogue
 from budapp.model_ops import contents as model_contents
 from budapp.project_ops import contents as project_contents
 from budapp.project_ops import services as project_services
@@ -31,6 +32,17 @@ def register_project_content() -> None:
     project_contents.register(project_contents.Content("endpoints", crud.count_in_project, _before_removal))
     user_contents.register("endpoints", _before_user_removal)
     model_contents.register_endpoints(crud.count_of_model)
+
+
+def register_catalogue_follower() -> None:
+    """Have deployments follow the catalogue of clouds; for the start of the service."""
+    cloud_catalogue.register_follower(_follow_catalogue)
+
+
+async def _follow_catalogue(session: WriteSession) -> None:
+    """Deprecate the deployments of models that clouds offer no longer, and the other way round."""
+    for row in await crud.out_of_step(session):
+        row.Endpoint.is_deprecated = not row.offered
 
 
 async def _before_removal(session: WriteSession, removal: project_contents.Removal) -> None:

@@ -56,7 +56,7 @@ def local_model(run: Run, told: ToldExtraction) -> Model:
     model.modality, model.supported_endpoints = of_keyword(info.modality)
     own = data.get("tags") or []
     known = {tag["name"].lower() for tag in own}
-    model.tags = [*own, *(tag for tag in _colored(info.tags) if tag["name"].lower() not in known)]
+    model.tags = [*own, *(tag for tag in colored(info.tags) if tag["name"].lower() not in known)]
     model.icon = data.get("icon") or run.workflow.icon or info.logo_url
     if model.provider_type == ProviderType.HUGGING_FACE:
         model.huggingface_url = f"https://huggingface.co/{model.uri}"
@@ -121,7 +121,7 @@ def _model(run: Run, told: ToldModel | None) -> Model:
         name=run.data["name"],
         description=told.description,
         author=told.author,
-        tasks=_colored(told.tasks),
+        tasks=colored(told.tasks),
         provider_id=UUID(run.data["provider_id"]) if run.data.get("provider_id") else None,
         base_model=base,
         base_model_relation=relation,
@@ -167,7 +167,7 @@ def _faqs(told: list[ToldFaq] | None) -> list[dict[str, Any]]:
     ]
 
 
-def _colored(names: list[str] | None) -> list[dict[str, str]]:
+def colored(names: list[str] | None) -> list[dict[str, str]]:
     """Return the names as tags; one name always has the same color."""
     return [{"name": name, "color": _COLORS[zlib.crc32(name.encode()) % len(_COLORS)]} for name in names or []]
 

@@ -2,7 +2,19 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, and_, any_, exists, func, literal, or_, select, true
+from sqlalchemy import (
+    ColumnElement,
+    Row,
+    Select,
+    and_,
+    any_,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+    true,
+)
 from sqlalchemy.orm import aliased
 
 from budapp.commons.crud import Crud, Page, fetch_page, named_colors
@@ -48,7 +60,7 @@ class ModelCrud(Crud[Model]):
         statement = (
             select(*columns, *provider_columns(), present.label("is_present_in_model"))
             .join(Provider, Provider.id == CloudModel.provider_id)
-            .where(CloudModel.status == "active", *_matches_in_clouds(query))
+            .where(CloudModel.status == "active", Provider.is_active, *_matches_in_clouds(query))
         )
         return await fetch_page(self.session, query, statement, CLOUD_SORTABLE)
 

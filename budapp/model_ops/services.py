@@ -8,7 +8,7 @@ from budapp.commons.crud import Page
 from budapp.commons.database import ReadSession
 from budapp.commons.errors import BadRequest
 from budapp.commons.paging import Paging
-from budapp.model_ops import crud
+from budapp.model_ops import catalogue_crud, crud
 from budapp.model_ops.crud import ModelCrud
 from budapp.model_ops.license_files import LicenseFiles
 from budapp.model_ops.models import License, LicenseKind, Model, Provider
@@ -32,6 +32,11 @@ _NAMED = ("model_id", "provider_id", "cloud_model_id", "security_scan_result_id"
 async def list_providers(session: ReadSession, query: ProviderQuery) -> Page:
     """Return a page of the providers, by name."""
     return await crud.page_of_providers(session, query)
+
+
+async def has_providers(session: ReadSession) -> bool:
+    """Tell whether there is a catalogue already."""
+    return await catalogue_crud.has_providers(session)
 
 
 async def list_models(session: ReadSession, caller: Caller, query: ModelQuery) -> ModelList:

@@ -121,7 +121,8 @@ class _Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def _serve(app: ASGIApp) -> AsyncIterator[int]:
+async def serve(app: ASGIApp) -> AsyncIterator[int]:
+    """Serve the application in this process, and yield the port."""
     port = free_port()
     server = _Server(uvicorn.Config(app, port=port, lifespan="off", log_config=None, ws="none"))
     serving = asyncio.create_task(server.serve())
@@ -194,7 +195,7 @@ async def run_sidecar(app: FastAPI, settings: Settings, folder: Path) -> AsyncIt
         target = app if is_event or scope["path"].startswith("/dapr/") else peer
         await target(scope, receive, send)
 
-    async with _serve(either) as app_port, _daprd(settings, app_port, folder) as base_url:
+    async with serve(either) as app_port, _daprd(settings, app_port, folder) as base_url:
         update = {"dapr_base_url": base_url, "dapr_api_token": SecretStr(SIDECAR_TOKEN)}
         ours = settings.model_copy(update=update)
         dapr = DaprClient(ours)

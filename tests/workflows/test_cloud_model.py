@@ -13,8 +13,8 @@ from tests.workflows.conftest import CLOUD, Bench
 TAGS = [{"name": "mine", "color": "#3F8EF7"}]
 
 
-async def offered(bench: Bench, name: str = "gpt-4o") -> dict[str, Any]:
-    found = await bench.call("GET", f"/models/?name={name}&search=false")
+async def offered(bench: Bench, name: str = "gpt-4o", source: str = "openai") -> dict[str, Any]:
+    found = await bench.call("GET", f"/models/?name={name}&source={source}")
     model: dict[str, Any] = found["models"][0]["model"]
     return model
 
@@ -56,7 +56,7 @@ async def test_a_cloud_model_is_there_when_the_last_step_is_answered(bench: Benc
 
 
 async def test_it_is_added_without_budmodel_too(bench: Bench) -> None:
-    offer = await offered(bench, "claude-3-5-haiku")
+    offer = await offered(bench, "claude-3-5-haiku", "anthropic")
     await bench.peer.does_wrong(offer["uri"], status=500)
     done = await finish(bench, await draft(bench, offer), "My Claude")
     assert done["status"] == "completed"
