@@ -11,9 +11,8 @@ from collections.abc import Awaitable, Callable
 import httpx
 from fastapi import FastAPI
 
-from benchmarks.ground import prepared
+from benchmarks.ground import in_process_settings, prepared
 from budapp.audit.sealing import seal
-from budapp.commons.config import load_settings
 from budapp.main import close, create_app
 
 ROUNDS = 5
@@ -25,13 +24,7 @@ Send = Callable[[httpx.AsyncClient, int], Awaitable[httpx.Response]]
 
 async def main() -> None:
     """Print requests per second of both kinds, and their ratio."""
-    settings = load_settings()
-    settings = load_settings(
-        psql_db_name=f"{settings.psql_db_name}_bench",
-        default_realm_name=f"{settings.default_realm_name}-bench",
-        keycloak_access_token_lifespan_seconds=3600,
-        log_level="ERROR",
-    )
+    settings = in_process_settings()
     async with prepared(settings, (200,)) as (tenant,):
         app = create_app(settings)
         headers = {"Authorization": f"Bearer {tenant.token}"}

@@ -11,7 +11,7 @@ from alembic import command
 from uuid_utils.compat import uuid7
 
 from budapp.cli import alembic_config
-from budapp.commons.config import Settings
+from budapp.commons.config import Settings, load_settings
 from budapp.commons.database import Database, database_url
 from budapp.commons.errors import NotFound
 from budapp.commons.scopes import UserRole, UserType
@@ -55,6 +55,17 @@ class TenantGround:
     client_id: str
     token: str
     project_id: UUID
+
+
+def in_process_settings() -> Settings:
+    """Return the stack's settings, with a database and realms of the benchmark's own."""
+    settings = load_settings()
+    return load_settings(
+        psql_db_name=f"{settings.psql_db_name}_bench",
+        default_realm_name=f"{settings.default_realm_name}-bench",
+        keycloak_access_token_lifespan_seconds=3600,
+        log_level="ERROR",
+    )
 
 
 @asynccontextmanager

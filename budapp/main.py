@@ -30,6 +30,7 @@ from budapp.auth.tokens import SigningKeys, TokenVerifier
 from budapp.billing_ops import services as billing
 from budapp.billing_ops.cycles import roll_cycles
 from budapp.billing_ops.routes import router as billing_router
+from budapp.catalog_ops.routes import router as catalog_router
 from budapp.commons import health
 from budapp.commons.access import api_routes, check_routes
 from budapp.commons.config import Settings, get_settings
@@ -75,6 +76,8 @@ from budapp.project_ops.routes import router as project_router
 from budapp.quantization_ops import services as quantization
 from budapp.quantization_ops import workflows as quantization_workflows
 from budapp.quantization_ops.routes import router as quantization_router
+from budapp.recommendation_ops import services as recommendations
+from budapp.recommendation_ops.workflows import RECOMMENDATION
 from budapp.role_ops.routes import router as role_router
 from budapp.session_ops.routes import router as session_router
 from budapp.session_ops.services import purge_sessions
@@ -115,6 +118,7 @@ ROUTERS = (
     endpoint_router,
     project_router,
     workflow_router,
+    catalog_router,
     quantization_router,
     model_router,
     license_router,
@@ -146,6 +150,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     endpoints.register_project_content()
     endpoints.register_catalogue_follower()
     datasets.register_project_content()
+    recommendations.register_model_content()
     for router in ROUTERS:
         app.include_router(router)
     check_routes(api_routes(app))
@@ -192,7 +197,7 @@ def _assemble(app: FastAPI, settings: Settings) -> None:
         state.database,
         state.dapr,
         settings,
-        [*model_workflows.ALL, quantization_workflows.QUANTIZATION],
+        [*model_workflows.ALL, quantization_workflows.QUANTIZATION, RECOMMENDATION],
         hydrators=[models.name_in_workflow, quantization.name_in_workflow],
     )
     state.workflows.register(state.event_handlers)
@@ -202,7 +207,7 @@ def _assemble(app: FastAPI, settings: Settings) -> None:
     state.jobs.add(Job("mirror_keycloak", every, mirror.mirror_all))
     state.mirror = mirror
     _add_audit_jobs(state.jobs, state.database, state.audit_delivering)
-    _add_workflow_jobs(state.jobs, state.workflows)
+    _add_workflow_jobs(state.jobs, state.database, state.workflows)
     _add_model_jobs(state.jobs, state.database, state.license_files, settings)
     state.health_checks = {
         "postgresql": state.database.healthy,
@@ -231,11 +236,13 @@ def _add_audit_jobs(jobs: Jobs, database: Database, delivering: Delivering) -> N
     jobs.add(Job("remove_old_audit_entries", timedelta(hours=1), partial(remove_old, database)))
 
 
-def _add_workflow_jobs(jobs: Jobs, workflows: Workflows) -> None:
+def _add_workflow_jobs(jobs: Jobs, database: Database, workflows: Workflows) -> None:
     """Add what keeps workflows from waiting for ever; it may ask other services, one after the other."""
     lease = timedelta(minutes=30)
     jobs.add(Job("reconcile_workflows", timedelta(seconds=20), workflows.upkeep.reconcile, lease=lease))
     jobs.add(Job("expire_workflow_drafts", timedelta(hours=1), workflows.upkeep.expire_drafts))
+    recommend = partial(recommendations.recommend, database, workflows)
+    jobs.add(Job("recommend_clusters", timedelta(seconds=30), recommend, lease=lease))
 
 
 def _add_model_jobs(jobs: Jobs, database: Database, files: LicenseFiles, settings: Settings) -> None:

@@ -15,6 +15,7 @@ from budapp.model_ops import models as model_models
 from budapp.oauth_ops import models as oauth_models
 from budapp.project_ops import models as project_models
 from budapp.quantization_ops import models as quantization_models
+from budapp.recommendation_ops import models as recommendation_models
 from budapp.session_ops import models as session_models
 from budapp.template_ops import models as template_models
 from budapp.tenant_ops import models as tenant_models
@@ -38,6 +39,7 @@ ALL_TABLES = (
     model_models,
     project_models,
     quantization_models,
+    recommendation_models,
     session_models,
     template_models,
     tenant_models,

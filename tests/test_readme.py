@@ -72,6 +72,30 @@ def test_the_first_session_works_as_printed(root: Path, administrator: str) -> N
     assert done.stderr == "curl: (22) The requested URL returned error: 401\n"
 
 
+def test_models_and_a_dataset_come_in_as_printed(root: Path, administrator: str, tmp_path: Path) -> None:
+    functions = first_session(root)[0]
+    session = "\n".join([functions, *blocks_of(root, "Models and datasets")])
+    session = here(session, address(root) | {ADMINISTRATOR: administrator, "range(5_000_000)": "range(500_000)"})
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail"],
+        input=session,
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
+        cwd=tmp_path,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0] == "Model successfully added to the repository"
+    assert [line.partition(" ")[0] for line in lines[1:6]] == ["COMPLETED"] * 5
+    assert "model.model_licenses.name: Llama 3.1 Community License" in lines
+    assert "scan_result.status: safe" in lines
+    assert "checking" in lines
+    assert '"number"' in done.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.fixture
 def company_script(root: Path, tmp_path: Path) -> Iterator[Path]:
     """The second company's commands, after the shell functions of the first session; its realms go at the end."""

@@ -51,7 +51,7 @@ def upgrade() -> None:
         "model",
         ["tenant_id", sa.literal_column("created_at DESC"), sa.literal_column("id DESC")],
         unique=False,
-        postgresql_include=["name"],
+        postgresql_include=["name", "provider_id"],
         postgresql_where=sa.text("status = 'active'"),
     )
     op.create_index(

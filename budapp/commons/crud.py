@@ -1,7 +1,7 @@
 """What the crud of every domain shares: which rows a caller may see, prepared statements, and pages."""
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, ClassVar, Generic, TypeVar, TypeVarTuple, cast
 from uuid import UUID
@@ -214,11 +214,34 @@ async def _rows_of(
     if isinstance(statement, Bound) and not paging.cursor:
         page = Bound(_prepared_page(statement.prepared, orders, paging.limit, skips), statement.values)
         return await page.rows(session, page_offset=paging.offset)
-    select_page = _page(_select_of(statement), orders, paging.limit, skips, paging.offset)
-    if paging.cursor:
-        select_page = select_page.where(after_cursor(orders, paging.cursor))
+    select_page = (
+        _page_of_search(_select_of(statement), orders, paging)
+        if paging.search
+        else _page_of_all(_select_of(statement), orders, paging, skips)
+    )
     rows: Sequence[Row[Any]] = (await session.execute(select_page)).all()
     return rows
+
+
+def _page_of_all(statement: Select[Any], orders: tuple[Order, ...], paging: Paging, skips: bool) -> Select[Any]:
+    page = _page(statement, orders, paging.limit, skips, paging.offset)
+    return page.where(after_cursor(orders, paging.cursor)) if paging.cursor else page
+
+
+def _page_of_search(statement: Select[Any], orders: tuple[Order, ...], paging: Paging) -> Select[Any]:
+    """Return the select of one page of what a search finds: texts are looked through once, for page and count."""
+    wanted = (order.column.label(order.name) for order in orders)
+    found = statement.with_only_columns(*wanted, maintain_column_froms=True).order_by(None).cte("found")
+    of_found = [replace(order, column=found.c[order.name]) for order in orders]
+    ids = (
+        select(found.c.id)
+        .order_by(*(order.clause() for order in of_found))
+        .limit(literal_column(str(paging.limit + 1)))
+    )
+    ids = ids.where(after_cursor(of_found, paging.cursor)) if paging.cursor else ids.offset(paging.offset)
+    key = next(order.column for order in orders if order.name == "id")
+    total = select(func.count()).select_from(found).scalar_subquery().label("_total")
+    return statement.where(key.in_(ids)).order_by(*(order.clause() for order in orders)).add_columns(total)
 
 
 def _select_of(statement: Select[Any] | Bound) -> Select[Any]:

@@ -11,6 +11,7 @@ from sqlalchemy import (
     exists,
     func,
     literal,
+    literal_column,
     or_,
     select,
     true,
@@ -22,7 +23,7 @@ from budapp.commons.database import ReadSession
 from budapp.commons.errors import NotFound
 from budapp.commons.paging import Paging, contains, matching
 from budapp.model_ops.contents import endpoint_count
-from budapp.model_ops.models import CloudModel, License, Model, ModelStatus, Paper, Provider, SecurityScan
+from budapp.model_ops.models import CloudModel, License, Model, Paper, Provider, SecurityScan, active, offered
 from budapp.model_ops.schemas import AuthorQuery, MarkQuery, ModelQuery, ProviderQuery
 from budapp.user_ops.models import User
 
@@ -45,6 +46,11 @@ class ModelCrud(Crud[Model]):
     """The models of the caller's tenant."""
 
     model = Model
+    deleted_status = None
+
+    def reach(self) -> list[Any]:
+        """Add that they are not deleted, in the words that their indexes are made with."""
+        return [*super().reach(), active]
 
     async def page_of_models(self, query: ModelQuery) -> Page:
         """Return a page of the repository, with each model's `Provider` columns and number of deployments."""
@@ -60,7 +66,7 @@ class ModelCrud(Crud[Model]):
         statement = (
             select(*columns, *provider_columns(), present.label("is_present_in_model"))
             .join(Provider, Provider.id == CloudModel.provider_id)
-            .where(CloudModel.status == "active", Provider.is_active, *_matches_in_clouds(query))
+            .where(offered, Provider.is_active, *_matches_in_clouds(query))
         )
         return await fetch_page(self.session, query, statement, CLOUD_SORTABLE)
 
@@ -110,8 +116,8 @@ async def page_of_recommended_tags(session: ReadSession, paging: Paging) -> Page
     """Return a page of the tags of the models that clouds offer, the most used first."""
     mark = named_colors(CloudModel.tags)
     columns = (mark.c.name.label("id"), mark.c.name, func.min(mark.c.color).label("color"), func.count().label("count"))
-    offered = select(*columns).select_from(CloudModel).join(mark, true()).where(CloudModel.status == "active")
-    tags = offered.group_by(mark.c.name).subquery()
+    found = select(*columns).select_from(CloudModel).join(mark, true()).where(offered)
+    tags = found.group_by(mark.c.name).subquery()
     sortable = {name: tags.c[name] for name in ("id", "name", "count")}
     return await fetch_page(session, paging, select(tags), sortable, "-count,name")
 
@@ -157,7 +163,7 @@ async def taken(session: ReadSession, tenant_id: UUID, name: str | None, source:
     """Return `name` or `uri`, whichever a living model of the tenant has already, or nothing."""
     same_name = func.lower(Model.name) == (name or "").lower()
     same_uri = and_(Model.source == (source or ""), Model.uri == (uri or ""))
-    living = (Model.tenant_id == tenant_id, Model.status == ModelStatus.ACTIVE)
+    living = (Model.tenant_id == tenant_id, active)
     statement = select(same_name, same_uri).where(*living, or_(same_name, same_uri))
     rows = (await session.execute(statement)).all()
     by_name = any(row[0] for row in rows)
@@ -166,7 +172,7 @@ async def taken(session: ReadSession, tenant_id: UUID, name: str | None, source:
 
 async def living_model(session: ReadSession, tenant_id: UUID, model_id: UUID) -> Model | None:
     """Return the tenant's model."""
-    mine = (Model.id == model_id, Model.tenant_id == tenant_id, Model.status == ModelStatus.ACTIVE)
+    mine = (Model.id == model_id, Model.tenant_id == tenant_id, active)
     found: Model | None = await session.scalar(select(Model).where(*mine))
     return found
 
@@ -179,14 +185,14 @@ async def provider(session: ReadSession, *conditions: Any) -> Provider | None:
 
 async def cloud_model(session: ReadSession, cloud_model_id: UUID) -> CloudModel | None:
     """Return the cloud model."""
-    mine = (CloudModel.id == cloud_model_id, CloudModel.status == "active")
+    mine = (CloudModel.id == cloud_model_id, offered)
     found: CloudModel | None = await session.scalar(select(CloudModel).where(*mine))
     return found
 
 
 async def has_files_at(session: ReadSession, local_path: str) -> bool:
     """Tell whether a living model of any tenant has its files there."""
-    here = (Model.local_path == local_path, Model.status == ModelStatus.ACTIVE)
+    here = (Model.local_path == local_path, active)
     return await session.scalar(select(Model.id).where(*here).limit(1)) is not None
 
 
@@ -208,7 +214,7 @@ async def papers_of(session: ReadSession, model_id: UUID) -> list[Paper]:
 
 async def without_size(session: ReadSession, limit: int) -> Sequence[Row[Any]]:
     """Return `id` and `local_path` of living models whose files have not been measured."""
-    unmeasured = (Model.status == ModelStatus.ACTIVE, Model.local_path.is_not(None), Model.storage_size_gb.is_(None))
+    unmeasured = (active, Model.local_path.is_not(None), Model.storage_size_gb.is_(None))
     columns: tuple[Any, ...] = (Model.id, Model.local_path)
     return (await session.execute(select(*columns).where(*unmeasured).limit(limit))).all()
 
@@ -272,7 +278,7 @@ def _marked(column: Any, names: Sequence[str]) -> ColumnElement[bool]:
 
 def _tree_counts() -> list[Any]:
     derived = aliased(Model)
-    mine = (derived.tenant_id == Model.tenant_id, derived.status == ModelStatus.ACTIVE, derived.id != Model.id)
+    mine = (derived.tenant_id == Model.tenant_id, derived.status == literal_column("'active'"), derived.id != Model.id)
     counted = select(func.count()).where(*mine, Model.uri == any_(derived.base_model))
     return [
         counted.where(derived.base_model_relation == relation).correlate(Model).scalar_subquery().label(relation)

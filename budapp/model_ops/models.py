@@ -1,4 +1,4 @@
-from datetime import date
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -89,7 +89,7 @@ class Model(TenantOwned, Base):
     """
 
     __tablename__ = "model"
-    audited = Audited("model", name="name", ignored={"storage_size_gb"})
+    audited = Audited("model", name="name", ignored={"storage_size_gb", "recommended_cluster_sync_at"})
     __table_args__ = (
         CheckConstraint("status in ('active', 'deleted')", name="status"),
         CheckConstraint(_PROVIDER_TYPES, name="provider_type"),
@@ -135,6 +135,7 @@ class Model(TenantOwned, Base):
     local_path: Mapped[str | None]
     provider_id: Mapped[UUID | None] = mapped_column(ForeignKey("provider.id"))
     created_by: Mapped[UUID] = mapped_column(ForeignKey("user.id"))
+    recommended_cluster_sync_at: Mapped[datetime | None]
     supported_endpoints: Mapped[list[str]] = mapped_column(ARRAY(String))
     max_input_tokens: Mapped[int | None]
 
@@ -199,32 +200,50 @@ class SecurityScan(TenantOwned, Base):
     model_issues: Mapped[dict[str, Any]] = mapped_column(JSONB)
 
 
-_active = Model.status == literal_column("'active'")
+active = Model.status == literal_column("'active'")
+"""The condition for models that are in the repository; their indexes hold no others."""
 
-Index("uq_model_name", Model.tenant_id, func.lower(Model.name), unique=True, postgresql_where=_active)
-Index("uq_model_source_uri", Model.tenant_id, Model.source, Model.uri, unique=True, postgresql_where=_active)
+offered = CloudModel.status == literal_column("'active'")
+"""The condition for models that clouds offer; their indexes hold no others."""
+
+Index("uq_model_name", Model.tenant_id, func.lower(Model.name), unique=True, postgresql_where=active)
+Index("uq_model_source_uri", Model.tenant_id, Model.source, Model.uri, unique=True, postgresql_where=active)
 Index(
     "ix_model_created_at",
     Model.tenant_id,
     Model.created_at.desc(),
     Model.id.desc(),
-    postgresql_where=_active,
-    postgresql_include=["name"],
+    postgresql_where=active,
+    postgresql_include=["name", "provider_id"],
 )
-Index("ix_model_author", Model.tenant_id, Model.author, postgresql_where=_active)
+Index("ix_model_author", Model.tenant_id, Model.author, postgresql_where=active)
 Index(
     "ix_model_tags",
     Model.tags,
     postgresql_using="gin",
     postgresql_ops={"tags": "jsonb_path_ops"},
-    postgresql_where=_active,
+    postgresql_where=active,
 )
 Index(
     "ix_model_tasks",
     Model.tasks,
     postgresql_using="gin",
     postgresql_ops={"tasks": "jsonb_path_ops"},
-    postgresql_where=_active,
+    postgresql_where=active,
 )
-Index("ix_model_base_model", Model.base_model, postgresql_using="gin", postgresql_where=_active)
+Index("ix_model_base_model", Model.base_model, postgresql_using="gin", postgresql_where=active)
 Index("ix_cloud_model_provider_id", CloudModel.provider_id)
+Index(
+    "ix_cloud_model_created_at",
+    CloudModel.created_at.desc(),
+    CloudModel.id.desc(),
+    postgresql_where=offered,
+    postgresql_include=["name", "provider_id"],
+)
+Index(
+    "ix_cloud_model_tags",
+    CloudModel.tags,
+    postgresql_using="gin",
+    postgresql_ops={"tags": "jsonb_path_ops"},
+    postgresql_where=offered,
+)

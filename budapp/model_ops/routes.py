@@ -111,7 +111,8 @@ async def edit_model(
     licence = await editing.edit_model(session, caller, files, model_id, edit)
     if licence is not None:
         facts = {"license_id": str(licence.id), "model_id": str(model_id), "license_source": licence.path}
-        background.add_task(flows.carry_out, await flows.start(session, caller, workflows.LICENSE_FAQS.type, facts))
+        who = {"tenant_id": caller.tenant_id, "user_id": caller.user_id}
+        background.add_task(flows.carry_out, await flows.start(session, workflows.LICENSE_FAQS.type, facts, **who))
     return ModelEdited(**await services.get_model(session, caller, files, model_id))
 
 

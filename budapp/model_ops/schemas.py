@@ -9,6 +9,7 @@ from pydantic import (
     Field,
     Json,
     StringConstraints,
+    computed_field,
     field_validator,
     model_validator,
 )
@@ -216,6 +217,44 @@ class RecommendedTagList(PageAnswer):
         return cls(tags=[CountedTag.model_validate(row) for row in page.rows], **page.envelope())
 
 
+class RecommendedClusterView(Schema):
+    """A cluster, and how much of it is free."""
+
+    name: str
+    cpu_total_workers: int
+    cpu_available_workers: int
+    gpu_total_workers: int
+    gpu_available_workers: int
+    hpu_total_workers: int
+    hpu_available_workers: int
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def total_workers(self) -> int:
+        """The workers of all kinds."""
+        return self.cpu_total_workers + self.gpu_total_workers + self.hpu_total_workers
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def available_workers(self) -> int:
+        """Those that are free."""
+        return self.cpu_available_workers + self.gpu_available_workers + self.hpu_available_workers
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def availability_percentage(self) -> float:
+        """How many of a hundred workers are free."""
+        return round(100 * self.available_workers / self.total_workers, 2) if self.total_workers else 0
+
+
+class RecommendationView(Schema):
+    """The cluster that suits a model best, and what a million tokens cost there."""
+
+    hardware_type: list[str]
+    cost_per_million_tokens: float
+    cluster: RecommendedClusterView
+
+
 class ModelView(Schema):
     """A model, of the repository or of a cloud, as lists show it."""
 
@@ -235,6 +274,7 @@ class ModelView(Schema):
     supported_endpoints: Endpoints
     is_present_in_model: bool
     provider: ProviderView | None
+    model_cluster_recommended: RecommendationView | None = None
     created_at: datetime
     modified_at: datetime
 

@@ -8,7 +8,7 @@ from budapp.commons.crud import Page
 from budapp.commons.database import ReadSession
 from budapp.commons.errors import BadRequest
 from budapp.commons.paging import Paging
-from budapp.model_ops import catalogue_crud, crud
+from budapp.model_ops import catalogue_crud, contents, crud
 from budapp.model_ops.crud import ModelCrud
 from budapp.model_ops.license_files import LicenseFiles
 from budapp.model_ops.models import License, LicenseKind, Model, Provider
@@ -52,7 +52,12 @@ async def list_models(session: ReadSession, caller: Caller, query: ModelQuery) -
         page = await models.page_of_models(query)
     else:
         page = await models.page_of_cloud_models(query)
-    return ModelList(models=[_listed(row._mapping) for row in page.rows], **page.envelope())
+    listed = [_listed(row._mapping) for row in page.rows]
+    if query.table_source == "model":
+        found = await contents.recommendations(session, [one.id for one in listed])
+        for one in listed:
+            one.model.model_cluster_recommended = found.get(one.id)
+    return ModelList(models=listed, **page.envelope())
 
 
 async def list_tags(session: ReadSession, caller: Caller, query: MarkQuery) -> Page:
@@ -94,6 +99,7 @@ async def get_model(session: ReadSession, caller: Caller, files: LicenseFiles, m
             "model_licenses": _license(licence, files) if licence else None,
             "paper_published": await models.papers(model_id),
             "created_user": creator,
+            "model_cluster_recommended": (await contents.recommendations(session, [model_id])).get(model_id),
         }
     )
     return {

@@ -146,6 +146,7 @@ class Definition:
         cancelled: what somebody who cancels it is answered.
         refusal: the message when the service refuses and does not say why.
         keeps_draft: whether it stays open for another try when the service refuses, or fails.
+        tells_failures: whether who it belongs to hears that it failed.
     """
 
     type: str
@@ -157,6 +158,7 @@ class Definition:
     cancelled: str = "Workflow deleted successfully"
     refusal: str = "The service that was asked refused"
     keeps_draft: bool = True
+    tells_failures: bool = True
 
     def task(self, name: str) -> Task:
         """Return the task of this name."""

@@ -124,6 +124,8 @@ class Running:
             return
         self.workflow.status = WorkflowStatus.FAILED
         await self._tell_topic({})
+        if not self.definition.tells_failures:
+            return
         await notify_users(
             self.session,
             aggregate=self._aggregate,

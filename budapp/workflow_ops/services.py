@@ -94,13 +94,15 @@ class Workflows:
             await self._asking.ask(question)
         return await self._fresh(caller, workflow.id)
 
-    async def start(self, session: WriteSession, caller: Caller, type: str, data: dict[str, Any]) -> Question:
-        """Begin a workflow of one step that people don't see, in the caller's unit of work.
+    async def start(
+        self, session: WriteSession, type: str, data: dict[str, Any], *, tenant_id: UUID, user_id: UUID
+    ) -> Question:
+        """Begin a workflow of one step that people don't see, for a user, in the caller's unit of work.
 
         Once that is committed, give what is returned to `carry_out`. What is lost before is failed by `upkeep`.
         """
         definition = self._definitions.of(type)
-        workflow = _new_workflow(caller, definition, total_steps=1)
+        workflow = _new_workflow(tenant_id, user_id, definition, total_steps=1)
         workflow.visibility = Visibility.INTERNAL
         session.add(workflow)
         await session.flush()
@@ -203,7 +205,7 @@ class Workflows:
         self, session: WriteSession, caller: Caller, definition: Definition, body: WorkflowPost
     ) -> Workflow:
         if body.workflow_id is None:
-            workflow = _new_workflow(caller, definition, body.workflow_total_steps or 1)
+            workflow = _new_workflow(caller.tenant_id, caller.user_id, definition, body.workflow_total_steps or 1)
             workflow.callback_topic = body.callback_topic
             session.add(workflow)
             await session.flush()
@@ -241,10 +243,10 @@ class Workflows:
             return await self.get(session, caller, workflow_id)
 
 
-def _new_workflow(caller: Caller, definition: Definition, total_steps: int) -> Workflow:
+def _new_workflow(tenant_id: UUID, user_id: UUID, definition: Definition, total_steps: int) -> Workflow:
     return Workflow(
-        tenant_id=caller.tenant_id,
-        created_by=caller.user_id,
+        tenant_id=tenant_id,
+        created_by=user_id,
         workflow_type=definition.type,
         status=WorkflowStatus.IN_PROGRESS,
         title=definition.title,

@@ -8,7 +8,7 @@ import pytest
 from budapp.asset_ops.seeds import ensure_icons
 from budapp.asset_ops.services import STATIC, is_icon
 from budapp.commons.database import Database
-from budapp.model_ops import seeds as model_seeds
+from budapp.model_ops.cloud_catalogue import BUNDLED
 from budapp.template_ops import seeds as template_seeds
 from budapp.template_ops.seeds import ensure_templates
 from tests.cast import Cast
@@ -52,8 +52,8 @@ async def test_icons_are_listed_by_category(client: httpx.AsyncClient, cast: Cas
 
 
 def test_every_icon_that_the_seeds_name_is_there() -> None:
-    for seeds in (model_seeds, template_seeds):
-        for seed in json.loads(seeds._SEEDS.read_text()):
+    for seeds in (BUNDLED, template_seeds._SEEDS):
+        for seed in json.loads(seeds.read_text()):
             assert is_icon(seed["icon"]), seed["icon"]
 
 

@@ -1,0 +1,24 @@
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query
+
+from budapp.catalog_ops import services
+from budapp.catalog_ops.schemas import CatalogList, CatalogModel, CatalogQuery
+from budapp.commons.access import SignedIn
+from budapp.commons.database import Read
+from budapp.model_ops.license_files import LicenseFilesDep
+
+router = APIRouter(prefix="/models/catalog", tags=["catalog"])
+
+
+@router.get("")
+async def list_catalog(caller: SignedIn, session: Read, query: Annotated[CatalogQuery, Query()]) -> CatalogList:
+    """List the models that clients can use, with their prices."""
+    return CatalogList.of(await services.list_published(session, caller, query))
+
+
+@router.get("/{endpoint_id}")
+async def get_catalog_model(endpoint_id: UUID, caller: SignedIn, session: Read, files: LicenseFilesDep) -> CatalogModel:
+    """Return what clients may know of a model that they can use."""
+    return CatalogModel(**await services.get_published(session, caller, files, endpoint_id))

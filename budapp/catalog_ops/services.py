@@ -1,0 +1,32 @@
+"""The catalogue that clients choose from: models that are deployed and published, with their prices."""
+
+from typing import Any
+from uuid import UUID
+
+from budapp.catalog_ops.crud import CatalogCrud
+from budapp.catalog_ops.schemas import CatalogQuery, Pricing
+from budapp.commons.access import Caller
+from budapp.commons.crud import Page
+from budapp.commons.database import ReadSession
+from budapp.model_ops import services as models
+from budapp.model_ops.license_files import LicenseFiles
+
+
+async def list_published(session: ReadSession, caller: Caller, query: CatalogQuery) -> Page:
+    """Return a page of the models that the tenant has published, the newest first."""
+    return await CatalogCrud(session, caller).page_of_published(query)
+
+
+async def get_published(session: ReadSession, caller: Caller, files: LicenseFiles, endpoint_id: UUID) -> dict[str, Any]:
+    """Return all that clients may know of a published model, as the fields of a `CatalogModel`.
+
+    Raises:
+        NotFound: no such deployment, or it is not published.
+    """
+    row = await CatalogCrud(session, caller).published(endpoint_id)
+    found = await models.get_model(session, caller, files, row.model_id)
+    # Who made it, and where its files are, is nothing to clients.
+    hidden = {"created_user": None, "local_path": None}
+    pricing = Pricing.model_validate(row, from_attributes=True) if row.currency is not None else None
+    shown = {"model": found["model"].model_copy(update=hidden), "scan_result": None}
+    return {**found, **shown, "endpoint_id": endpoint_id, "endpoint_name": row.name, "pricing": pricing}

@@ -1,0 +1,40 @@
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import or_, select
+
+from budapp.cluster_ops.models import Cluster, ClusterStatus
+from budapp.commons.database import ReadSession
+from budapp.model_ops.models import Model, active
+from budapp.recommendation_ops.models import RecommendedCluster
+
+
+async def of_models(session: ReadSession, model_ids: Collection[UUID]) -> Sequence[Any]:
+    """Return `RecommendedCluster` and `Cluster` for those of the models that have one."""
+    living = Cluster.status != ClusterStatus.DELETED
+    statement = select(RecommendedCluster, Cluster).join(Cluster, Cluster.id == RecommendedCluster.cluster_id)
+    return (await session.execute(statement.where(RecommendedCluster.model_id.in_(model_ids), living))).all()
+
+
+async def next_model(session: ReadSession, before: datetime) -> Model | None:
+    """Return a model, locked, whose recommendation is older, or missing, in a tenant that has clusters."""
+    stale = or_(Model.recommended_cluster_sync_at.is_(None), Model.recommended_cluster_sync_at < before)
+    usable = (Cluster.tenant_id == Model.tenant_id, Cluster.status == ClusterStatus.AVAILABLE)
+    statement = (
+        select(Model)
+        .where(active, stale, select(Cluster.id).where(*usable).exists())
+        .order_by(Model.recommended_cluster_sync_at.asc().nulls_first(), Model.id)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+    )
+    found: Model | None = await session.scalar(statement)
+    return found
+
+
+async def of_model(session: ReadSession, model_id: UUID) -> RecommendedCluster | None:
+    """Return what is recommended for a model."""
+    statement = select(RecommendedCluster).where(RecommendedCluster.model_id == model_id)
+    found: RecommendedCluster | None = await session.scalar(statement)
+    return found

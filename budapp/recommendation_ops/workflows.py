@@ -1,0 +1,125 @@
+"""How the cluster that suits a model best is found: budsim simulates a usual load."""
+
+from typing import Any
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict
+from uuid_utils.compat import uuid7
+
+from budapp.cluster_ops import services as clusters
+from budapp.cluster_ops.models import Cluster
+from budapp.commons.access import Caller
+from budapp.commons.database import ReadSession, WriteSession
+from budapp.commons.errors import NotFound
+from budapp.commons.scopes import Scope
+from budapp.integrations.dapr import Peer
+from budapp.model_ops import services as models
+from budapp.model_ops.models import Model, ProviderType
+from budapp.recommendation_ops import crud
+from budapp.recommendation_ops.models import RecommendedCluster
+from budapp.workflow_ops.definitions import Definition, Events, Outcome, PeerCall, Run, Task
+from budapp.workflow_ops.step_list import StepAnswer
+
+_LOAD = {"input_tokens": 1024, "output_tokens": 128, "concurrency": 10}
+# Milliseconds to the first token, tokens a second for each user, seconds to the last token.
+_TARGETS = {"target_ttft": 1000, "target_throughput_per_user": 7, "target_e2e_latency": 10}
+
+
+class _Told(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+
+
+class ToldDevice(_Told):
+    device_type: str
+
+
+class ToldMetrics(_Told):
+    device_types: list[ToldDevice]
+    cost_per_million_tokens: float
+
+
+class ToldRecommendation(_Told):
+    cluster_id: UUID
+    metrics: ToldMetrics
+
+
+class ToldRecommendations(_Told):
+    """What budsim tells in the end, the best first."""
+
+    recommendations: list[ToldRecommendation]
+
+
+async def _nothing_to_check(_session: WriteSession, _caller: Caller, _run: Run) -> None:
+    return
+
+
+async def _model(session: ReadSession, run: Run) -> Model:
+    model = await models.find_model(session, run.workflow.tenant_id, UUID(run.data["model_id"]))
+    if model is None:
+        raise NotFound("The model was deleted meanwhile")
+    return model
+
+
+async def _ask(session: ReadSession, run: Run) -> PeerCall:
+    model = await _model(session, run)
+    in_cloud = model.provider_type == ProviderType.CLOUD_MODEL
+    said = {
+        "pretrained_model_uri": model.uri if in_cloud else model.local_path,
+        "is_proprietary_model": in_cloud,
+        **_LOAD,
+        **(dict.fromkeys(_TARGETS, 0) if in_cloud else _TARGETS),
+    }
+    return PeerCall(Peer.BUDSIM, "POST", "simulator/run", said)
+
+
+async def _keep(session: WriteSession, run: Run, result: Any) -> Outcome:
+    """Keep the best of the tenant's own clusters, in place of the one before."""
+    told = ToldRecommendations.model_validate(result).recommendations
+    model = await _model(session, run)
+    named = [one.cluster_id for one in told]
+    usable = {cluster.cluster_id: cluster for cluster in await clusters.available(session, model.tenant_id, named)}
+    best = next((one for one in told if one.cluster_id in usable), None)
+    found = await crud.of_model(session, model.id)
+    if best is None:
+        if found is not None:
+            await session.delete(found)
+        return Outcome()
+    if found is None:
+        found = RecommendedCluster(id=uuid7(), tenant_id=model.tenant_id, model_id=model.id)
+        session.add(found)
+    _describe(found, best, usable[best.cluster_id])
+    return Outcome()
+
+
+def _describe(found: RecommendedCluster, best: ToldRecommendation, cluster: Cluster) -> None:
+    found.cluster_id = cluster.id
+    found.hardware_type = list(dict.fromkeys(device.device_type.lower() for device in best.metrics.device_types))
+    found.cost_per_million_tokens = best.metrics.cost_per_million_tokens
+
+
+RECOMMENDATION = Definition(
+    type="cluster_recommendation",
+    scope=Scope.MODEL_MANAGE,
+    title="Cluster recommendation",
+    tag="Model Repository",
+    keeps_draft=False,
+    tells_failures=False,
+    check=_nothing_to_check,
+    tasks=(
+        Task(
+            needs=("model_id",),
+            request=_ask,
+            results=_keep,
+            events=Events(
+                key="bud_simulator_events",
+                type="get_cluster_recommendations",
+                in_same_step=True,
+                steps=(
+                    StepAnswer(id="validation", title="Identifying compatibles clusters"),
+                    StepAnswer(id="performance_estimation", title="Generating best configuration for each cluster"),
+                    StepAnswer(id="ranking", title="Ranking the cluster based on performance"),
+                ),
+            ),
+        ),
+    ),
+)

@@ -1,0 +1,146 @@
+"""A process of budapp that is killed in the middle, and another one that goes on."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import pytest
+
+from budapp.commons.config import Settings
+from tests.events.sidecar import free_port, until
+from tests.projects.data import messages
+from tests.workflows.conftest import CLOUD, LOCAL, Bench
+from tests.workflows.test_cloud_model import TAGS, draft, offered
+
+_OURS = ("psql_db_name", "default_realm_name", "app_topic", "bud_notify_app_id", "minio_model_bucket")
+
+
+@dataclass
+class Replica:
+    """A process of its own, as in production."""
+
+    process: asyncio.subprocess.Process
+    http: httpx.AsyncClient
+
+    def kill(self) -> None:
+        """End it at once; it gets no chance to clean up."""
+        with suppress(ProcessLookupError):
+            self.process.send_signal(signal.SIGKILL)
+
+
+@pytest.fixture
+async def replica(bench: Bench, settings: Settings) -> AsyncIterator[Replica]:
+    port = free_port()
+    ours = {name.upper(): str(getattr(settings, name)) for name in _OURS}
+    environment = os.environ | ours | {"APP_PORT": str(port), "APP_HOST": "127.0.0.1", "APP_WORKERS": "1"}
+    command = (sys.executable, "-m", "budapp.cli", "serve")
+    process = await asyncio.create_subprocess_exec(*command, env=environment, stdout=asyncio.subprocess.DEVNULL)
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30) as http:
+
+        async def is_up() -> bool:
+            with suppress(httpx.TransportError):
+                return (await http.get("/livez")).is_success
+            return False
+
+        await until(is_up, 30)
+        found = Replica(process, http)
+        yield found
+        found.kill()
+        await process.wait()
+
+
+async def killed_while_it_asks(bench: Bench, replica: Replica, path: str, contains: str, **body: Any) -> None:
+    """Post the step that triggers, and kill the process as soon as budmodel has been asked."""
+    post = asyncio.create_task(replica.http.post(path, json=body, headers=bench.person.headers))
+
+    async def has_asked() -> bool:
+        found = await bench.peer.requests(contains)
+        return any(request["method"] == "POST" for request in found)
+
+    await until(has_asked, 20)
+    replica.kill()
+    with pytest.raises(httpx.TransportError):
+        await post
+
+
+async def end_leases(bench: Bench) -> None:
+    await bench.sql("update workflow_attempt set lease_expires_at = now() - interval '1 second'")
+
+
+async def states(bench: Bench) -> list[str]:
+    return [row[0] for row in await bench.sql("select state from workflow_attempt order by number")]
+
+
+async def test_work_that_was_begun_is_followed_by_its_events(bench: Bench, replica: Replica) -> None:
+    workflow_id = await bench.draft()
+    await bench.peer.does_wrong(workflow_id, hang=True, but_do_it=True)
+    trigger = {"step_number": 3, "workflow_id": workflow_id, "trigger_workflow": True}
+    await killed_while_it_asks(bench, replica, LOCAL, workflow_id, **trigger)
+    assert await states(bench) == ["asking"]
+    for event in await bench.until_told(13):
+        await bench.deliver(event)
+    assert (await bench.get(workflow_id))["status"] == "in_progress"
+    await end_leases(bench)
+    await bench.upkeep()
+    assert (await bench.get(workflow_id))["status"] == "completed"
+    assert (await states(bench), await bench.asked(workflow_id)) == (["completed"], 1)
+    assert (await bench.sql("select count(*) from model"))[0][0] == 1
+
+
+async def test_work_that_never_began_fails_and_a_retry_does_it(bench: Bench, replica: Replica) -> None:
+    workflow_id = await bench.draft()
+    await bench.peer.does_wrong(workflow_id, hang=True)
+    trigger = {"step_number": 3, "workflow_id": workflow_id, "trigger_workflow": True}
+    await killed_while_it_asks(bench, replica, LOCAL, workflow_id, **trigger)
+    await bench.upkeep()
+    assert await states(bench) == ["asking"], "the lease is not over"
+    await end_leases(bench)
+    await bench.upkeep()
+    failed = await bench.get(workflow_id)
+    assert (failed["status"], await bench.asked(workflow_id)) == ("failed", 1)
+    assert "interrupted" in failed["reason"]
+    await bench.peer.behave()
+    await bench.post(f"/workflows/{workflow_id}/retry")
+    await bench.until(workflow_id, "completed")
+    assert await states(bench) == ["failed", "completed"]
+    assert (await bench.sql("select count(*) from model"))[0][0] == 1
+
+
+async def test_an_answer_that_was_lost_is_asked_for_again(bench: Bench, replica: Replica) -> None:
+    offer = await offered(bench, "grok-2-vision", "xai")
+    workflow_id = await draft(bench, offer)
+    await bench.peer.does_wrong(offer["uri"], hang=True)
+    last = {"step_number": 5, "workflow_id": workflow_id, "trigger_workflow": True, "name": "Ours", "tags": TAGS}
+    await killed_while_it_asks(bench, replica, CLOUD, offer["uri"], **last)
+    await bench.peer.behave()
+    await end_leases(bench)
+    await asyncio.gather(*(bench.upkeep() for _ in range(3)))
+    done = await bench.get(workflow_id)
+    assert (done["status"], done["workflow_steps"]["model"]["name"]) == ("completed", "Ours")
+    assert (await bench.sql("select count(*) from model"))[0][0] == 1
+
+
+async def test_events_that_come_while_it_dies_count_once(bench: Bench, replica: Replica, settings: Settings) -> None:
+    workflow_id = await bench.draft()
+    await bench.trigger(workflow_id)
+    told = await bench.until_told(13)
+    headers = {"dapr-api-token": settings.app_api_token.get_secret_value()}
+    posts = [asyncio.create_task(replica.http.post("/notifications", json=event, headers=headers)) for event in told]
+    await asyncio.wait(posts, return_when=asyncio.FIRST_COMPLETED)
+    replica.kill()
+    await asyncio.gather(*posts, return_exceptions=True)
+    for event in told:
+        await bench.deliver(event)
+    done = await bench.get(workflow_id)
+    assert done["status"] == "completed"
+    steps = done["workflow_steps"]["model_extraction_events"]["steps"]
+    assert {step["payload"]["content"]["status"] for step in steps} == {"COMPLETED"}
+    assert (await bench.sql("select count(*) from model"))[0][0] == 1
+    notices = [body["payload"]["type"] for _, body in await messages(bench.database)]
+    assert notices.count("model_onboarding_success") == 1
