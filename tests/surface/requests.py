@@ -22,6 +22,7 @@ from budapp.billing_ops.models import FREE_PLAN_ID
 from budapp.commons.database import now
 from budapp.commons.sealing import seal
 from budapp.dataset_ops.models import DatasetFile
+from budapp.endpoint_ops.models import Endpoint
 from budapp.model_ops.license_files import LicenseFile, LicenseFiles
 from budapp.oauth_ops.models import OAuthExchange
 from budapp.user_ops.models import User
@@ -135,6 +136,14 @@ async def _uploaded(asking: Asking) -> None:
     address = storage.presigned_part(bucket, name, upload_id, 1, timedelta(minutes=5))
     async with httpx.AsyncClient() as browser:
         asking.things["etag"] = (await browser.put(address, content=CSV)).headers["etag"]
+
+
+async def _published(asking: Asking) -> None:
+    """Have the deployment published."""
+    async with asking.app.state.database.write() as session:
+        endpoint = await session.get_one(Endpoint, UUID(asking.things["endpoint_id"]))
+        endpoint.model_id = UUID(asking.things["model_id"])
+        endpoint.is_published, endpoint.published_date = True, now()
 
 
 async def _licensed(asking: Asking) -> None:
@@ -272,6 +281,7 @@ REQUESTS: dict[str, Valid] = {
         prepare=_own_drafts,
     ),
     "PATCH /models/{model_id}": Valid(files={"name": (None, b"Renamed")}),
+    "GET /models/catalog/{endpoint_id}": Valid(prepare=_published),
     "GET /static/licenses/{token}/{file_name}": Valid(prepare=_licensed),
     "POST /models/quantize-model-workflow": Valid(
         lambda t: {"step_number": 1, "workflow_id": t["quantization_workflow_id"], "model_id": t["model_id"]},
