@@ -1,7 +1,6 @@
-from typing import Literal, Self
+from typing import Literal
 from uuid import UUID
 
-from budapp.commons.crud import Page
 from budapp.commons.paging import Paging
 from budapp.commons.schemas import OptionalText, PageAnswer, Schema
 
@@ -26,7 +25,3 @@ class IconList(PageAnswer):
     object: Literal["icon.list"] = "icon.list"
     message: str = "Icons found"
     icons: list[IconView]
-
-    @classmethod
-    def of(cls, page: Page) -> Self:
-        return cls(icons=[IconView.model_validate(row) for row in page.rows], **page.envelope())

@@ -6,7 +6,6 @@ from pydantic import AfterValidator, BaseModel, Field, HttpUrl, StringConstraint
 
 from budapp.audit.models import Action, ResourceType
 from budapp.audit_ops.models import DeliveryKind
-from budapp.commons.crud import Page
 from budapp.commons.paging import Paging
 from budapp.commons.schemas import Answer, PageAnswer, Schema
 
@@ -123,11 +122,6 @@ class AuditRecordList(PageAnswer):
     object: Literal["audit.record.list"] = "audit.record.list"
     message: str = "Audit records found"
     data: list[AuditRecord]
-
-    @classmethod
-    def of(cls, page: Page) -> Self:
-        """Return the answer for the page."""
-        return cls(data=[AuditRecord.model_validate(row) for row in page.rows], **page.envelope())
 
 
 class ActionCount(Schema):

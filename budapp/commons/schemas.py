@@ -1,9 +1,11 @@
 """Shapes that the answers of every domain share."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self, get_origin
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, EmailStr, StringConstraints, computed_field
+
+from budapp.commons.crud import Page
 
 
 class Schema(BaseModel):
@@ -27,6 +29,12 @@ class PageAnswer(Answer):
     limit: int
     total_record: int
     next_cursor: str | None = None
+
+    @classmethod
+    def of(cls, page: Page) -> Self:
+        """Return the answer with the page's rows in its one field that is a list."""
+        [rows] = (name for name, field in cls.model_fields.items() if get_origin(field.annotation) is list)
+        return cls.model_validate({rows: page.rows, **page.envelope()})
 
     @computed_field  # type: ignore[prop-decorator]
     @property

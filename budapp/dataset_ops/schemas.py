@@ -5,7 +5,6 @@ from uuid import UUID
 
 from pydantic import AfterValidator, Field, StringConstraints
 
-from budapp.commons.crud import Page
 from budapp.commons.paging import Paging
 from budapp.commons.schemas import Answer, Name, OptionalText, PageAnswer, Schema
 from budapp.dataset_ops.models import DatasetFile, FileStatus
@@ -58,10 +57,6 @@ class BenchmarkDatasetList(PageAnswer):
     object: Literal["datasets.list"] = "datasets.list"
     message: str = "Datasets found"
     datasets: list[BenchmarkDatasetView]
-
-    @classmethod
-    def of(cls, page: Page) -> Self:
-        return cls(datasets=[BenchmarkDatasetView.model_validate(row) for row in page.rows], **page.envelope())
 
 
 class DatasetQuery(Paging):
@@ -132,10 +127,6 @@ class DatasetList(PageAnswer):
     object: Literal["dataset.list"] = "dataset.list"
     message: str = "Datasets found"
     datasets: list[DatasetSummary]
-
-    @classmethod
-    def of(cls, page: Page) -> Self:
-        return cls(datasets=[DatasetSummary.model_validate(row) for row in page.rows], **page.envelope())
 
 
 class DatasetRetrieved(Answer):

@@ -1,9 +1,8 @@
 from datetime import datetime
-from typing import Literal, Self
+from typing import Literal
 from uuid import UUID
 
 from budapp.cluster_ops.models import ClusterStatus
-from budapp.commons.crud import Page
 from budapp.commons.paging import Paging
 from budapp.commons.schemas import OptionalText, PageAnswer, Schema
 
@@ -33,7 +32,3 @@ class ProjectClusterList(PageAnswer):
     object: Literal["project.clusters.list"] = "project.clusters.list"
     message: str = "Clusters found"
     clusters: list[ProjectCluster]
-
-    @classmethod
-    def of(cls, page: Page) -> Self:
-        return cls(clusters=[ProjectCluster.model_validate(row) for row in page.rows], **page.envelope())

@@ -124,10 +124,6 @@ class ProviderList(PageAnswer):
     message: str = "Providers found"
     providers: list[ProviderView]
 
-    @classmethod
-    def of(cls, page: Page) -> Self:
-        return cls(providers=[ProviderView.model_validate(row) for row in page.rows], **page.envelope())
-
 
 Relation = Literal["adapter", "merge", "quantized", "finetune"]
 Texts = Annotated[list[Annotated[str, StringConstraints(max_length=200)]], Field(max_length=50)]
@@ -178,19 +174,11 @@ class TagList(PageAnswer):
     message: str = "Tags found"
     tags: list[Mark]
 
-    @classmethod
-    def of(cls, page: Page) -> Self:
-        return cls(tags=[Mark.model_validate(row) for row in page.rows], **page.envelope())
-
 
 class TaskList(PageAnswer):
     object: Literal["model.task.list"] = "model.task.list"
     message: str = "Tasks found"
     tasks: list[Mark]
-
-    @classmethod
-    def of(cls, page: Page) -> Self:
-        return cls(tasks=[Mark.model_validate(row) for row in page.rows], **page.envelope())
 
 
 class AuthorList(PageAnswer):
@@ -211,10 +199,6 @@ class RecommendedTagList(PageAnswer):
     object: Literal["recommended.tag.list"] = "recommended.tag.list"
     message: str = "Tags found"
     tags: list[CountedTag]
-
-    @classmethod
-    def of(cls, page: Page) -> Self:
-        return cls(tags=[CountedTag.model_validate(row) for row in page.rows], **page.envelope())
 
 
 class RecommendedClusterView(Schema):

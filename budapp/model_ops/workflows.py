@@ -260,10 +260,6 @@ SECURITY_SCAN = Definition(
 )
 
 
-async def _nothing_to_check(_session: WriteSession, _caller: Caller, _run: Run) -> None:
-    return
-
-
 async def _ask_about_license(_session: ReadSession, run: Run) -> PeerCall:
     said = {"license_source": run.data["license_source"]}
     return PeerCall(Peer.BUDMODEL, "POST", "model-info/license-faq", said)
@@ -285,7 +281,6 @@ LICENSE_FAQS = Definition(
     tag="Model Repository",
     refusal="Failed to fetch license faqs",
     keeps_draft=False,
-    check=_nothing_to_check,
     tasks=(
         Task(
             needs=("model_id", "license_source"),

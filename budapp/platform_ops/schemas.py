@@ -1,6 +1,5 @@
 from typing import Literal, Self
 
-from budapp.commons.crud import Page
 from budapp.commons.schemas import Answer, Email, Name, PageAnswer, Schema
 from budapp.tenant_ops.models import Tenant
 from budapp.tenant_ops.schemas import Description, Identifier, TenantView
@@ -41,7 +40,3 @@ class TenantList(PageAnswer):
     object: Literal["tenant.list"] = "tenant.list"
     message: str = "Tenants found"
     tenants: list[TenantView]
-
-    @classmethod
-    def of(cls, page: Page) -> Self:
-        return cls(tenants=[TenantView.model_validate(row) for row in page.rows], **page.envelope())

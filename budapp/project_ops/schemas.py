@@ -159,10 +159,6 @@ class TagList(PageAnswer):
     message: str = "Tags found"
     tags: list[Tag]
 
-    @classmethod
-    def of(cls, page: Page) -> Self:
-        return cls(tags=[Tag.model_validate(row) for row in page.rows], **page.envelope())
-
 
 class MemberAdd(Schema):
     """A person to add: somebody known by id, or anybody by e-mail, who is invited if unknown."""

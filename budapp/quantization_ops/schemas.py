@@ -1,9 +1,8 @@
-from typing import Literal, Self
+from typing import Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
 
-from budapp.commons.crud import Page
 from budapp.commons.paging import Paging
 from budapp.commons.schemas import Answer, Name, OptionalText, PageAnswer, Schema
 from budapp.workflow_ops.schemas import WorkflowPost
@@ -28,10 +27,6 @@ class MethodList(PageAnswer):
     object: Literal["quantization_method.list"] = "quantization_method.list"
     message: str = "Quantization methods found"
     quantization_methods: list[MethodView]
-
-    @classmethod
-    def of(cls, page: Page) -> Self:
-        return cls(quantization_methods=[MethodView.model_validate(row) for row in page.rows], **page.envelope())
 
 
 class Precision(Schema):

@@ -6,6 +6,7 @@ from uuid import UUID
 from uuid_utils.compat import uuid7
 
 from budapp.cluster_ops import services as clusters
+from budapp.cluster_ops.simulation import simulation_events
 from budapp.commons.access import Caller
 from budapp.commons.database import ReadSession, WriteSession
 from budapp.commons.errors import BadRequest, NotFound
@@ -152,15 +153,7 @@ SIMULATION = Task(
     needs=("model_id", "method", "target_type", "weight_config", "activation_config"),
     request=_ask_for_clusters,
     results=_keep_clusters,
-    events=Events(
-        key="bud_simulator_events",
-        type="get_cluster_recommendations",
-        steps=(
-            StepAnswer(id="validation", title="Identifying compatibles clusters"),
-            StepAnswer(id="performance_estimation", title="Generating best configuration for each cluster"),
-            StepAnswer(id="ranking", title="Ranking the cluster based on performance"),
-        ),
-    ),
+    events=simulation_events(),
 )
 
 DEPLOYMENT = Task(

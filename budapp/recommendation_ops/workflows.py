@@ -8,7 +8,7 @@ from uuid_utils.compat import uuid7
 
 from budapp.cluster_ops import services as clusters
 from budapp.cluster_ops.models import Cluster
-from budapp.commons.access import Caller
+from budapp.cluster_ops.simulation import simulation_events
 from budapp.commons.database import ReadSession, WriteSession
 from budapp.commons.errors import NotFound
 from budapp.commons.scopes import Scope
@@ -17,8 +17,7 @@ from budapp.model_ops import services as models
 from budapp.model_ops.models import Model, ProviderType
 from budapp.recommendation_ops import crud
 from budapp.recommendation_ops.models import RecommendedCluster
-from budapp.workflow_ops.definitions import Definition, Events, Outcome, PeerCall, Run, Task
-from budapp.workflow_ops.step_list import StepAnswer
+from budapp.workflow_ops.definitions import Definition, Outcome, PeerCall, Run, Task
 
 _LOAD = {"input_tokens": 1024, "output_tokens": 128, "concurrency": 10}
 # Milliseconds to the first token, tokens a second for each user, seconds to the last token.
@@ -47,10 +46,6 @@ class ToldRecommendations(_Told):
     """What budsim tells in the end, the best first."""
 
     recommendations: list[ToldRecommendation]
-
-
-async def _nothing_to_check(_session: WriteSession, _caller: Caller, _run: Run) -> None:
-    return
 
 
 async def _model(session: ReadSession, run: Run) -> Model:
@@ -104,22 +99,12 @@ RECOMMENDATION = Definition(
     tag="Model Repository",
     keeps_draft=False,
     tells_failures=False,
-    check=_nothing_to_check,
     tasks=(
         Task(
             needs=("model_id",),
             request=_ask,
             results=_keep,
-            events=Events(
-                key="bud_simulator_events",
-                type="get_cluster_recommendations",
-                in_same_step=True,
-                steps=(
-                    StepAnswer(id="validation", title="Identifying compatibles clusters"),
-                    StepAnswer(id="performance_estimation", title="Generating best configuration for each cluster"),
-                    StepAnswer(id="ranking", title="Ranking the cluster based on performance"),
-                ),
-            ),
+            events=simulation_events(in_same_step=True),
         ),
     ),
 )

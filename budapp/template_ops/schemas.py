@@ -1,7 +1,6 @@
-from typing import Literal, Self
+from typing import Literal
 from uuid import UUID
 
-from budapp.commons.crud import Page
 from budapp.commons.paging import Paging
 from budapp.commons.schemas import OptionalText, PageAnswer, Schema
 
@@ -33,7 +32,3 @@ class TemplateList(PageAnswer):
     object: Literal["template.list"] = "template.list"
     message: str = "Templates found"
     templates: list[TemplateView]
-
-    @classmethod
-    def of(cls, page: Page) -> Self:
-        return cls(templates=[TemplateView.model_validate(row) for row in page.rows], **page.envelope())

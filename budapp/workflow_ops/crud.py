@@ -108,11 +108,27 @@ async def last_attempt(session: ReadSession, workflow_id: UUID) -> WorkflowAttem
     return found
 
 
-async def workflow_of(session: ReadSession, correlation_id: UUID) -> UUID | None:
-    """Return the workflow that an event is about."""
-    statement = select(WorkflowAttempt.workflow_id).where(WorkflowAttempt.correlation_id == correlation_id)
-    found: UUID | None = await session.scalar(statement)
+async def lock_of(session: ReadSession, correlation_id: UUID) -> Workflow | None:
+    """Return the workflow that an event is about, locked."""
+    attempt = select(WorkflowAttempt.workflow_id).where(WorkflowAttempt.correlation_id == correlation_id)
+    statement = select(Workflow).where(Workflow.id == attempt.scalar_subquery()).with_for_update()
+    found: Workflow | None = await session.scalar(statement.execution_options(populate_existing=True))
     return found
+
+
+async def last_attempt_with_steps(
+    session: ReadSession, workflow_id: UUID
+) -> tuple[WorkflowAttempt | None, list[WorkflowStep]]:
+    """Return the newest attempt and the steps in their order; lock the workflow before."""
+    newest = select(func.max(WorkflowAttempt.number)).where(WorkflowAttempt.workflow_id == workflow_id)
+    statement = (
+        select(WorkflowAttempt, WorkflowStep)
+        .outerjoin(WorkflowStep, WorkflowStep.workflow_id == WorkflowAttempt.workflow_id)
+        .where(WorkflowAttempt.workflow_id == workflow_id, WorkflowAttempt.number == newest.scalar_subquery())
+        .order_by(WorkflowStep.step_number)
+    )
+    rows: Sequence[Any] = (await session.execute(statement.execution_options(populate_existing=True))).all()
+    return (rows[0][0] if rows else None), [row[1] for row in rows if row[1] is not None]
 
 
 async def stuck_asking(session: ReadSession, moment: datetime, limit: int) -> Sequence[UUID]:

@@ -100,6 +100,10 @@ class Events:
         return [self.type, *self.also]
 
 
+async def nothing_to_check(_session: WriteSession, _caller: Caller, _run: Run) -> None:
+    """Let everything be posted."""
+
+
 def _when_triggered(_posted: Json, triggered: bool) -> bool:
     return triggered
 
@@ -154,7 +158,7 @@ class Definition:
     title: str
     tag: str | None
     tasks: Sequence[Task]
-    check: Callable[[WriteSession, Caller, Run], Awaitable[None]]
+    check: Callable[[WriteSession, Caller, Run], Awaitable[None]] = nothing_to_check
     cancelled: str = "Workflow deleted successfully"
     refusal: str = "The service that was asked refused"
     keeps_draft: bool = True

@@ -260,11 +260,25 @@ async def load(
 ) -> Running | None:
     """Return the workflow, locked, with its newest attempt; None where there is none."""
     workflow = await crud.lock(session, workflow_id)
-    attempt = await crud.last_attempt(session, workflow_id) if workflow else None
-    if workflow is None or attempt is None:
+    return await _running(session, settings, definitions, workflow) if workflow else None
+
+
+async def load_for_event(
+    session: WriteSession, settings: Settings, definitions: Definitions, correlation_id: UUID
+) -> Running | None:
+    """Return the workflow that an event is about, locked; None where there is none, or an earlier attempt is meant."""
+    workflow = await crud.lock_of(session, correlation_id)
+    found = await _running(session, settings, definitions, workflow) if workflow else None
+    return found if found is not None and found.attempt.correlation_id == correlation_id else None
+
+
+async def _running(
+    session: WriteSession, settings: Settings, definitions: Definitions, workflow: Workflow
+) -> Running | None:
+    attempt, steps = await crud.last_attempt_with_steps(session, workflow.id)
+    if attempt is None:
         return None
-    definition = definitions.of(workflow.workflow_type)
-    return Running(session, settings, definition, workflow, attempt, await crud.steps_of(session, workflow_id))
+    return Running(session, settings, definitions.of(workflow.workflow_type), workflow, attempt, steps)
 
 
 def put_step(session: WriteSession, workflow: Workflow, steps: list[WorkflowStep], number: int, data: Json) -> None:

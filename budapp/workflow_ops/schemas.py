@@ -4,7 +4,6 @@ from uuid import UUID
 
 from pydantic import Field, StringConstraints, model_validator
 
-from budapp.commons.crud import Page
 from budapp.commons.paging import Paging
 from budapp.commons.schemas import Answer, OptionalText, PageAnswer, Schema
 from budapp.workflow_ops.step_views import ClientMetadata, StepList, WorkflowSteps
@@ -71,10 +70,6 @@ class WorkflowList(PageAnswer):
     object: Literal["workflow.list"] = "workflow.list"
     message: str = "Workflows found"
     workflows: list[WorkflowSummary]
-
-    @classmethod
-    def of(cls, page: Page) -> Self:
-        return cls(workflows=[WorkflowSummary.model_validate(row) for row in page.rows], **page.envelope())
 
 
 class WorkflowState(Answer):

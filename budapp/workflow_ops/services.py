@@ -191,11 +191,10 @@ class Workflows:
     async def take_event(self, session: WriteSession, event: Event) -> None:
         """Let the workflow that the event is about take it; what is about none, or an earlier attempt, is left."""
         correlation_id = _uuid(event.payload.workflow_id)
-        workflow_id = await crud.workflow_of(session, correlation_id) if correlation_id else None
-        if workflow_id is None:
+        if correlation_id is None:
             return
-        found = await running.load(session, self._settings, self._definitions, workflow_id)
-        if found is None or found.attempt.correlation_id != correlation_id:
+        found = await running.load_for_event(session, self._settings, self._definitions, correlation_id)
+        if found is None:
             return
         events = found.task.events
         if events is not None and event.payload.type in events.types():
