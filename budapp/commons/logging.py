@@ -5,7 +5,7 @@ import re
 import sys
 from collections.abc import MutableMapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, TextIO
 
 import structlog
 
@@ -46,17 +46,18 @@ _SHARED: list[structlog.typing.Processor] = [
 ]
 
 
-def configure_logging(level: str) -> None:
-    """Send the logs of our code and of the libraries through one formatter."""
+def configure_logging(level: str, stream: TextIO | None = None) -> None:
+    """Send the logs of our code and of the libraries through one formatter, to standard output or another stream."""
+    stream = stream or sys.stdout
     structlog.configure(
         processors=[structlog.stdlib.filter_by_level, *_SHARED, structlog.processors.JSONRenderer()],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
-    ours = logging.StreamHandler(sys.stdout)
+    ours = logging.StreamHandler(stream)
     ours.setFormatter(logging.Formatter("%(message)s"))
-    foreign = logging.StreamHandler(sys.stdout)
+    foreign = logging.StreamHandler(stream)
     foreign.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[structlog.stdlib.add_logger_name, structlog.stdlib.ExtraAdder(), *_SHARED],

@@ -2,6 +2,9 @@
 
 import asyncio
 import json
+import os
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -11,11 +14,9 @@ import httpx
 import pytest
 from fastapi import FastAPI, Response
 from sqlalchemy import func, select
-from typer.testing import CliRunner
 from uuid_utils.compat import uuid7
 
-from budapp.cli import app as cli
-from budapp.commons.config import load_settings
+from budapp.commons.config import Settings
 from budapp.commons.database import Database
 from budapp.commons.errors import AppError, BadRequest, PeerFailed, Unavailable
 from budapp.endpoint_ops.models import Endpoint
@@ -182,11 +183,22 @@ async def test_two_at_once_do_no_harm(database: Database, tmp_path: Path) -> Non
     assert sorted(report.models_added for report in reports) == [0, 0, 600]
 
 
+def budapp(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "budapp.cli", *arguments]
+    env = os.environ | environment
+    return subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=False)
+
+
 def test_the_command_checks_a_file_and_names_a_mistake(tmp_path: Path) -> None:
-    assert load_settings().catalogue_source is None
-    good = CliRunner().invoke(cli, ["catalogue", "check"])
-    assert good.exit_code == 0
-    assert "Providers: 20" in good.stdout
+    good = budapp("catalogue", "check")
+    assert (good.returncode, good.stdout) == (0, "Providers: 20, models: 64\n")
     path = tmp_path / "broken.json"
     path.write_text("[]")
-    assert CliRunner().invoke(cli, ["catalogue", "check", "--source", str(path)]).exit_code != 0
+    bad = budapp("catalogue", "check", "--source", str(path))
+    assert bad.returncode != 0
+    assert "The catalogue offers no models" in bad.stderr
+
+
+def test_the_command_syncs_and_prints_nothing_but_what_has_changed(settings: Settings, migrated: None) -> None:
+    runs = [budapp("catalogue", "sync", PSQL_DB_NAME=settings.psql_db_name) for _ in range(2)]
+    assert set(json.loads(runs[1].stdout).values()) == {0}
