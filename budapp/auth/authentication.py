@@ -2,12 +2,13 @@
 
 import asyncio
 import time
+from uuid import UUID
 
 from budapp.auth import crud
 from budapp.auth.tokens import TokenVerifier
 from budapp.commons.access import Caller
 from budapp.commons.database import Database
-from budapp.commons.errors import Unauthenticated
+from budapp.commons.errors import NotFound, Unauthenticated
 from budapp.session_ops.uses import SessionUses
 from budapp.user_ops.callers import Callers
 
@@ -31,6 +32,19 @@ class JwtAuthenticator:
         """
         caller = self._callers.get(token) or await self._look_up_once(token)
         self._uses.note(caller.session_id)
+        return caller
+
+    async def stand_for(self, user_id: UUID) -> Caller:
+        """Return the user as a caller, for a service of the platform that acts for them.
+
+        Raises:
+            NotFound: no such user, or they or their tenant are out.
+            Unavailable: PostgreSQL cannot be reached.
+        """
+        async with self._database.read() as session:
+            caller = await crud.caller_by_id(session, user_id)
+        if caller is None:
+            raise NotFound("There is no such user", param="user_id")
         return caller
 
     async def _look_up_once(self, token: str) -> Caller:

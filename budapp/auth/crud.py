@@ -1,3 +1,4 @@
+from datetime import timedelta
 from uuid import UUID
 
 from sqlalchemy import exists, func, select
@@ -11,6 +12,8 @@ from budapp.commons.database import ReadSession, WriteSession, now
 from budapp.tenant_ops.models import Tenant, TenantClient
 from budapp.user_ops.identity import ADMITTED, caller_of, people
 from budapp.user_ops.models import RevokedSession, User, UserStatus
+
+_PEERS_CALL = timedelta(minutes=5)
 
 
 async def client_of_realm(session: ReadSession, realm: str) -> str | None:
@@ -48,6 +51,22 @@ async def find_caller(session: ReadSession, claims: Claims) -> Caller | None:
         realm=claims.realm,
         session_id=claims.session_id,
         token_expires_at=claims.expires_at,
+        granted=row.granted or (),
+        of_platform=row.is_platform,
+    )
+
+
+async def caller_by_id(session: ReadSession, user_id: UUID) -> Caller | None:
+    """Return the person with this id as a caller without a session, unless they or their tenant are out."""
+    statement = people().where(User.id == user_id, ADMITTED)
+    row = (await session.execute(statement)).one_or_none()
+    if row is None:
+        return None
+    return caller_of(
+        row.User,
+        realm=row.realm_name,
+        session_id="",
+        token_expires_at=now() + _PEERS_CALL,
         granted=row.granted or (),
         of_platform=row.is_platform,
     )

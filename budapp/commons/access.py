@@ -1,7 +1,7 @@
 """Who calls, and what a route asks of them.
 
-Every route depends on exactly one of `public`, `SignedIn`, `Requires` and `Internal`; `check_routes` refuses to start
-a service with a route that says nothing.
+Every route depends on exactly one of `public`, `SignedIn`, `Requires`, `RequiresOrPeer` and `internal`; `check_routes`
+refuses to start a service with a route that says nothing.
 """
 
 import secrets
@@ -14,7 +14,7 @@ from uuid import UUID
 from fastapi import Depends, FastAPI, Request
 from fastapi.routing import APIRoute, iter_route_contexts
 
-from budapp.commons.errors import Forbidden, Unauthenticated
+from budapp.commons.errors import BadRequest, Forbidden, Unauthenticated
 
 _INTERNAL_ONLY = "Only services of the platform may call this"
 
@@ -65,6 +65,15 @@ class Authenticator(Protocol):
 
         Raises:
             Unauthenticated: the token is not one of ours, has expired, or its session or user is out.
+            Unavailable: a store that must be asked is down.
+        """
+        ...
+
+    async def stand_for(self, user_id: UUID) -> Caller:
+        """Return the user as a caller, for a service of the platform that acts for them.
+
+        Raises:
+            NotFound: no such user, or they or their tenant are out.
             Unavailable: a store that must be asked is down.
         """
         ...
@@ -168,6 +177,25 @@ class Requires(Access):
             raise Forbidden(f"This needs the permission {self.scope}")
 
 
+class RequiresOrPeer(Requires):
+    """A caller who holds the scope may call the route, and so may a service of the platform that acts for one.
+
+    A service carries the app token in place of an access token, and names the user as `user_id` in the query; where it
+    names none, it acts for `SYSTEM_USER_ID`. It may do what that user may.
+
+    Raises:
+        BadRequest: it names nobody.
+        NotFound: it names somebody who is not there.
+    """
+
+    async def __call__(self, request: Request) -> Caller:
+        """Return the caller, or raise."""
+        if "authorization" not in request.headers and _carries_app_token(request):
+            authenticator: Authenticator = request.app.state.authenticator
+            request.scope["caller"] = await authenticator.stand_for(_user_named(request))
+        return await super().__call__(request)
+
+
 class InternalAccess(Access):
     """Only our own sidecar may call the route: it carries the app token.
 
@@ -179,15 +207,29 @@ class InternalAccess(Access):
 
     async def __call__(self, request: Request) -> None:
         """Let the sidecar pass, or raise."""
-        expected: str = request.app.state.settings.app_api_token.get_secret_value()
-        headers = (request.headers.get("dapr-api-token"), request.headers.get("x-app-api-token"))
-        matches = [secrets.compare_digest((sent or "").encode(), expected.encode()) for sent in headers]
-        if not any(matches):
+        if not _carries_app_token(request):
             raise Forbidden(_INTERNAL_ONLY)
 
     def admit(self, caller: Caller) -> None:
         """Let nobody pass who comes as a person."""
         raise Forbidden(_INTERNAL_ONLY)
+
+
+def _carries_app_token(request: Request) -> bool:
+    expected: str = request.app.state.settings.app_api_token.get_secret_value()
+    headers = (request.headers.get("dapr-api-token"), request.headers.get("x-app-api-token"))
+    matches = [secrets.compare_digest((sent or "").encode(), expected.encode()) for sent in headers]
+    return any(matches)
+
+
+def _user_named(request: Request) -> UUID:
+    named = request.query_params.get("user_id") or request.app.state.settings.system_user_id
+    if named is None:
+        raise BadRequest("Name the user that you act for", param="user_id")
+    try:
+        return UUID(str(named))
+    except ValueError as error:
+        raise BadRequest("This is no user's id", param="user_id") from error
 
 
 public = Depends(Public())

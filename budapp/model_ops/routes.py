@@ -3,7 +3,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, BackgroundTasks, Depends, Query
 
-from budapp.commons.access import Caller, Requires, SignedIn
+from budapp.commons.access import Caller, Requires, RequiresOrPeer, SignedIn
 from budapp.commons.database import Read, Write
 from budapp.commons.idempotency import IdempotentRoute
 from budapp.commons.paging import PagingQuery
@@ -39,6 +39,8 @@ router = APIRouter(prefix="/models", tags=["models"], route_class=IdempotentRout
 
 Viewer = Annotated[Caller, Depends(Requires(Scope.MODEL_VIEW))]
 Manager = Annotated[Caller, Depends(Requires(Scope.MODEL_MANAGE))]
+ViewerOrPeer = Annotated[Caller, Depends(RequiresOrPeer(Scope.MODEL_VIEW))]
+ManagerOrPeer = Annotated[Caller, Depends(RequiresOrPeer(Scope.MODEL_MANAGE))]
 
 
 @router.get("/providers")
@@ -92,7 +94,7 @@ async def get_leaderboard(
 
 
 @router.get("/{model_id}")
-async def get_model(model_id: UUID, caller: Viewer, session: Read, files: LicenseFilesDep) -> ModelRetrieved:
+async def get_model(model_id: UUID, caller: ViewerOrPeer, session: Read, files: LicenseFilesDep) -> ModelRetrieved:
     """Return all that is known of a model."""
     return ModelRetrieved(**await services.get_model(session, caller, files, model_id))
 
@@ -117,20 +119,20 @@ async def edit_model(
 
 
 @router.delete("/{model_id}")
-async def delete_model(model_id: UUID, caller: Manager, session: Write) -> ModelDeleted:
+async def delete_model(model_id: UUID, caller: ManagerOrPeer, session: Write) -> ModelDeleted:
     """Delete a model that is not deployed; its files go soon after."""
     await editing.delete_model(session, caller, model_id)
     return ModelDeleted()
 
 
 @router.post("/cloud-model-workflow")
-async def add_cloud_model(data: CloudModelPost, caller: Manager, flows: WorkflowsDep) -> WorkflowRetrieved:
+async def add_cloud_model(data: CloudModelPost, caller: ManagerOrPeer, flows: WorkflowsDep) -> WorkflowRetrieved:
     """Take a step of adding a model of a cloud; the one that triggers adds it."""
     return await flows.post(caller, workflows.CLOUD_MODEL.type, data)
 
 
 @router.post("/local-model-workflow")
-async def add_local_model(data: LocalModelPost, caller: Manager, flows: WorkflowsDep) -> WorkflowRetrieved:
+async def add_local_model(data: LocalModelPost, caller: ManagerOrPeer, flows: WorkflowsDep) -> WorkflowRetrieved:
     """Take a step of adding a model with files of its own; the one that triggers has budmodel fetch and read it."""
     return await flows.post(caller, workflows.LOCAL_MODEL.type, data)
 
