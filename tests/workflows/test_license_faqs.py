@@ -72,3 +72,15 @@ async def test_a_failed_reading_can_be_tried_again(bench: Bench) -> None:
     await bench.call("POST", f"/workflows/{workflow_id}/retry")
     await bench.until(workflow_id, "completed")
     assert (await bench.call("GET", f"/models/{model_id}"))["model"]["model_licenses"]["faqs"]
+
+
+async def test_a_silent_service_fails_the_reading_and_leaves_the_licence(bench: Bench) -> None:
+    model_id = await local_model(bench)
+    url = f"{TWO}/{uuid4()}"
+    await bench.peer.does_wrong(url, silent_from="1")
+    await licensed(bench, model_id, url)
+    workflow_id = (await faq_workflows(bench))[0]
+    await bench.sql("update workflow_attempt set deadline_at = now() - interval '1 second' where state = 'running'")
+    await bench.upkeep()
+    assert (await bench.get(workflow_id))["status"] == "failed"
+    assert (await bench.call("GET", f"/models/{model_id}"))["model"]["model_licenses"]["url"] == url

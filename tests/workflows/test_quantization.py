@@ -272,3 +272,26 @@ async def test_methods_are_listed_and_searched(ground: Ground) -> None:
     assert found["quantization_methods"][2]["method_type"] == ["INT8", "INT4"]
     searched = await ground.bench.call("GET", "/models/quantization-methods?name=q&search=true&limit=1")
     assert (searched["total_record"], searched["quantization_methods"][0]["name"]) == (3, "AWQ")
+
+
+@pytest.mark.parametrize("task", ["simulation", "deployment"])
+async def test_a_silent_service_fails_it_after_the_deadline_and_a_retry_goes_on(ground: Ground, task: str) -> None:
+    bench = ground.bench
+    workflow_id = await ground.named()
+    peer, contains = (ground.budsim, workflow_id) if task == "simulation" else (ground.budcluster, ground.cluster_id)
+    await peer.does_wrong(contains, silent_from="2", times=1)
+    await ground.simulate(workflow_id)
+    if task == "deployment":
+        await ground.at_step(workflow_id, 5)
+        await ground.quantize(workflow_id)
+    await bench.sql("update workflow_attempt set deadline_at = now() - interval '1 second' where state = 'running'")
+    await bench.upkeep()
+    failed = await bench.get(workflow_id)
+    assert (failed["status"], "has not been heard of" in failed["reason"]) == ("failed", True)
+    await bench.call("POST", f"/workflows/{workflow_id}/retry")
+    if task == "simulation":
+        await ground.at_step(workflow_id, 5)
+        await ground.quantize(workflow_id)
+    await bench.until(workflow_id, "completed")
+    rows = await bench.sql("select task, state from workflow_attempt where state = 'failed'")
+    assert [tuple(row) for row in rows] == [(task, "failed")]
