@@ -11,19 +11,16 @@ from budapp.events.schemas import Event
 
 logger = get_logger(__name__)
 
+_RECORD = insert(InboxMessage).on_conflict_do_nothing().returning(InboxMessage.id)
+
 
 async def record(session: WriteSession, event: Event) -> bool:
     """Note in this unit of work that the event is handled; False where it has been before.
 
     While another unit of work handles the same event, this waits for its outcome.
     """
-    statement = (
-        insert(InboxMessage)
-        .values(source=event.source, message_id=event.id, type=event.payload.type or "")
-        .on_conflict_do_nothing()
-        .returning(InboxMessage.id)
-    )
-    return await session.scalar(statement) is not None
+    values = {"source": event.source, "message_id": event.id, "type": event.payload.type or ""}
+    return await session.scalar(_RECORD, values) is not None
 
 
 async def handle_event(database: Database, handlers: EventHandlers, event: Event) -> str:
