@@ -8,7 +8,7 @@ from uuid_utils.compat import uuid7
 
 from budapp.asset_ops.services import is_icon
 from budapp.commons.access import Caller
-from budapp.commons.database import WriteSession, hold
+from budapp.commons.database import WriteSession, hold, release
 from budapp.commons.errors import BadRequest, Conflict, UnprocessableContent
 from budapp.commons.integrity import conflict_on
 from budapp.events.outbox import enqueue_invoke
@@ -39,7 +39,8 @@ async def edit_model(
     said = edit.model_fields_set
     if "icon" in said and edit.icon is not None:
         _check_icon(model, edit.icon)
-    # The file is stored before anything is locked.
+    # The file is stored before anything is locked, and without a connection.
+    await release(session)
     upload = await read_upload(edit.license_file) if edit.license_file is not None else None
     path = await files.put(model_id, upload) if upload else None
     model = await ModelCrud(session, caller).get(model_id, for_update=True)
