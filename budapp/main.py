@@ -223,7 +223,7 @@ def _add_jobs(jobs: Jobs, database: Database, checking: Checking) -> None:
     jobs.add(Job("purge_idempotency_records", timedelta(hours=1), partial(purge_records, database)))
     jobs.add(Job("purge_sign_ons", timedelta(hours=1), partial(purge_oauth, database)))
     jobs.add(Job("purge_messages", timedelta(hours=1), partial(purge_messages, database)))
-    jobs.add(Job("check_dataset_files", timedelta(seconds=2), checking.check, lease=timedelta(minutes=30)))
+    jobs.add(Job("check_dataset_files", timedelta(seconds=2), checking.check, limit=timedelta(minutes=30)))
     jobs.add(Job("sweep_dataset_files", timedelta(minutes=10), checking.sweep))
     jobs.add(Job("roll_billing_cycles", timedelta(hours=1), partial(roll_cycles, database)))
     jobs.add(Job("purge_revocations", timedelta(hours=1), partial(purge_revocations, database)))
@@ -238,11 +238,11 @@ def _add_audit_jobs(jobs: Jobs, database: Database, delivering: Delivering) -> N
 
 def _add_workflow_jobs(jobs: Jobs, database: Database, workflows: Workflows) -> None:
     """Add what keeps workflows from waiting for ever; it may ask other services, one after the other."""
-    lease = timedelta(minutes=30)
-    jobs.add(Job("reconcile_workflows", timedelta(seconds=20), workflows.upkeep.reconcile, lease=lease))
+    limit = timedelta(minutes=30)
+    jobs.add(Job("reconcile_workflows", timedelta(seconds=20), workflows.upkeep.reconcile, limit=limit))
     jobs.add(Job("expire_workflow_drafts", timedelta(hours=1), workflows.upkeep.expire_drafts))
     recommend = partial(recommendations.recommend, database, workflows)
-    jobs.add(Job("recommend_clusters", timedelta(seconds=30), recommend, lease=lease))
+    jobs.add(Job("recommend_clusters", timedelta(seconds=30), recommend, limit=limit))
 
 
 def _add_model_jobs(jobs: Jobs, database: Database, files: LicenseFiles, settings: Settings) -> None:

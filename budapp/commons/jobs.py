@@ -1,7 +1,8 @@
 """Periodic work: each job runs in one replica at a time, however many there are.
 
-Every replica looks whether a job is due; the one that claims its row in `job_schedule` runs it. The claim ends with the
-run, or with the job's `lease` if the replica dies in it; a run that would outlast the lease is cut off.
+Every replica looks whether a job is due; the one that claims its row in `job_schedule` runs it. The claim is short and
+renewed while the job runs, so that another replica takes over within a minute where this one dies. Who can't renew it,
+or finds that somebody else has it, stops; a run that takes longer than the job's `limit` is cut off.
 """
 
 import asyncio
@@ -41,19 +42,36 @@ class JobSchedule(Base):
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """Work that is due again `every` so often after its last run; it must bear being cut off and run again."""
+    """Work that is due again `every` so often after its last run; it must bear being cut off and run again.
+
+    Attributes:
+        name: tells it from the other jobs.
+        every: how long it rests between runs.
+        run: does the work.
+        limit: how long a run may take at most.
+    """
 
     name: str
     every: timedelta
     run: Callable[[], Awaitable[object]]
-    lease: timedelta = timedelta(minutes=5)
+    limit: timedelta = timedelta(minutes=5)
+
+
+class ClaimLost(Exception):
+    """Another replica has the job meanwhile."""
 
 
 class Jobs:
-    """The periodic jobs of the process; `add` them, `start` with the process, `stop` before the pools close."""
+    """The periodic jobs of the process; `add` them, `start` with the process, `stop` before the pools close.
 
-    def __init__(self, database: Database) -> None:
+    Args:
+        database: where the schedule is.
+        claim: how long a claim is good for; it is renewed three times as often.
+    """
+
+    def __init__(self, database: Database, claim: timedelta = timedelta(minutes=1)) -> None:
         self._database = database
+        self._claim_time = claim
         self._jobs: list[Job] = []
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -80,8 +98,10 @@ class Jobs:
         outcome = "completed"
         try:
             with coming_from(Provenance("job", job.name)):
-                async with asyncio.timeout(job.lease.total_seconds()):
+                async with asyncio.timeout(job.limit.total_seconds()), asyncio.TaskGroup() as group:
+                    renewing = group.create_task(self._keep_claim(job, token))
                     await job.run()
+                    renewing.cancel()
         except asyncio.CancelledError:
             await self._settle(job, token, again_in=timedelta(0))
             raise
@@ -100,9 +120,18 @@ class Jobs:
                 logger.exception("job_not_claimed", job=job.name)
             await asyncio.sleep(job.every.total_seconds() * random.uniform(0.5, 1))  # noqa: S311 - jitter
 
+    async def _keep_claim(self, job: Job, token: UUID) -> None:
+        mine = (JobSchedule.name == job.name, JobSchedule.lock_token == token)
+        renewal = update(JobSchedule).where(*mine).values(lock_expires_at=func.now() + self._claim_time)
+        while True:
+            await asyncio.sleep(self._claim_time.total_seconds() / 3)
+            async with self._database.write() as session:
+                if await session.scalar(renewal.returning(JobSchedule.id)) is None:
+                    raise ClaimLost(job.name)
+
     async def _claim(self, job: Job) -> UUID | None:
         token = uuid4()
-        claim = {"lock_token": token, "lock_expires_at": func.now() + job.lease}
+        claim = {"lock_token": token, "lock_expires_at": func.now() + self._claim_time}
         free = or_(JobSchedule.lock_expires_at.is_(None), JobSchedule.lock_expires_at <= func.now())
         statement = (
             insert(JobSchedule)

@@ -1,12 +1,12 @@
 """Periodic work, run by one replica at a time."""
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import uuid4
 
 import pytest
 from prometheus_client import REGISTRY
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from budapp.commons.database import Database, now
 from budapp.commons.jobs import Job, Jobs, JobSchedule
@@ -35,13 +35,13 @@ def runs() -> Runs:
     return Runs()
 
 
-def job(runs: Runs, *, seconds: float = 0, every: timedelta = timedelta(hours=1), lease: float = 60) -> Job:
+def job(runs: Runs, *, seconds: float = 0, every: timedelta = timedelta(hours=1), limit: float = 60) -> Job:
     async def run() -> None:
         runs.note("began")
         await asyncio.sleep(seconds)
         runs.note("ended")
 
-    return Job("sweep", every, run, timedelta(seconds=lease))
+    return Job("sweep", every, run, timedelta(seconds=limit))
 
 
 async def make_due(database: Database) -> None:
@@ -73,7 +73,7 @@ async def test_a_job_that_is_running_is_not_begun_again_though_it_is_due(databas
     assert await running
 
 
-async def test_what_a_dead_replica_was_at_is_taken_up_after_its_lease(database: Database, runs: Runs) -> None:
+async def test_what_a_dead_replica_was_at_is_taken_up_when_its_claim_is_over(database: Database, runs: Runs) -> None:
     async with database.write() as session:
         held = {"lock_token": uuid4(), "lock_expires_at": now() + LONG_AGO}
         session.add(JobSchedule(name="sweep", due_at=now() - LONG_AGO, **held))
@@ -93,8 +93,45 @@ async def test_what_a_stopping_replica_was_at_is_taken_up_at_once(database: Data
     assert runs == ["began", "began", "ended"]
 
 
-async def test_a_run_that_outlasts_its_lease_is_cut_off(database: Database, runs: Runs) -> None:
-    assert await Jobs(database).run_if_due(job(runs, seconds=30, lease=0.1))
+async def test_a_claim_is_renewed_for_as_long_as_the_job_runs(database: Database, runs: Runs) -> None:
+    sweep = job(runs, seconds=1)
+    running = asyncio.create_task(Jobs(database, claim=timedelta(seconds=0.3)).run_if_due(sweep))
+    await runs.reach(1)
+    while not running.done():
+        await make_due(database)
+        assert not await Jobs(database).run_if_due(job(runs)) or running.done()
+        await asyncio.sleep(0.05)
+    assert runs[:2] == ["began", "ended"]
+
+
+async def test_whoever_has_lost_the_claim_stops(database: Database, runs: Runs) -> None:
+    jobs = Jobs(database, claim=timedelta(seconds=0.3))
+    running = asyncio.create_task(jobs.run_if_due(job(runs, seconds=30)))
+    await runs.reach(1)
+    other = uuid4()
+    async with database.write() as session:
+        await session.execute(update(JobSchedule).values(lock_token=other))
+    assert await asyncio.wait_for(running, 5)
+    assert runs == ["began"]
+    async with database.read() as session:
+        assert await session.scalar(select(JobSchedule.lock_token)) == other
+
+
+async def test_a_claim_ends_within_a_minute_however_long_the_job_may_take(database: Database) -> None:
+    jobs = Jobs(database)
+    held: list[datetime | None] = []
+
+    async def look() -> None:
+        async with database.read() as session:
+            held.append(await session.scalar(select(JobSchedule.lock_expires_at)))
+
+    await jobs.run_if_due(Job("long", timedelta(seconds=1), look, limit=timedelta(hours=1)))
+    assert held[0] is not None
+    assert held[0] <= now() + timedelta(minutes=1)
+
+
+async def test_a_run_that_takes_longer_than_it_may_is_cut_off(database: Database, runs: Runs) -> None:
+    assert await Jobs(database).run_if_due(job(runs, seconds=30, limit=0.1))
     assert runs == ["began"]
 
 
