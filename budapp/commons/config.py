@@ -2,18 +2,17 @@
 
 import base64
 import os
-from collections.abc import Callable
 from functools import lru_cache
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
-import httpx
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from limits import parse as parse_rate
 from pydantic import BeforeValidator, EmailStr, Field, SecretStr, ValidationError, field_validator
-from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+
+from budapp.commons.settings_stores import DaprStores, StoresUnreachable
 
 
 def _split_commas(value: object) -> object:
@@ -25,43 +24,6 @@ CommaList = Annotated[list[str], NoDecode, BeforeValidator(_split_commas)]
 
 class SettingsError(Exception):
     """A variable is missing or malformed; the message names each one."""
-
-
-class DaprStores(PydanticBaseSettingsSource):
-    """Settings kept in the Dapr configuration and secret stores, where `CONFIGSTORE_NAME` or `SECRETSTORE_NAME` is set.
-
-    A key counts with or without the prefix `budapp_`, in any case, as the other bud-stack services write them.
-    """
-
-    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
-        """Part of the base class' interface; the whole mapping is built in `__call__`."""
-        return None, field_name, False
-
-    def __call__(self) -> dict[str, Any]:
-        """Return the values that the configured stores hold for fields of the settings."""
-        found = self._read("configstore_name", "configuration/{}", _configuration_items)
-        found |= self._read("secretstore_name", "secrets/{}/bulk", _secret_items)
-        names = {name.removeprefix("budapp_"): value for name, value in found.items()}
-        return {name: value for name, value in names.items() if name in self.settings_cls.model_fields}
-
-    def _read(self, store_field: str, path: str, items: Callable[[dict[str, Any]], dict[str, Any]]) -> dict[str, Any]:
-        store = self.current_state.get(store_field)
-        if not store:
-            return {}
-        base_url = self.current_state.get("dapr_base_url") or Settings.model_fields["dapr_base_url"].default
-        headers = {"dapr-api-token": self.current_state.get("dapr_api_token") or ""}
-        with httpx.Client(transport=httpx.HTTPTransport(retries=3), timeout=5) as client:
-            response = client.get(f"{base_url}/v1.0/{path.format(store)}", headers=headers)
-        response.raise_for_status()
-        return items(response.json() if response.content else {})
-
-
-def _configuration_items(body: dict[str, Any]) -> dict[str, Any]:
-    return {key.lower(): item["value"] for key, item in body.items()}
-
-
-def _secret_items(body: dict[str, Any]) -> dict[str, Any]:
-    return {key.lower(): next(iter(item.values())) for key, item in body.items()}
 
 
 class Settings(BaseSettings):
@@ -130,7 +92,10 @@ class Settings(BaseSettings):
     dataset_file_max_bytes: int = Field(default=20 * 1024**3, ge=1024)
     dataset_upload_hours: int = Field(default=24, ge=1, le=24 * 7)
 
+    app_id: str = "budapp"
     dapr_base_url: str = "http://127.0.0.1:3510"
+    dapr_grpc_port: int = Field(default=50001, ge=1, le=65535)
+    dapr_wait_seconds: float = Field(default=10, ge=0)
     dapr_api_token: SecretStr | None = None
     statestore_name: str = "statestore"
     pubsub_name: str = "pubsub-redis"
@@ -273,8 +238,11 @@ def load_settings(**overrides: object) -> Settings:
     except ValidationError as error:
         lines = [f"  {str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors(include_input=False)]
         raise SettingsError("These settings are missing or malformed:\n" + "\n".join(lines)) from None
-    except httpx.HTTPError as error:
-        raise SettingsError(f"The Dapr stores named in CONFIGSTORE_NAME or SECRETSTORE_NAME: {error!r}") from None
+    except StoresUnreachable as error:
+        raise SettingsError(
+            f"Settings can't be read from the stores that CONFIGSTORE_NAME and SECRETSTORE_NAME name: {error}. "
+            "Start the sidecar first, or unset both."
+        ) from None
 
 
 @lru_cache

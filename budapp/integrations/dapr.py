@@ -1,11 +1,10 @@
-"""The Dapr sidecar: calling peers, publishing, and its state store, over its HTTP API.
+"""Dapr: publishing, its state and configuration stores by the SDK over gRPC, and calls of peers over pooled HTTP.
 
-Dapr's Python SDK is left aside: its client blocks in the constructor until the sidecar answers, and so a service that
-starts before its sidecar hangs.
+The SDK would make a connection for each call of a peer; see docs/benchmarks.md.
 """
 
 import asyncio
-import random
+import json as jsonlib
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -13,6 +12,7 @@ from typing import Annotated, Any
 from urllib.parse import quote
 
 import httpx
+from dapr.clients.grpc._state import Concurrency, Consistency, StateOptions
 from fastapi import Depends, Request
 from opentelemetry.propagate import inject
 
@@ -20,10 +20,15 @@ from budapp.commons.config import Settings
 from budapp.commons.context import request_id
 from budapp.commons.errors import Conflict, PeerFailed, Unavailable
 from budapp.commons.logging import get_logger
+from budapp.commons.settings_stores import read_items
+from budapp.integrations.sidecar import TRIES, Sidecar, pause_before_retry
 
 logger = get_logger(__name__)
 
-_TRIES = 3
+_PUBLISH_SECONDS = 10
+_STORE_SECONDS = 5
+_TAKEN = timedelta(minutes=5)
+_FIRST_WRITE = StateOptions(consistency=Consistency.strong, concurrency=Concurrency.first_write)
 _IDEMPOTENT_METHODS = frozenset({"GET", "HEAD", "PUT", "DELETE"})
 _CLEAR_MESSAGE_LENGTH = 300
 
@@ -67,7 +72,7 @@ class PeerRefused(PeerFailed):
 
 
 class DaprClient:
-    """One pool of connections to the sidecar of this process; it connects with the first call.
+    """One channel and one pool of connections to the sidecar of this process; they connect with the first call.
 
     Every method raises `Unavailable` where the sidecar, or what stands behind it, cannot be reached in time.
     """
@@ -84,10 +89,16 @@ class DaprClient:
             limits=httpx.Limits(max_connections=100, max_keepalive_connections=20),
             trust_env=False,
         )
+        self._sidecar = Sidecar(settings, self._http)
 
     async def close(self) -> None:
         """Close the connections."""
+        await self._sidecar.close()
         await self._http.aclose()
+
+    async def healthy(self) -> bool:
+        """Tell whether the sidecar is up with its components, whether or not it has found this app yet."""
+        return await self._sidecar.healthy()
 
     async def invoke(
         self,
@@ -149,47 +160,82 @@ class DaprClient:
             "type": (nested.get("type") if isinstance(nested, Mapping) else None) or "notification",
             "time": datetime.now(UTC).isoformat(),
         }
-        headers = {**_headers(), "content-type": "application/cloudevents+json"}
-        url = f"publish/{quote(self._pubsub, safe='')}/{quote(topic, safe='')}"
-        request = self._http.build_request("POST", url, json={**defaults, **payload}, headers=headers, timeout=10)
-        _check_sidecar(await self._send(request, 10, retry=True))
+        await self._sidecar.call(
+            f"publish {topic}",
+            lambda sdk: sdk.publish_event(
+                self._pubsub,
+                topic,
+                jsonlib.dumps({**defaults, **payload}),
+                data_content_type="application/cloudevents+json",
+            ),
+            _PUBLISH_SECONDS,
+        )
 
     async def get_state(self, key: str) -> tuple[Any, str | None]:
         """Return the value under the key and its etag; both None where there is none. A key can't contain `||`."""
-        response = await self._state("GET", f"/{quote(key, safe='')}")
-        return (response.json() if response.content else None), response.headers.get("etag")
+        found = await self._sidecar.call(f"get {key}", lambda sdk: sdk.get_state(self._statestore, key), _STORE_SECONDS)
+        return (jsonlib.loads(found.data) if found.data else None), found.etag or None
 
-    async def save_state(self, key: str, value: Any, *, ttl: timedelta | None = None, etag: str | None = None) -> None:
+    async def save_state(
+        self,
+        key: str,
+        value: Any,
+        *,
+        ttl: timedelta | None = None,
+        etag: str | None = None,
+        first_write: bool = False,
+    ) -> None:
         """Store the value under the key, for `ttl` where given.
 
+        Args:
+            key: where it is stored.
+            value: what can be written as JSON.
+            ttl: how long it is kept; for ever by default.
+            etag: the one that the value must still have; implies `first_write`.
+            first_write: whether what is there already is kept, unless it has the etag.
+
         Raises:
-            Conflict: an `etag` was given and the value has changed since.
+            Conflict: somebody else was first. Without an etag, Redis says only that it failed: `Unavailable`.
         """
-        item: dict[str, Any] = {"key": key, "value": value}
-        if ttl is not None:
-            item["metadata"] = {"ttlInSeconds": str(int(ttl.total_seconds()))}
-        if etag is not None:
-            item |= {"etag": etag, "options": {"concurrency": "first-write"}}
-        await self._state("POST", json=[item])
+        conditional = first_write or etag is not None
+        await self._sidecar.call(
+            f"save {key}",
+            lambda sdk: sdk.save_state(
+                self._statestore,
+                key,
+                jsonlib.dumps(value),
+                etag=etag,
+                options=_FIRST_WRITE if conditional else None,
+                state_metadata={"ttlInSeconds": str(int(ttl.total_seconds()))} if ttl else {},
+            ),
+            _STORE_SECONDS,
+            # Where the answer to a first try was lost, a second one would find itself to be late.
+            retry=not conditional,
+        )
+
+    async def take_state(self, key: str) -> Any:
+        """Return the value under the key to one caller only, however many ask at once; None to the others.
+
+        The value is overwritten, not deleted: Redis deletes a key that is gone already whatever the etag, so of two
+        takers both would succeed.
+        """
+        value, etag = await self.get_state(key)
+        if value is None:
+            return None
+        try:
+            await self.save_state(key, None, ttl=_TAKEN, etag=etag)
+        except Conflict:
+            return None
+        return value
 
     async def delete_state(self, key: str) -> None:
         """Delete what is under the key, if anything."""
-        await self._state("DELETE", f"/{quote(key, safe='')}")
+        await self._sidecar.call(f"delete {key}", lambda sdk: sdk.delete_state(self._statestore, key), _STORE_SECONDS)
 
-    async def healthy(self) -> bool:
-        """Tell whether the sidecar is up with its components, whether or not it has found this app yet."""
-        try:
-            response = await self._http.get("healthz/outbound", timeout=2)
-        except httpx.TransportError:
-            return False
-        return response.is_success
-
-    async def _state(self, method: str, path: str = "", json: Any = None) -> httpx.Response:
-        url = f"state/{quote(self._statestore, safe='')}{path}"
-        request = self._http.build_request(method, url, json=json, headers=_headers(), timeout=5)
-        response = await self._send(request, 5, retry=True)
-        _check_sidecar(response)
-        return response
+    async def get_configuration(self, store: str) -> dict[str, str]:
+        """Return what the configuration store holds, by the fields of the settings that the keys stand for."""
+        found = await self._sidecar.call(f"read {store}", lambda sdk: sdk.get_configuration(store, []), _STORE_SECONDS)
+        return read_items(found.items)
 
     async def _send(self, request: httpx.Request, seconds: float, retry: bool) -> httpx.Response:
         try:
@@ -200,7 +246,7 @@ class DaprClient:
             raise Unavailable from error
 
     async def _send_again(self, request: httpx.Request, retry: bool) -> httpx.Response:
-        for attempt in range(_TRIES - 1):
+        for attempt in range(TRIES - 1):
             try:
                 response = await self._http.send(request)
             except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout):
@@ -211,7 +257,7 @@ class DaprClient:
             else:
                 if not (retry and _may_pass(response)):
                     return response
-            await asyncio.sleep(random.uniform(0.5, 1) * 0.2 * 2**attempt)  # noqa: S311 - jitter
+            await asyncio.sleep(pause_before_retry(attempt))
         return await self._http.send(request)
 
 
@@ -238,13 +284,6 @@ def _sidecar_error(response: httpx.Response) -> str | None:
 
 def _may_pass(response: httpx.Response) -> bool:
     return response.status_code in (502, 503, 504) or _sidecar_error(response) == "ERR_DIRECT_INVOKE"
-
-
-def _check_sidecar(response: httpx.Response) -> None:
-    if response.is_success:
-        return
-    logger.warning("dapr_refused", url=str(response.url), status=response.status_code, answer=response.text[:500])
-    raise Conflict if response.status_code == 409 else Unavailable
 
 
 def _answer_of(app_id: str, path: str, response: httpx.Response) -> Any:

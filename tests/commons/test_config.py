@@ -74,5 +74,6 @@ def test_a_configured_dapr_store_that_is_down_stops_the_start(nothing: pytest.Mo
     nothing.setenv("BUDAPP_ENV_FILE", str(SAMPLE))
     nothing.setenv("CONFIGSTORE_NAME", "configstore")
     nothing.setenv("DAPR_BASE_URL", "http://127.0.0.1:9")
+    nothing.setenv("DAPR_WAIT_SECONDS", "0")
     with pytest.raises(SettingsError, match="CONFIGSTORE_NAME"):
         load_settings()

@@ -142,36 +142,57 @@ def daprd_binary() -> str:
     return found
 
 
-@asynccontextmanager
-async def _daprd(settings: Settings, app_port: int, folder: Path) -> AsyncIterator[str]:
-    resources = RESOURCES.format(
-        pubsub=settings.pubsub_name,
-        statestore=settings.statestore_name,
-        dead_letter_topic=settings.dead_letter_topic,
-    )
-    (folder / "resources.yaml").write_text(resources)
-    (folder / "resiliency.yaml").write_text(RESILIENCY.format(pubsub=settings.pubsub_name))
-    port = free_port()
-    flags = {
-        "app-id": settings.bud_notify_app_id,
-        "app-port": app_port,
-        "dapr-http-port": port,
-        "dapr-grpc-port": free_port(),
-        "dapr-internal-grpc-port": free_port(),
-        "metrics-port": free_port(),
-        "resources-path": folder,
-        "dapr-listen-addresses": "127.0.0.1",
-        "log-level": "error",
-    }
-    tokens = {"APP_API_TOKEN": settings.app_api_token.get_secret_value(), "DAPR_API_TOKEN": SIDECAR_TOKEN}
-    arguments = [part for name, value in flags.items() for part in (f"--{name}", str(value))]
-    process = await asyncio.create_subprocess_exec(daprd_binary(), *arguments, env={**os.environ, **tokens})
-    try:
-        await _until_healthy(f"http://127.0.0.1:{port}/v1.0/healthz")
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.kill()
-        await process.wait()
+class Daprd:
+    """A daprd that can be stopped and started again at the same ports."""
+
+    def __init__(self, settings: Settings, app_port: int, folder: Path) -> None:
+        resources = RESOURCES.format(
+            pubsub=settings.pubsub_name,
+            statestore=settings.statestore_name,
+            dead_letter_topic=settings.dead_letter_topic,
+        )
+        (folder / "resources.yaml").write_text(resources)
+        (folder / "resiliency.yaml").write_text(RESILIENCY.format(pubsub=settings.pubsub_name))
+        self.http_port, self.grpc_port = free_port(), free_port()
+        self._flags = {
+            "app-id": settings.bud_notify_app_id,
+            "app-port": app_port,
+            "dapr-http-port": self.http_port,
+            "dapr-grpc-port": self.grpc_port,
+            "dapr-internal-grpc-port": free_port(),
+            "metrics-port": free_port(),
+            "resources-path": folder,
+            "dapr-listen-addresses": "127.0.0.1",
+            "log-level": "error",
+        }
+        self._tokens = {"APP_API_TOKEN": settings.app_api_token.get_secret_value(), "DAPR_API_TOKEN": SIDECAR_TOKEN}
+        self._process: asyncio.subprocess.Process | None = None
+
+    @property
+    def base_url(self) -> str:
+        return f"http://127.0.0.1:{self.http_port}"
+
+    def settings(self, settings: Settings) -> Settings:
+        """Return the settings of an application whose sidecar this is."""
+        update = {
+            "dapr_base_url": self.base_url,
+            "dapr_grpc_port": self.grpc_port,
+            "dapr_api_token": SecretStr(SIDECAR_TOKEN),
+        }
+        return settings.model_copy(update=update)
+
+    async def start(self, *, app_listens: bool = True) -> None:
+        """Start daprd, and wait until it can be called; until its app can be called too, if that listens."""
+        arguments = [part for name, value in self._flags.items() for part in (f"--{name}", str(value))]
+        environment = {**os.environ, **self._tokens}
+        self._process = await asyncio.create_subprocess_exec(daprd_binary(), *arguments, env=environment)
+        await _until_healthy(f"{self.base_url}/v1.0/healthz{'' if app_listens else '/outbound'}")
+
+    async def kill(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            await self._process.wait()
+            self._process = None
 
 
 async def _until_healthy(url: str) -> None:
@@ -195,12 +216,16 @@ async def run_sidecar(app: FastAPI, settings: Settings, folder: Path) -> AsyncIt
         target = app if is_event or scope["path"].startswith("/dapr/") else peer
         await target(scope, receive, send)
 
-    async with serve(either) as app_port, _daprd(settings, app_port, folder) as base_url:
-        update = {"dapr_base_url": base_url, "dapr_api_token": SecretStr(SIDECAR_TOKEN)}
-        ours = settings.model_copy(update=update)
+    async with serve(either) as app_port:
+        daprd = Daprd(settings, app_port, folder)
+        ours = daprd.settings(settings)
         dapr = DaprClient(ours)
-        yield Sidecar(peer, dapr, ours)
-        await dapr.close()
+        try:
+            await daprd.start()
+            yield Sidecar(peer, dapr, ours)
+        finally:
+            await dapr.close()
+            await daprd.kill()
 
 
 async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 10) -> None:

@@ -2,17 +2,23 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from io import StringIO
+from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from fastapi import FastAPI
+from opentelemetry.context import attach, detach
+from opentelemetry.propagate import extract
 
 from budapp.commons.config import Settings
 from budapp.commons.context import request_id
 from budapp.commons.errors import Conflict, PeerFailed, Unavailable
 from budapp.integrations.dapr import DaprClient, Peer, PeerRefused
-from tests.events.sidecar import Call, Sidecar, free_port, run_sidecar, until
+from tests.events.sidecar import Call, Daprd, Sidecar, free_port, run_sidecar, until
 
 
 @pytest.fixture(scope="module")
@@ -30,10 +36,18 @@ def sidecar(running: Sidecar) -> Sidecar:
 @pytest.fixture
 async def nowhere(settings: Settings) -> AsyncIterator[DaprClient]:
     """A client whose sidecar is not there."""
-    url = f"http://127.0.0.1:{free_port()}"
-    dapr = DaprClient(settings.model_copy(update={"dapr_base_url": url}))
+    update = {"dapr_base_url": f"http://127.0.0.1:{free_port()}", "dapr_grpc_port": free_port()}
+    dapr = DaprClient(settings.model_copy(update=update))
     yield dapr
     await dapr.close()
+
+
+@pytest.fixture
+async def absent(settings: Settings, tmp_path: Path) -> AsyncIterator[Daprd]:
+    """A sidecar that has not been started."""
+    daprd = Daprd(settings.model_copy(update={"bud_notify_app_id": "late"}), free_port(), tmp_path)
+    yield daprd
+    await daprd.kill()
 
 
 @pytest.fixture
@@ -44,6 +58,28 @@ def logged() -> Iterator[StringIO]:
     logging.getLogger("budapp").addHandler(handler)
     yield stream
     logging.getLogger("budapp").removeHandler(handler)
+
+
+@dataclass
+class Standstill:
+    seconds: float = 0
+
+
+@asynccontextmanager
+async def longest_standstill() -> AsyncIterator[Standstill]:
+    """Measure for how long at most nothing else could run in the loop."""
+    longest = Standstill()
+
+    async def watch() -> None:
+        while True:
+            before = time.monotonic()
+            await asyncio.sleep(0)
+            longest.seconds = max(longest.seconds, time.monotonic() - before)
+            await asyncio.sleep(0.005)
+
+    watching = asyncio.create_task(watch())
+    yield longest
+    watching.cancel()
 
 
 async def test_a_call_carries_body_query_and_request_id(sidecar: Sidecar) -> None:
@@ -142,11 +178,78 @@ async def test_without_a_sidecar_all_is_unavailable(nowhere: DaprClient) -> None
         await nowhere.invoke("x", "POST", "x")
     with pytest.raises(Unavailable):
         await nowhere.publish("x", {})
+    with pytest.raises(Unavailable):
+        await nowhere.get_state("x")
     assert not await nowhere.healthy()
+
+
+async def test_a_sidecar_that_comes_up_late_is_found_and_the_loop_never_waits_for_it(
+    absent: Daprd, settings: Settings
+) -> None:
+    """The SDK's own way to wait for a sidecar would stop everything else for up to a minute."""
+    dapr = DaprClient(absent.settings(settings))
+    async with longest_standstill() as standstill:
+        with pytest.raises(Unavailable):
+            await dapr.get_state("x")
+        await absent.start(app_listens=False)
+        await dapr.save_state("x", 1)
+        assert (await dapr.get_state("x"))[0] == 1
+    await dapr.close()
+    assert standstill.seconds < 1
+
+
+async def test_calls_under_way_fail_softly_when_the_sidecar_dies_and_go_on_when_it_is_back(
+    absent: Daprd, settings: Settings
+) -> None:
+    await absent.start(app_listens=False)
+    dapr = DaprClient(absent.settings(settings))
+    outcomes: list[str] = []
+    stopped = asyncio.Event()
+
+    async def work(number: int) -> None:
+        while not stopped.is_set():
+            try:
+                await (dapr.save_state(f"key-{number}", number) if number % 2 else dapr.publish("x", {}))
+                outcomes.append("done")
+            except Unavailable:
+                outcomes.append("unavailable")
+            await asyncio.sleep(0.005)
+
+    async def seen(outcome: str) -> None:
+        async def has_come() -> bool:
+            return outcome in outcomes
+
+        outcomes.clear()
+        await until(has_come)
+
+    async with asyncio.TaskGroup() as group:
+        for number in range(20):
+            group.create_task(work(number))
+        await seen("done")
+        await absent.kill()
+        await seen("unavailable")
+        await absent.start(app_listens=False)
+        await seen("done")
+        stopped.set()
+    await dapr.save_state("after", 1)
+    await dapr.close()
 
 
 async def test_the_sidecar_is_healthy(sidecar: Sidecar) -> None:
     assert await sidecar.dapr.healthy()
+
+
+async def test_an_event_goes_under_the_trace_that_it_belongs_to(sidecar: Sidecar) -> None:
+    trace = "0af7651916cd43dd8448eb211c80319c"
+    token = attach(extract({"traceparent": f"00-{trace}-b7ad6b7169203331-01"}))
+    await sidecar.dapr.publish(sidecar.settings.dead_letter_topic, {"name": "bud-internal"})
+    detach(token)
+
+    async def arrived() -> bool:
+        return bool(sidecar.peer.calls)
+
+    await until(arrived)
+    assert trace in sidecar.peer.calls[0].body["traceparent"]
 
 
 async def test_an_event_is_published_flat(sidecar: Sidecar) -> None:
@@ -188,6 +291,29 @@ async def test_state_is_kept_changed_and_deleted(sidecar: Sidecar) -> None:
     await dapr.delete_state("key/1")
     await dapr.delete_state("key/1")
     assert await dapr.get_state("key/1") == (None, None)
+
+
+async def test_a_first_write_leaves_what_is_there(sidecar: Sidecar) -> None:
+    await sidecar.dapr.save_state("first", 1, first_write=True)
+    with pytest.raises(Conflict):
+        await sidecar.dapr.save_state("first", 2, first_write=True)
+    assert (await sidecar.dapr.get_state("first"))[0] == 1
+
+
+@pytest.mark.parametrize("store", ["in memory", "of the stack"])
+async def test_of_many_takers_at_once_one_gets_the_value(sidecar: Sidecar, settings: Settings, store: str) -> None:
+    """Redis would let all of them delete it."""
+    dapr = sidecar.dapr if store == "in memory" else DaprClient(settings)
+    key = f"taken-{uuid4()}"
+    await dapr.save_state(key, "token", ttl=timedelta(minutes=1))
+
+    taken = await asyncio.gather(*(dapr.take_state(key) for _ in range(20)))
+
+    assert [value for value in taken if value is not None] == ["token"]
+    assert await dapr.take_state(key) is None
+    assert (await dapr.get_state(key))[0] is None
+    if dapr is not sidecar.dapr:
+        await dapr.close()
 
 
 async def test_state_ends_with_its_time(sidecar: Sidecar) -> None:
