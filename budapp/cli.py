@@ -14,7 +14,6 @@ from fastapi import FastAPI
 
 from budapp import cli_audit, cli_catalogue, cli_keys, cli_outbox, cli_tenant
 from budapp.cli_application import with_application
-from budapp.commons.access import api_routes
 from budapp.commons.config import SettingsError, get_settings
 from budapp.commons.context import Provenance, provenance
 from budapp.commons.errors import AppError
@@ -112,7 +111,7 @@ def explain(
 
 async def _explain(application: FastAPI, user: str, route: str, id: UUID | None, tenant: str | None) -> Explanation:
     method, _, path = route.partition(" ")
-    target = find_target(api_routes(application), method.upper(), path, id)
+    target = find_target(application.state.routes, method.upper(), path, id)
     async with application.state.database.read() as session:
         found = await find_by_identifier(session, tenant or application.state.settings.default_realm_name)
         person = await find_person(session, found.id, **_user_key(user))

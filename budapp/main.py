@@ -42,6 +42,7 @@ from budapp.commons.jobs import Job, Jobs
 from budapp.commons.logging import configure_logging
 from budapp.commons.openapi import build_openapi
 from budapp.commons.rate_limits import RateLimiter
+from budapp.commons.routing import RouteIndex
 from budapp.commons.telemetry import start_tracing, stop_tracing
 from budapp.credential_ops import services as credentials
 from budapp.dataset_ops import services as datasets
@@ -154,6 +155,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     for router in ROUTERS:
         app.include_router(router)
     check_routes(api_routes(app))
+    RouteIndex.install(app)
     install_error_handlers(app)
     app.openapi = lambda: build_openapi(app)  # type: ignore[method-assign]
     _add_middleware(app, settings)

@@ -5,7 +5,7 @@ The body carries the members of RFC 9457 beside the ones that today's clients re
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel
@@ -65,6 +65,14 @@ class NotFound(AppError):
 class MethodNotAllowed(AppError):
     status = 405
     message = "This address does not take this method"
+
+    def __init__(self, allowed: Iterable[str] = ()) -> None:
+        super().__init__()
+        self.allowed = sorted(allowed)
+
+    def headers(self) -> dict[str, str]:
+        """Name the methods that the address takes, as RFC 9110 asks."""
+        return {"Allow": ", ".join(self.allowed)}
 
 
 class Conflict(AppError):

@@ -11,6 +11,7 @@ from sqlalchemy import Row
 from budapp.commons.access import Access, Caller, access_of
 from budapp.commons.database import ReadSession, now
 from budapp.commons.errors import AppError, Forbidden, NotFound, Unauthenticated
+from budapp.commons.routing import RouteIndex
 from budapp.commons.scopes import Scope, Source, with_implied
 from budapp.permission_ops.schemas import ExplainQuery, ExplainStep, Explanation, HeldScope
 from budapp.project_ops.services import membership_scopes
@@ -36,9 +37,7 @@ class Target:
         return names[0] if len(names) == 1 else None
 
 
-async def explain_to(
-    session: ReadSession, routes: Iterable[APIRoute], caller: Caller, query: ExplainQuery
-) -> Explanation:
+async def explain_to(session: ReadSession, routes: RouteIndex, caller: Caller, query: ExplainQuery) -> Explanation:
     """Explain to the caller what they, or somebody else of their tenant, may do.
 
     Raises:
@@ -52,21 +51,18 @@ async def explain_to(
     return await explain(session, await find_person(session, caller.tenant_id, user_id=user_id), target)
 
 
-def find_target(routes: Iterable[APIRoute], method: str, path: str, id: UUID | None) -> Target:
+def find_target(routes: RouteIndex, method: str, path: str, id: UUID | None) -> Target:
     """Return what the method and path mean.
 
     Raises:
         NotFound: no route has them.
     """
     path = path.removeprefix(_VERSION)
-    answering = [route for route in routes if method in (route.methods or ())]
-    named = [route for route in answering if route.path_format == path]
-    fitting = [route for route in answering if route.path_regex.match(path)]
-    for route in [*named, *fitting]:
-        access = access_of(route)
-        if access is not None:
-            return Target(method, route, access, id or _id_in(route, path))
-    raise NotFound("There is no such route", param="path")
+    route = routes.route_of(method, path)
+    access = access_of(route) if route is not None else None
+    if route is None or access is None:
+        raise NotFound("There is no such route", param="path")
+    return Target(method, route, access, id or _id_in(route, path))
 
 
 def _id_in(route: APIRoute, path: str) -> UUID | None:

@@ -4,7 +4,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query, Request
 from pydantic import Field
 
-from budapp.commons.access import Caller, Requires, SignedIn, api_routes
+from budapp.commons.access import Caller, Requires, SignedIn
 from budapp.commons.database import Read, Write
 from budapp.commons.schemas import Answer
 from budapp.commons.scopes import Scope
@@ -74,5 +74,5 @@ async def explain_permission(
     caller: SignedIn, session: Read, request: Request, query: Annotated[ExplainQuery, Query()]
 ) -> ExplanationAnswer:
     """Say step by step why a person (oneself, where none is named) may call a route or not; others take user:view."""
-    explanation = await explaining.explain_to(session, api_routes(request.app), caller, query)
+    explanation = await explaining.explain_to(session, request.app.state.routes, caller, query)
     return ExplanationAnswer(explanation=explanation)
