@@ -241,8 +241,8 @@ def _add_audit_jobs(jobs: Jobs, database: Database, delivering: Delivering) -> N
 def _add_workflow_jobs(jobs: Jobs, database: Database, workflows: Workflows) -> None:
     """Add what keeps workflows from waiting for ever; it may ask other services, one after the other."""
     limit = timedelta(minutes=30)
-    jobs.add(Job("reconcile_workflows", timedelta(seconds=20), workflows.upkeep.reconcile, limit=limit))
-    jobs.add(Job("expire_workflow_drafts", timedelta(hours=1), workflows.upkeep.expire_drafts))
+    jobs.add(Job("reconcile_workflows", timedelta(seconds=20), workflows.reconciler.reconcile, limit=limit))
+    jobs.add(Job("expire_workflow_drafts", timedelta(hours=1), workflows.reconciler.expire_drafts))
     recommend = partial(recommendations.recommend, database, workflows)
     jobs.add(Job("recommend_clusters", timedelta(seconds=30), recommend, limit=limit))
 

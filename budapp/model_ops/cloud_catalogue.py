@@ -18,7 +18,7 @@ from budapp.commons.database import Database, WriteSession
 from budapp.commons.errors import BadRequest, PeerFailed, Unavailable
 from budapp.commons.logging import get_logger
 from budapp.model_ops import catalogue_crud as crud
-from budapp.model_ops.building import colored
+from budapp.model_ops.creation import colored
 from budapp.model_ops.modalities import EndpointPath, Modality, of_keyword
 from budapp.model_ops.models import CloudModel, Provider
 

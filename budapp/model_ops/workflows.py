@@ -12,11 +12,11 @@ from budapp.commons.database import ReadSession, WriteSession
 from budapp.commons.errors import BadRequest, NotFound, UnprocessableContent
 from budapp.commons.schemas import is_web_address
 from budapp.commons.scopes import Scope
+from budapp.integrations.budmodel import Extraction, LicenseReport, ModelInfo, ScanReport
 from budapp.integrations.dapr import Peer
-from budapp.model_ops import building, crud
+from budapp.model_ops import creation, crud
 from budapp.model_ops.editing import delete_files
 from budapp.model_ops.models import Model, Provider, ProviderType
-from budapp.model_ops.told import ToldExtraction, ToldLicenseFaqs, ToldModel, ToldScan
 from budapp.workflow_ops.definitions import Definition, Events, Json, Notice, Outcome, PeerCall, Run, Task
 from budapp.workflow_ops.step_list import StepAnswer
 
@@ -82,18 +82,18 @@ async def _ask_about_cloud_model(session: ReadSession, run: Run) -> PeerCall:
 async def _add_cloud_model(session: WriteSession, run: Run, answer: Any) -> Outcome:
     offer_id = run.data.get("cloud_model_id")
     offer = await crud.cloud_model(session, UUID(offer_id)) if offer_id else None
-    model = building.cloud_model(run, offer, _told(answer))
-    await building.save(session, model)
+    model = creation.cloud_model(run, offer, _known(answer))
+    await creation.save(session, model)
     run.workflow.title = model.name
     status = {"status": "success", "message": "Model successfully added to the repository"}
     steps: list[Json] = [{"workflow_execution_status": status, "model_id": str(model.id)}, {"leaderboard": []}]
     return Outcome(steps, _added(model, run), {"model_id": str(model.id)})
 
 
-def _told(answer: Any) -> ToldModel | None:
+def _known(answer: Any) -> ModelInfo | None:
     """Return what budmodel knows of the model; it is welcome, but nothing depends on it."""
     try:
-        return ToldModel.model_validate(answer["model_info"]) if isinstance(answer, dict) else None
+        return ModelInfo.model_validate(answer["model_info"]) if isinstance(answer, dict) else None
     except (KeyError, ValidationError):
         return None
 
@@ -160,10 +160,10 @@ async def _ask_to_extract(_session: ReadSession, run: Run) -> PeerCall:
 
 
 async def _add_local_model(session: WriteSession, run: Run, result: Any) -> Outcome:
-    told = ToldExtraction.model_validate(result)
-    model = building.local_model(run, told)
-    await building.save(session, model)
-    building.add_papers_and_license(session, model, told.model_info)
+    extraction = Extraction.model_validate(result)
+    model = creation.local_model(run, extraction)
+    await creation.save(session, model)
+    creation.add_papers_and_license(session, model, extraction.model_info)
     step = {"model_id": str(model.id), "tags": model.tags, "description": model.description}
     return Outcome([step], _added(model, run), {"model_id": str(model.id)})
 
@@ -222,11 +222,11 @@ async def _ask_to_scan(session: ReadSession, run: Run) -> PeerCall:
 
 
 async def _keep_findings(session: WriteSession, run: Run, result: Any) -> Outcome:
-    found = ToldScan.model_validate(result).scan_result
+    found = ScanReport.model_validate(result).scan_result
     model = await crud.living_model(session, run.workflow.tenant_id, UUID(run.data["model_id"]))
     if model is None:
         raise NotFound("The model was deleted meanwhile")
-    scan = await building.keep_findings(session, model, found)
+    scan = await creation.keep_findings(session, model, found)
     steps: list[Json] = [{"security_scan_result_id": str(scan.id)}, {"leaderboard": []}]
     target = ("model", model.id)
     notice = Notice("model_scan_success", model.name, "Scan is Completed", target, model.icon, scan.status)  # type: ignore[arg-type]
@@ -267,10 +267,10 @@ async def _ask_about_license(_session: ReadSession, run: Run) -> PeerCall:
 
 async def _keep_faqs(session: WriteSession, run: Run, result: Any) -> Outcome:
     """Keep what was found, unless the model has got another licence meanwhile, or none."""
-    told = ToldLicenseFaqs.model_validate(result).license_details
+    details = LicenseReport.model_validate(result).license_details
     found = await crud.license_of(session, UUID(run.data["model_id"]))
     if found is not None and found.path == run.data["license_source"]:
-        building.describe_license(found, told)
+        creation.describe_license(found, details)
     return Outcome()
 
 

@@ -59,22 +59,22 @@ class QuantizationCancelled(Answer):
     message: str = "Quantization cancelled"
 
 
-class _Told(BaseModel):
+class _Answer(BaseModel):
     model_config = ConfigDict(extra="ignore", protected_namespaces=())
 
 
-class ToldCluster(_Told):
+class SimulatedCluster(_Answer):
     cluster_id: UUID
 
 
-class ToldSimulation(_Told):
+class SimulationResult(_Answer):
     """What budsim tells in the end."""
 
     workflow_id: UUID
-    recommendations: list[ToldCluster]
+    recommendations: list[SimulatedCluster]
 
 
-class ToldQuantization(_Told):
+class QuantizationResult(_Answer):
     """What budcluster tells in the end."""
 
     model_path: str

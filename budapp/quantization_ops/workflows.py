@@ -13,11 +13,11 @@ from budapp.commons.errors import BadRequest, NotFound
 from budapp.commons.scopes import Scope
 from budapp.integrations.dapr import Peer
 from budapp.model_ops import services as models
-from budapp.model_ops.building import save
+from budapp.model_ops.creation import save
 from budapp.model_ops.editing import delete_files
 from budapp.model_ops.models import Model, ProviderType
 from budapp.quantization_ops import crud
-from budapp.quantization_ops.schemas import ToldQuantization, ToldSimulation
+from budapp.quantization_ops.schemas import QuantizationResult, SimulationResult
 from budapp.workflow_ops.definitions import Definition, Events, Json, Notice, Outcome, PeerCall, Run, Task
 from budapp.workflow_ops.step_list import StepAnswer
 
@@ -88,7 +88,7 @@ async def _ask_for_clusters(session: ReadSession, run: Run) -> PeerCall:
 
 
 async def _keep_clusters(session: WriteSession, run: Run, result: Any) -> Outcome:
-    told = ToldSimulation.model_validate(result)
+    told = SimulationResult.model_validate(result)
     named = [one.cluster_id for one in told.recommendations]
     count = len(await clusters.available(session, run.workflow.tenant_id, named))
     counted = {"recommended_cluster_count": count}
@@ -116,7 +116,7 @@ async def _ask_to_quantize(session: ReadSession, run: Run) -> PeerCall:
 
 
 async def _add_quantized(session: WriteSession, run: Run, result: Any) -> Outcome:
-    told = ToldQuantization.model_validate(result)
+    told = QuantizationResult.model_validate(result)
     original = await _original(session, run)
     model = Model(
         id=uuid7(),

@@ -31,8 +31,8 @@ async def recommend(database: Database, flows: Workflows) -> None:
             model.recommended_cluster_sync_at = now()
             who = {"tenant_id": model.tenant_id, "user_id": model.created_by}
             data = {"model_id": str(model.id)}
-            question = await flows.start(session, workflows.RECOMMENDATION.type, data, **who)
-        await flows.carry_out(question)
+            pending = await flows.start(session, workflows.RECOMMENDATION.type, data, **who)
+        await flows.carry_out(pending)
 
 
 async def _of_models(session: ReadSession, model_ids: Collection[UUID]) -> dict[UUID, RecommendationView]:

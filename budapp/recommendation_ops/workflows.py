@@ -24,28 +24,28 @@ _LOAD = {"input_tokens": 1024, "output_tokens": 128, "concurrency": 10}
 _TARGETS = {"target_ttft": 1000, "target_throughput_per_user": 7, "target_e2e_latency": 10}
 
 
-class _Told(BaseModel):
+class _Answer(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
 
-class ToldDevice(_Told):
+class Device(_Answer):
     device_type: str
 
 
-class ToldMetrics(_Told):
-    device_types: list[ToldDevice]
+class SimulatedMetrics(_Answer):
+    device_types: list[Device]
     cost_per_million_tokens: float
 
 
-class ToldRecommendation(_Told):
+class SimulatedCluster(_Answer):
     cluster_id: UUID
-    metrics: ToldMetrics
+    metrics: SimulatedMetrics
 
 
-class ToldRecommendations(_Told):
+class SimulationResult(_Answer):
     """What budsim tells in the end, the best first."""
 
-    recommendations: list[ToldRecommendation]
+    recommendations: list[SimulatedCluster]
 
 
 async def _model(session: ReadSession, run: Run) -> Model:
@@ -69,7 +69,7 @@ async def _ask(session: ReadSession, run: Run) -> PeerCall:
 
 async def _keep(session: WriteSession, run: Run, result: Any) -> Outcome:
     """Keep the best of the tenant's own clusters, in place of the one before."""
-    told = ToldRecommendations.model_validate(result).recommendations
+    told = SimulationResult.model_validate(result).recommendations
     model = await _model(session, run)
     named = [one.cluster_id for one in told]
     usable = {cluster.cluster_id: cluster for cluster in await clusters.available(session, model.tenant_id, named)}
@@ -86,7 +86,7 @@ async def _keep(session: WriteSession, run: Run, result: Any) -> Outcome:
     return Outcome()
 
 
-def _describe(found: RecommendedCluster, best: ToldRecommendation, cluster: Cluster) -> None:
+def _describe(found: RecommendedCluster, best: SimulatedCluster, cluster: Cluster) -> None:
     found.cluster_id = cluster.id
     found.hardware_type = list(dict.fromkeys(device.device_type.lower() for device in best.metrics.device_types))
     found.cost_per_million_tokens = best.metrics.cost_per_million_tokens

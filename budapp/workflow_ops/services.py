@@ -15,14 +15,14 @@ from budapp.commons.logging import get_logger
 from budapp.events.dispatch import EventHandlers
 from budapp.events.schemas import Event
 from budapp.integrations.dapr import DaprClient
-from budapp.workflow_ops import crud, running
-from budapp.workflow_ops.asking import Asking, Question
+from budapp.workflow_ops import attempts, crud
 from budapp.workflow_ops.crud import WorkflowCrud
 from budapp.workflow_ops.definitions import Definition, Definitions, Run
 from budapp.workflow_ops.models import AttemptState, Visibility, Workflow, WorkflowStatus, WorkflowStep
+from budapp.workflow_ops.peer_calls import PeerCalls, PendingCall
+from budapp.workflow_ops.reconciler import Reconciler
 from budapp.workflow_ops.schemas import WorkflowPost, WorkflowQuery, WorkflowRetrieved
 from budapp.workflow_ops.step_views import WorkflowSteps
-from budapp.workflow_ops.upkeep import Upkeep
 
 logger = get_logger(__name__)
 
@@ -45,8 +45,8 @@ class Workflows:
         self._settings = settings
         self._definitions = Definitions(definitions)
         self._hydrators = hydrators
-        self._asking = Asking(database, dapr, settings, self._definitions)
-        self.upkeep = Upkeep(database, settings, self._definitions, self._asking)
+        self._calls = PeerCalls(database, dapr, settings, self._definitions)
+        self.reconciler = Reconciler(database, settings, self._definitions, self._calls)
 
     def register(self, handlers: EventHandlers) -> None:
         """Have all events of the types' services handled here."""
@@ -89,17 +89,17 @@ class Workflows:
             raise BadRequest("Outcomes can't be published to this topic", param="callback_topic")
         async with self._database.write() as session:
             workflow = await self._opened(session, caller, definition, body)
-            question = await self._store(session, caller, definition, workflow, body)
-        if question is not None:
-            await self._asking.ask(question)
+            pending = await self._store(session, caller, definition, workflow, body)
+        if pending is not None:
+            await self._calls.send(pending)
         return await self._fresh(caller, workflow.id)
 
     async def start(
         self, session: WriteSession, type: str, data: dict[str, Any], *, tenant_id: UUID, user_id: UUID
-    ) -> Question:
+    ) -> PendingCall:
         """Begin a workflow of one step that people don't see, for a user, in the caller's unit of work.
 
-        Once that is committed, give what is returned to `carry_out`. What is lost before is failed by `upkeep`.
+        Once that is committed, give what is returned to `carry_out`. What is lost before is failed by the reconciler.
         """
         definition = self._definitions.of(type)
         workflow = _new_workflow(tenant_id, user_id, definition, total_steps=1)
@@ -107,19 +107,19 @@ class Workflows:
         session.add(workflow)
         await session.flush()
         steps: list[WorkflowStep] = []
-        running.put_step(session, workflow, steps, 1, data)
+        attempts.put_step(session, workflow, steps, 1, data)
         task = definition.begun_by(data, triggered=True)
         assert task is not None
-        question = await self._asking.begin(session, task, Run(workflow, data), steps, 1)
-        assert question is not None
-        return question
+        pending = await self._calls.begin(session, task, Run(workflow, data), steps, 1)
+        assert pending is not None
+        return pending
 
-    async def carry_out(self, question: Question) -> None:
+    async def carry_out(self, pending: PendingCall) -> None:
         """Ask what `start` has written down; a failure is the workflow's, which has the reason and can be retried."""
         try:
-            await self._asking.ask(question)
+            await self._calls.send(pending)
         except AppError as error:
-            logger.warning("workflow_not_started", workflow=str(question.workflow_id), error=repr(error))
+            logger.warning("workflow_not_started", workflow=str(pending.workflow_id), error=repr(error))
 
     async def retry(self, caller: Caller, workflow_id: UUID) -> WorkflowRetrieved:
         """Ask once more for the task of a workflow that failed.
@@ -132,7 +132,7 @@ class Workflows:
         """
         async with self._database.write() as session:
             await WorkflowCrud(session, caller).get(workflow_id, for_update=True)
-            found = await running.load(session, self._settings, self._definitions, workflow_id)
+            found = await attempts.load(session, self._settings, self._definitions, workflow_id)
             over = (WorkflowStatus.COMPLETED, WorkflowStatus.CANCELLED)
             if found is None or found.workflow.status in over or found.attempt.state != AttemptState.FAILED:
                 raise BadRequest("Only what has failed can be tried again")
@@ -141,9 +141,9 @@ class Workflows:
             found.workflow.status = WorkflowStatus.IN_PROGRESS
             run = found.run
             await found.definition.check(session, caller, run)
-            question = await self._asking.begin(session, found.task, run, found.steps, found.attempt.step_number)
-        if question is not None:
-            await self._asking.ask(question)
+            pending = await self._calls.begin(session, found.task, run, found.steps, found.attempt.step_number)
+        if pending is not None:
+            await self._calls.send(pending)
         return await self._fresh(caller, workflow_id)
 
     async def complete(self, session: WriteSession, caller: Caller, workflow_id: UUID) -> Workflow:
@@ -182,7 +182,7 @@ class Workflows:
             raise NotFound("There is no such workflow")
         if workflow.status != WorkflowStatus.IN_PROGRESS:
             raise BadRequest("Workflow is not in progress state")
-        found = await running.load(session, self._settings, self._definitions, workflow_id)
+        found = await attempts.load(session, self._settings, self._definitions, workflow_id)
         if found is not None and found.live:
             await found.cancel()
         workflow.status = WorkflowStatus.CANCELLED
@@ -193,12 +193,12 @@ class Workflows:
         correlation_id = _uuid(event.payload.workflow_id)
         if correlation_id is None:
             return
-        found = await running.load_for_event(session, self._settings, self._definitions, correlation_id)
+        found = await attempts.load_for_event(session, self._settings, self._definitions, correlation_id)
         if found is None:
             return
         events = found.task.events
         if events is not None and event.payload.type in events.types():
-            await found.take(running.payload_of(event))
+            await found.take(attempts.payload_of(event))
 
     async def _opened(
         self, session: WriteSession, caller: Caller, definition: Definition, body: WorkflowPost
@@ -219,7 +219,7 @@ class Workflows:
 
     async def _store(
         self, session: WriteSession, caller: Caller, definition: Definition, workflow: Workflow, body: WorkflowPost
-    ) -> Question | None:
+    ) -> PendingCall | None:
         """Store the step, and write down that the task is asked for where it is triggered; a task under way stays."""
         steps = await crud.steps_of(session, workflow.id)
         attempt = await crud.last_attempt(session, workflow.id)
@@ -235,7 +235,7 @@ class Workflows:
         if task is None:
             return None
         run.data = crud.merged(step.data for step in steps)
-        return await self._asking.begin(session, task, run, steps, body.step_number)
+        return await self._calls.begin(session, task, run, steps, body.step_number)
 
     async def _fresh(self, caller: Caller, workflow_id: UUID) -> WorkflowRetrieved:
         async with self._database.read() as session:
@@ -267,7 +267,7 @@ def _replace(
     step = next((step for step in steps if step.step_number == number), None)
     if step is not None:
         step.data = {}
-    running.put_step(session, workflow, steps, number, data)
+    attempts.put_step(session, workflow, steps, number, data)
 
 
 def _uuid(text: str | None) -> UUID | None:

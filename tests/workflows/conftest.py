@@ -116,8 +116,8 @@ class Bench:
             result: Any = await session.execute(text(statement), values)
             return list(result.all()) if result.returns_rows else []
 
-    async def upkeep(self) -> None:
-        await self.app.state.workflows.upkeep.reconcile()
+    async def reconcile(self) -> None:
+        await self.app.state.workflows.reconciler.reconcile()
 
 
 @pytest.fixture

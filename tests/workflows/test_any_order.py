@@ -81,7 +81,7 @@ class Life:
 
     async def deadline(self) -> None:
         await self.bench.sql("update workflow_attempt set deadline_at = now() - interval '1 second'")
-        await self.bench.upkeep()
+        await self.bench.reconcile()
 
     async def crash(self) -> None:
         """Leave what a process leaves that dies before it has stored the answer."""
@@ -92,7 +92,7 @@ class Life:
         )
 
     async def reconcile(self) -> None:
-        await asyncio.gather(self.bench.upkeep(), self.bench.upkeep())
+        await asyncio.gather(self.bench.reconcile(), self.bench.reconcile())
 
     async def event(self, step: str, status: str, which: int) -> None:
         correlation_id = (await self.attempts())[which][0]
@@ -141,7 +141,7 @@ async def test_any_order_of_anything_ends_well(bench: Bench, wanted: list[tuple[
         await life.check()
     await life.deadline()
     await bench.sql("update workflow_attempt set lease_expires_at = now() - interval '1 second' where state = 'asking'")
-    await bench.upkeep()
+    await bench.reconcile()
     await life.deadline()  # of what was found to go on although its answer was lost
     await life.check()
     assert not [state for _, state in await life.attempts() if state in ("asking", "running")]

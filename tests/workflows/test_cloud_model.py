@@ -114,7 +114,7 @@ async def test_a_process_that_dies_while_it_adds_is_made_good(bench: Bench, monk
         with pytest.raises(KeyboardInterrupt):
             await finish(bench, workflow_id, "My GPT")
     await bench.sql("update workflow_attempt set lease_expires_at = now() - interval '1 second'")
-    await bench.upkeep()
+    await bench.reconcile()
     done = await bench.get(workflow_id)
     assert done["status"] == "completed"
     assert done["workflow_steps"]["model"]["name"] == "My GPT"

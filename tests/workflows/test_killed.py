@@ -87,7 +87,7 @@ async def test_work_that_was_begun_is_followed_by_its_events(bench: Bench, repli
         await bench.deliver(event)
     assert (await bench.get(workflow_id))["status"] == "in_progress"
     await end_leases(bench)
-    await bench.upkeep()
+    await bench.reconcile()
     assert (await bench.get(workflow_id))["status"] == "completed"
     assert (await states(bench), await bench.asked(workflow_id)) == (["completed"], 1)
     assert (await bench.sql("select count(*) from model"))[0][0] == 1
@@ -98,10 +98,10 @@ async def test_work_that_never_began_fails_and_a_retry_does_it(bench: Bench, rep
     await bench.peer.does_wrong(workflow_id, hang=True)
     trigger = {"step_number": 3, "workflow_id": workflow_id, "trigger_workflow": True}
     await killed_while_it_asks(bench, replica, LOCAL, workflow_id, **trigger)
-    await bench.upkeep()
+    await bench.reconcile()
     assert await states(bench) == ["asking"], "the lease is not over"
     await end_leases(bench)
-    await bench.upkeep()
+    await bench.reconcile()
     failed = await bench.get(workflow_id)
     assert (failed["status"], await bench.asked(workflow_id)) == ("failed", 1)
     assert "interrupted" in failed["reason"]
@@ -120,7 +120,7 @@ async def test_an_answer_that_was_lost_is_asked_for_again(bench: Bench, replica:
     await killed_while_it_asks(bench, replica, CLOUD, offer["uri"], **last)
     await bench.peer.behave()
     await end_leases(bench)
-    await asyncio.gather(*(bench.upkeep() for _ in range(3)))
+    await asyncio.gather(*(bench.reconcile() for _ in range(3)))
     done = await bench.get(workflow_id)
     assert (done["status"], done["workflow_steps"]["model"]["name"]) == ("completed", "Ours")
     assert (await bench.sql("select count(*) from model"))[0][0] == 1

@@ -81,6 +81,6 @@ async def test_a_silent_service_fails_the_reading_and_leaves_the_licence(bench: 
     await licensed(bench, model_id, url)
     workflow_id = (await faq_workflows(bench))[0]
     await bench.sql("update workflow_attempt set deadline_at = now() - interval '1 second' where state = 'running'")
-    await bench.upkeep()
+    await bench.reconcile()
     assert (await bench.get(workflow_id))["status"] == "failed"
     assert (await bench.call("GET", f"/models/{model_id}"))["model"]["model_licenses"]["url"] == url

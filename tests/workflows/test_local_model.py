@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from budapp.workflow_ops.upkeep import Upkeep
+from budapp.workflow_ops.reconciler import Reconciler
 from tests.cast import Cast
 from tests.projects.data import messages
 from tests.statements import Statements
@@ -165,10 +165,10 @@ async def test_a_silent_service_fails_it_after_the_deadline_and_late_results_are
     told = await bench.until_told(13)
     for event in told[:4]:
         await bench.deliver(event)
-    await bench.upkeep()
+    await bench.reconcile()
     assert (await bench.get(workflow_id))["status"] == "in_progress"
     await bench.sql("update workflow_attempt set deadline_at = now() - interval '1 second'")
-    await bench.upkeep()
+    await bench.reconcile()
     failed = await bench.get(workflow_id)
     assert failed["status"] == "failed"
     assert "not been heard of" in failed["reason"]
@@ -239,10 +239,10 @@ async def test_work_whose_answer_was_lost_is_followed_by_its_events(
 async def test_a_process_that_dies_before_the_call_leaves_what_fails_with_a_reason(bench: Bench) -> None:
     workflow_id = await bench.draft()
     await interrupted(bench, workflow_id)
-    await bench.upkeep()
+    await bench.reconcile()
     assert (await bench.get(workflow_id))["status"] == "in_progress", "the lease is not over"
     await bench.sql("update workflow_attempt set lease_expires_at = now() - interval '1 second'")
-    await asyncio.gather(bench.upkeep(), bench.upkeep())
+    await asyncio.gather(bench.reconcile(), bench.reconcile())
     failed = await bench.get(workflow_id)
     assert failed["status"] == "failed"
     assert "interrupted" in failed["reason"]
@@ -262,7 +262,7 @@ async def test_a_process_that_dies_after_the_call_loses_nothing_and_asks_no_seco
     await bench.sql("update workflow_step set data = '{}' where step_number = 4")
     for event in told[:5]:
         await bench.deliver(event)
-    await bench.upkeep()
+    await bench.reconcile()
     assert statuses(await bench.get(workflow_id))[0] == "COMPLETED"
     for event in told[5:]:
         await bench.deliver(event)
@@ -318,8 +318,8 @@ async def test_somebody_elses_workflow_is_not_found(bench: Bench, cast: Cast) ->
 async def test_drafts_that_nobody_touches_expire(bench: Bench) -> None:
     old, fresh = await bench.draft(), await bench.draft()
     await bench.sql("update workflow set modified_at = now() - interval '15 days' where id = cast(:id as uuid)", id=old)
-    upkeep: Upkeep = bench.app.state.workflows.upkeep
-    await upkeep.expire_drafts()
+    reconciler: Reconciler = bench.app.state.workflows.reconciler
+    await reconciler.expire_drafts()
     assert (await bench.get(old))["status"] == "cancelled"
     assert (await bench.get(fresh))["status"] == "in_progress"
 

@@ -285,7 +285,7 @@ async def test_a_silent_service_fails_it_after_the_deadline_and_a_retry_goes_on(
         await ground.at_step(workflow_id, 5)
         await ground.quantize(workflow_id)
     await bench.sql("update workflow_attempt set deadline_at = now() - interval '1 second' where state = 'running'")
-    await bench.upkeep()
+    await bench.reconcile()
     failed = await bench.get(workflow_id)
     assert (failed["status"], "has not been heard of" in failed["reason"]) == ("failed", True)
     await bench.call("POST", f"/workflows/{workflow_id}/retry")

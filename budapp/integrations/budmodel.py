@@ -1,36 +1,38 @@
-"""What budmodel tells; it may tell more than is read here."""
+"""What budmodel answers and reports; it may say more than is read here."""
+
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from budapp.workflow_ops.step_views import Json
+Json = dict[str, Any]
 
 
-class _Told(BaseModel):
+class _Answer(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
 
-class ToldFaq(_Told):
+class Faq(_Answer):
     question: str
     reason: list[str] | None = None
     impact: str | None = None
 
 
-class ToldLicense(_Told):
+class LicenseInfo(_Answer):
     name: str | None = None
     url: str | None = None
     type: str | None = None
     description: str | None = None
     suitability: str | None = None
-    faqs: list[ToldFaq] | None = None
+    faqs: list[Faq] | None = None
 
 
-class ToldPaper(_Told):
+class PaperInfo(_Answer):
     title: str | None = None
     authors: list[str] | None = None
     url: str | None = None
 
 
-class ToldTree(_Told):
+class ModelTree(_Answer):
     base_model: list[str] | None = None
     is_finetune: bool = False
     is_adapter: bool = False
@@ -38,7 +40,7 @@ class ToldTree(_Told):
     is_merge: bool = False
 
 
-class ToldArchitecture(_Told):
+class Architecture(_Answer):
     type: str | None = None
     family: str | None = None
     num_params: int | None = None
@@ -49,7 +51,7 @@ class ToldArchitecture(_Told):
     audio_config: Json | None = None
 
 
-class ToldModel(_Told):
+class ModelInfo(_Answer):
     """What budmodel knows of a model."""
 
     author: str | None = None
@@ -58,52 +60,52 @@ class ToldModel(_Told):
     modality: str = "llm"
     tags: list[str] | None = None
     tasks: list[str] | None = None
-    papers: list[ToldPaper] | None = None
+    papers: list[PaperInfo] | None = None
     github_url: str | None = None
     provider_url: str | None = None
     website_url: str | None = None
     logo_url: str | None = None
-    license: ToldLicense | None = None
-    model_tree: ToldTree | None = None
+    license: LicenseInfo | None = None
+    model_tree: ModelTree | None = None
     languages: list[str] | None = None
     use_cases: list[str] | None = None
     strengths: list[str] | None = None
     limitations: list[str] | None = None
-    architecture: ToldArchitecture | None = None
+    architecture: Architecture | None = None
 
 
-class ToldExtraction(_Told):
-    model_info: ToldModel
+class Extraction(_Answer):
+    model_info: ModelInfo
     local_path: str = Field(min_length=1)
 
 
-class ToldIssue(_Told):
+class ScanIssue(_Answer):
     title: str | None = None
     severity: str
     description: str | None = None
     source: str | None = None
 
 
-class ToldFindings(_Told):
+class ScanFindings(_Answer):
     total_issues: int
     total_scanned: int
     total_skipped_files: int
     scanned_files: list[str]
     total_issues_by_severity: dict[str, int]
-    model_issues: list[ToldIssue]
+    model_issues: list[ScanIssue]
 
 
-class ToldScan(_Told):
-    scan_result: ToldFindings
+class ScanReport(_Answer):
+    scan_result: ScanFindings
 
 
-class ToldLicenseDetails(_Told):
+class LicenseDetails(_Answer):
     name: str | None = None
     type: str | None = None
     type_description: str | None = None
     type_suitability: str | None = None
-    faqs: list[ToldFaq] | None = None
+    faqs: list[Faq] | None = None
 
 
-class ToldLicenseFaqs(_Told):
-    license_details: ToldLicenseDetails
+class LicenseReport(_Answer):
+    license_details: LicenseDetails

@@ -31,7 +31,7 @@ _UNREADABLE = "The results can't be read"
 
 
 @dataclass(slots=True)
-class Running:
+class CurrentAttempt:
     """A workflow, locked, with its newest attempt."""
 
     session: WriteSession
@@ -257,28 +257,28 @@ class Running:
 
 async def load(
     session: WriteSession, settings: Settings, definitions: Definitions, workflow_id: UUID
-) -> Running | None:
+) -> CurrentAttempt | None:
     """Return the workflow, locked, with its newest attempt; None where there is none."""
     workflow = await crud.lock(session, workflow_id)
-    return await _running(session, settings, definitions, workflow) if workflow else None
+    return await _with_attempt(session, settings, definitions, workflow) if workflow else None
 
 
 async def load_for_event(
     session: WriteSession, settings: Settings, definitions: Definitions, correlation_id: UUID
-) -> Running | None:
+) -> CurrentAttempt | None:
     """Return the workflow that an event is about, locked; None where there is none, or an earlier attempt is meant."""
     workflow = await crud.lock_of(session, correlation_id)
-    found = await _running(session, settings, definitions, workflow) if workflow else None
+    found = await _with_attempt(session, settings, definitions, workflow) if workflow else None
     return found if found is not None and found.attempt.correlation_id == correlation_id else None
 
 
-async def _running(
+async def _with_attempt(
     session: WriteSession, settings: Settings, definitions: Definitions, workflow: Workflow
-) -> Running | None:
+) -> CurrentAttempt | None:
     attempt, steps = await crud.last_attempt_with_steps(session, workflow.id)
     if attempt is None:
         return None
-    return Running(session, settings, definitions.of(workflow.workflow_type), workflow, attempt, steps)
+    return CurrentAttempt(session, settings, definitions.of(workflow.workflow_type), workflow, attempt, steps)
 
 
 def put_step(session: WriteSession, workflow: Workflow, steps: list[WorkflowStep], number: int, data: Json) -> None:

@@ -1,7 +1,7 @@
-"""Asks another service to do a workflow's task: written down before, told apart by its attempt, applied after.
+"""Calls the service that does a workflow's task: the attempt is committed before, its answer applied after.
 
 No transaction is open while the service is asked. Wherever the process is cut off, what was written down lets
-`Upkeep` go on from there.
+`Reconciler` go on from there.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from budapp.commons.database import Database, WriteSession
 from budapp.commons.errors import AppError, BadRequest, PeerFailed, Unavailable
 from budapp.commons.logging import get_logger
 from budapp.integrations.dapr import DaprClient, PeerRefused
-from budapp.workflow_ops import crud, running
+from budapp.workflow_ops import attempts, crud
 from budapp.workflow_ops.definitions import Definitions, Json, PeerCall, Run, Task
 from budapp.workflow_ops.models import AttemptState, Workflow, WorkflowAttempt, WorkflowStep
 from budapp.workflow_ops.step_list import WorkAnswer
@@ -25,8 +25,8 @@ logger = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
-    """What is asked, once it is written down that it is."""
+class PendingCall:
+    """A call whose attempt is written down."""
 
     workflow_id: UUID
     attempt_id: UUID
@@ -34,8 +34,8 @@ class Question:
     by_events: bool
 
 
-class Asking:
-    """Asks for one process."""
+class PeerCalls:
+    """The calls of one process."""
 
     def __init__(self, database: Database, dapr: DaprClient, settings: Settings, definitions: Definitions) -> None:
         self._database = database
@@ -45,7 +45,7 @@ class Asking:
 
     async def begin(
         self, session: WriteSession, task: Task, run: Run, steps: list[WorkflowStep], at_step: int
-    ) -> Question | None:
+    ) -> PendingCall | None:
         """Write down that the task is asked for, unless something is already; the workflow is locked.
 
         Raises:
@@ -60,22 +60,22 @@ class Asking:
         events = task.events
         list_step = at_step + (0 if events and events.in_same_step else 1 if events else 0)
         lease = timedelta(seconds=2 * self._settings.workflow_ask_seconds + 10)
-        attempt = running.new_attempt(session, run.workflow, task, last, list_step, lease)
+        attempt = attempts.new_attempt(session, run.workflow, task, last, list_step, lease)
         run.workflow.reason = run.workflow.progress = None
         if last is not None and last.task == task.name and events:
-            running.put_step(session, run.workflow, steps, attempt.step_number, {events.key: None})
-        return await self.question(session, task, run, attempt)
+            attempts.put_step(session, run.workflow, steps, attempt.step_number, {events.key: None})
+        return await self.prepare(session, task, run, attempt)
 
-    async def question(self, session: WriteSession, task: Task, run: Run, attempt: WorkflowAttempt) -> Question:
-        """Return what to ask for the attempt."""
+    async def prepare(self, session: WriteSession, task: Task, run: Run, attempt: WorkflowAttempt) -> PendingCall:
+        """Return the call for the attempt."""
         call = await task.request(session, run)
         events = task.events
         if call is not None and events is not None:
             call = _addressed(call, run.workflow, attempt, self._settings.app_topic)
-        return Question(run.workflow.id, attempt.id, call, events is not None)
+        return PendingCall(run.workflow.id, attempt.id, call, events is not None)
 
-    async def ask(self, question: Question) -> None:
-        """Ask, and apply the answer.
+    async def send(self, pending: PendingCall) -> None:
+        """Make the call, and apply the answer.
 
         Raises:
             BadRequest: the service refused.
@@ -83,12 +83,12 @@ class Asking:
             Unavailable: it can't be reached, or not in time.
         """
         try:
-            answer = await self._answer(question)
+            answer = await self._answer(pending)
         except AppError as error:
-            await self._failed(question, error)
+            await self._failed(pending, error)
             return
         async with self._database.write() as session:
-            found = await self._still(session, question)
+            found = await self._still(session, pending)
             if found is None:
                 return
             if found.attempt.state != AttemptState.ASKING:
@@ -99,14 +99,14 @@ class Asking:
             else:
                 await found.finish(answer)
 
-    async def _answer(self, question: Question) -> Any:
-        call = question.call
+    async def _answer(self, pending: PendingCall) -> Any:
+        call = pending.call
         if call is None:
             return None
         try:
             seconds = self._settings.workflow_ask_seconds
             answer = await self._dapr.invoke(call.app_id, call.method, call.path, json=call.json, timeout=seconds)
-            return WorkAnswer.model_validate(answer) if question.by_events else answer
+            return WorkAnswer.model_validate(answer) if pending.by_events else answer
         except (PeerFailed, Unavailable):
             if call.optional:
                 return None
@@ -115,10 +115,10 @@ class Asking:
             logger.warning("workflow_answer_unreadable", peer=call.app_id, error=str(error))
             raise PeerFailed from error
 
-    async def _failed(self, question: Question, error: AppError) -> None:
+    async def _failed(self, pending: PendingCall, error: AppError) -> None:
         """End the attempt, unless its events have shown that the service works on it all the same."""
         async with self._database.write() as session:
-            found = await self._still(session, question)
+            found = await self._still(session, pending)
             if found is None or found.attempt.state != AttemptState.ASKING:
                 return
             if found.attempt.early_events and isinstance(error, Unavailable):
@@ -132,9 +132,9 @@ class Asking:
             raise BadRequest(reason) from error
         raise error
 
-    async def _still(self, session: WriteSession, question: Question) -> running.Running | None:
-        found = await running.load(session, self._settings, self._definitions, question.workflow_id)
-        return found if found is not None and found.attempt.id == question.attempt_id else None
+    async def _still(self, session: WriteSession, pending: PendingCall) -> attempts.CurrentAttempt | None:
+        found = await attempts.load(session, self._settings, self._definitions, pending.workflow_id)
+        return found if found is not None and found.attempt.id == pending.attempt_id else None
 
 
 def _addressed(call: PeerCall, workflow: Workflow, attempt: WorkflowAttempt, topic: str) -> PeerCall:

@@ -9,19 +9,19 @@ from uuid_utils.compat import uuid7
 from budapp.commons.database import WriteSession
 from budapp.commons.errors import Conflict
 from budapp.commons.integrity import conflict_on
+from budapp.integrations.budmodel import (
+    Architecture,
+    Extraction,
+    Faq,
+    LicenseDetails,
+    LicenseInfo,
+    ModelInfo,
+    ModelTree,
+    ScanFindings,
+)
 from budapp.model_ops import crud
 from budapp.model_ops.modalities import endpoints_of, of_keyword
 from budapp.model_ops.models import CloudModel, License, Model, Paper, ProviderType, SecurityScan
-from budapp.model_ops.told import (
-    ToldArchitecture,
-    ToldExtraction,
-    ToldFaq,
-    ToldFindings,
-    ToldLicense,
-    ToldLicenseDetails,
-    ToldModel,
-    ToldTree,
-)
 from budapp.workflow_ops.definitions import Run
 
 _COLORS = ("#E57333", "#3F8EF7", "#479D5F", "#965CDE", "#D1B854", "#EC7575")
@@ -29,12 +29,12 @@ _SEVERITIES = ("critical", "high", "medium", "low")
 _TEXTS = ("github_url", "website_url", "languages", "use_cases", "strengths", "limitations")
 
 
-def cloud_model(run: Run, offer: CloudModel | None, told: ToldModel | None) -> Model:
+def cloud_model(run: Run, offer: CloudModel | None, info: ModelInfo | None) -> Model:
     """Return the model that the steps describe, with what the offer and budmodel add."""
     data = run.data
     modality = list(data.get("modality") or (offer.modality if offer else of_keyword(_first(data))[0]))
     facts = {name: getattr(offer, name, None) for name in ("tasks", "author", "model_size", "max_input_tokens")}
-    model = _model(run, told)
+    model = _model(run, info)
     model.uri = offer.uri if offer else data["uri"]
     model.source, model.provider_type = data["source"], ProviderType.CLOUD_MODEL
     model.description = model.description or getattr(offer, "description", None)
@@ -46,11 +46,11 @@ def cloud_model(run: Run, offer: CloudModel | None, told: ToldModel | None) -> M
     return model
 
 
-def local_model(run: Run, told: ToldExtraction) -> Model:
+def local_model(run: Run, extraction: Extraction) -> Model:
     """Return the model whose files budmodel has fetched."""
-    data, info = run.data, told.model_info
+    data, info = run.data, extraction.model_info
     model = _model(run, info)
-    model.uri, model.source, model.local_path = data["uri"], "local", told.local_path
+    model.uri, model.source, model.local_path = data["uri"], "local", extraction.local_path
     model.provider_type = data["provider_type"]
     model.author = info.author or data.get("author")
     model.modality, model.supported_endpoints = of_keyword(info.modality)
@@ -76,15 +76,15 @@ async def save(session: WriteSession, model: Model) -> None:
         await session.flush()
 
 
-def add_papers_and_license(session: WriteSession, model: Model, told: ToldModel) -> None:
+def add_papers_and_license(session: WriteSession, model: Model, info: ModelInfo) -> None:
     """Add what budmodel has found about the model."""
     mine = {"tenant_id": model.tenant_id, "model_id": model.id}
-    session.add_all(Paper(**mine, **paper.model_dump()) for paper in told.papers or [])
-    if told.license is not None:
-        session.add(License(**mine, **_license(told.license)))
+    session.add_all(Paper(**mine, **paper.model_dump()) for paper in info.papers or [])
+    if info.license is not None:
+        session.add(License(**mine, **_license(info.license)))
 
 
-async def keep_findings(session: WriteSession, model: Model, found: ToldFindings) -> SecurityScan:
+async def keep_findings(session: WriteSession, model: Model, found: ScanFindings) -> SecurityScan:
     """Keep what a scan has found, in place of what the one before did."""
     scan = await crud.scan_of(session, model.id)
     if scan is None:
@@ -103,25 +103,25 @@ async def keep_findings(session: WriteSession, model: Model, found: ToldFindings
     return scan
 
 
-def describe_license(licence: License, told: ToldLicenseDetails) -> None:
+def describe_license(licence: License, info: LicenseDetails) -> None:
     """Add what budmodel has read in the licence; its own name stays where budmodel knows none."""
-    licence.name = told.name or licence.name
-    licence.license_type, licence.faqs = told.type, _faqs(told.faqs)
-    licence.description, licence.suitability = told.type_description, told.type_suitability
+    licence.name = info.name or licence.name
+    licence.license_type, licence.faqs = info.type, _faqs(info.faqs)
+    licence.description, licence.suitability = info.type_description, info.type_suitability
 
 
-def _model(run: Run, told: ToldModel | None) -> Model:
-    told = told or ToldModel()
-    built = told.architecture or ToldArchitecture()
-    relation, base = _lineage(told.model_tree or ToldTree())
+def _model(run: Run, info: ModelInfo | None) -> Model:
+    info = info or ModelInfo()
+    built = info.architecture or Architecture()
+    relation, base = _lineage(info.model_tree or ModelTree())
     return Model(
         id=uuid7(),
         tenant_id=run.workflow.tenant_id,
         created_by=run.workflow.created_by,
         name=run.data["name"],
-        description=told.description,
-        author=told.author,
-        tasks=colored(told.tasks),
+        description=info.description,
+        author=info.author,
+        tasks=colored(info.tasks),
         provider_id=UUID(run.data["provider_id"]) if run.data.get("provider_id") else None,
         base_model=base,
         base_model_relation=relation,
@@ -133,11 +133,11 @@ def _model(run: Run, told: ToldModel | None) -> Model:
         architecture_text_config=built.text_config,
         architecture_vision_config=built.vision_config,
         architecture_audio_config=built.audio_config,
-        **{name: getattr(told, name) for name in _TEXTS},
+        **{name: getattr(info, name) for name in _TEXTS},
     )
 
 
-def _lineage(tree: ToldTree) -> tuple[str | None, list[str] | None]:
+def _lineage(tree: ModelTree) -> tuple[str | None, list[str] | None]:
     kinds = (
         (tree.is_finetune, "finetune"),
         (tree.is_adapter, "adapter"),
@@ -147,23 +147,23 @@ def _lineage(tree: ToldTree) -> tuple[str | None, list[str] | None]:
     return next((kind for found, kind in kinds if found), None), tree.base_model
 
 
-def _license(told: ToldLicense) -> dict[str, Any]:
+def _license(info: LicenseInfo) -> dict[str, Any]:
     return {
-        "name": told.name,
-        "url": told.url,
-        "path": told.url,
-        "faqs": _faqs(told.faqs),
-        "license_type": told.type,
-        "description": told.description,
-        "suitability": told.suitability,
+        "name": info.name,
+        "url": info.url,
+        "path": info.url,
+        "faqs": _faqs(info.faqs),
+        "license_type": info.type,
+        "description": info.description,
+        "suitability": info.suitability,
         "data_type": "url",
     }
 
 
-def _faqs(told: list[ToldFaq] | None) -> list[dict[str, Any]]:
+def _faqs(faqs: list[Faq] | None) -> list[dict[str, Any]]:
     return [
         {"question": faq.question, "answer": faq.impact == "POSITIVE", "description": " ".join(faq.reason or [])}
-        for faq in told or []
+        for faq in faqs or []
     ]
 
 
