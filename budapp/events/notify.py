@@ -5,9 +5,9 @@ from typing import Any, Literal
 from uuid import UUID
 
 from budapp.commons.database import WriteSession
-from budapp.events.outbox import enqueue_invoke
+from budapp.events.outbox import enqueue_call
 from budapp.integrations import budnotify
-from budapp.integrations.budnotify import Call, Content, NotificationRequest, Payload
+from budapp.integrations.budnotify import Content, NotificationRequest, Payload
 
 MailName = Literal["bud-project-invite", "bud-reset-password"]
 Target = Literal["model", "cluster", "endpoint", "project", "guardrail", "workflow", "user"]
@@ -56,7 +56,7 @@ async def notify_users(
         category="inapp", type=type, workflow_id=str(workflow_id) if workflow_id else None, content=content
     )
     request = NotificationRequest(name="bud-notification", subscriber_ids=ids, payload=payload)
-    await _enqueue(session, aggregate, budnotify.send_notification(request))
+    await enqueue_call(session, budnotify.send_notification(request), aggregate=aggregate)
 
 
 async def show_event(session: WriteSession, *, aggregate: str, user_id: UUID, payload: dict[str, Any]) -> None:
@@ -65,7 +65,7 @@ async def show_event(session: WriteSession, *, aggregate: str, user_id: UUID, pa
     event = {name: payload.get(name) for name in ("type", "event", "workflow_id")}
     shown = Payload(category="internal", content=content, **event)
     request = NotificationRequest(name="bud-internal", subscriber_ids=str(user_id), payload=shown)
-    await _enqueue(session, aggregate, budnotify.send_notification(request))
+    await enqueue_call(session, budnotify.send_notification(request), aggregate=aggregate)
 
 
 async def send_mail(session: WriteSession, *, name: MailName, user_id: UUID, content: dict[str, Any]) -> None:
@@ -80,13 +80,13 @@ async def send_mail(session: WriteSession, *, name: MailName, user_id: UUID, con
     """
     payload = Payload(category="internal", content=Content.model_validate(content))
     request = NotificationRequest(name=name, subscriber_ids=str(user_id), payload=payload)
-    await _enqueue(session, user_aggregate(user_id), budnotify.send_notification(request), secret=True)
+    await enqueue_call(session, budnotify.send_notification(request), aggregate=user_aggregate(user_id), secret=True)
 
 
 async def create_subscriber(session: WriteSession, user_id: UUID, email: str, name: str) -> None:
     """Let budnotify know the user."""
     request = budnotify.SubscriberRequest(subscriber_id=str(user_id), email=email, first_name=name)
-    await _enqueue(session, user_aggregate(user_id), budnotify.create_subscriber(request))
+    await enqueue_call(session, budnotify.create_subscriber(request), aggregate=user_aggregate(user_id))
 
 
 async def update_subscriber(
@@ -94,21 +94,9 @@ async def update_subscriber(
 ) -> None:
     """Let budnotify know what has changed about the user."""
     request = budnotify.SubscriberUpdateRequest(email=email, first_name=name)
-    await _enqueue(session, user_aggregate(user_id), budnotify.update_subscriber(str(user_id), request))
+    await enqueue_call(session, budnotify.update_subscriber(str(user_id), request), aggregate=user_aggregate(user_id))
 
 
 async def delete_subscriber(session: WriteSession, user_id: UUID) -> None:
     """Let budnotify forget the user."""
-    await _enqueue(session, user_aggregate(user_id), budnotify.delete_subscriber(str(user_id)))
-
-
-async def _enqueue(session: WriteSession, aggregate: str, call: Call, *, secret: bool = False) -> None:
-    await enqueue_invoke(
-        session,
-        aggregate=aggregate,
-        app_id=call.app_id,
-        method=call.method,
-        path=call.path,
-        payload=call.payload,
-        secret=secret,
-    )
+    await enqueue_call(session, budnotify.delete_subscriber(str(user_id)), aggregate=user_aggregate(user_id))

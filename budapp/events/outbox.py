@@ -12,6 +12,7 @@ from budapp.commons.database import ReadSession, WriteSession, after_commit
 from budapp.commons.encryption import Encryption
 from budapp.commons.sealing import seal, unseal
 from budapp.events.models import OutboxMessage
+from budapp.integrations.peers import PeerCall
 
 wakeups: set[asyncio.Event] = set()
 """Set after each commit that left a message, so that a relay in this process need not wait for its next look."""
@@ -33,22 +34,13 @@ async def enqueue_publish(
     await _enqueue(session, OutboxMessage(aggregate=aggregate, kind="publish", target=topic), payload, secret)
 
 
-async def enqueue_invoke(
-    session: WriteSession,
-    *,
-    aggregate: str,
-    app_id: str,
-    method: str,
-    path: str,
-    payload: Any = None,
-    secret: bool = False,
-) -> None:
+async def enqueue_call(session: WriteSession, call: PeerCall, *, aggregate: str, secret: bool = False) -> None:
     """Call a peer once the unit of work is committed; its answer is only looked at for success.
 
     It may be called twice, whatever the method, so the peer must bear that. See `enqueue_publish` for the rest.
     """
-    message = OutboxMessage(aggregate=aggregate, kind="invoke", target=app_id, method=method, path=path)
-    await _enqueue(session, message, payload, secret)
+    target = {"target": call.app_id, "method": call.method, "path": call.path}
+    await _enqueue(session, OutboxMessage(aggregate=aggregate, kind="invoke", **target), call.json, secret)
 
 
 async def _enqueue(session: WriteSession, message: OutboxMessage, payload: Any, secret: bool) -> None:

@@ -1,23 +1,24 @@
-"""What budmodel answers and reports; it may say more than is read here."""
+"""budmodel: what models are, their files, scans, licences, and how they do in public benchmarks."""
 
 from typing import Any
+from urllib.parse import quote
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field, ValidationError
 
-Json = dict[str, Any]
+from budapp.commons.errors import PeerFailed
+from budapp.integrations.dapr import DaprClient, Peer
+from budapp.integrations.peers import Json, PeerCall, Reply
+
+_LEADERBOARD_SECONDS = 10
 
 
-class _Answer(BaseModel):
-    model_config = ConfigDict(extra="ignore")
-
-
-class Faq(_Answer):
+class Faq(Reply):
     question: str
     reason: list[str] | None = None
     impact: str | None = None
 
 
-class LicenseInfo(_Answer):
+class LicenseInfo(Reply):
     name: str | None = None
     url: str | None = None
     type: str | None = None
@@ -26,13 +27,13 @@ class LicenseInfo(_Answer):
     faqs: list[Faq] | None = None
 
 
-class PaperInfo(_Answer):
+class PaperInfo(Reply):
     title: str | None = None
     authors: list[str] | None = None
     url: str | None = None
 
 
-class ModelTree(_Answer):
+class ModelTree(Reply):
     base_model: list[str] | None = None
     is_finetune: bool = False
     is_adapter: bool = False
@@ -40,7 +41,7 @@ class ModelTree(_Answer):
     is_merge: bool = False
 
 
-class Architecture(_Answer):
+class Architecture(Reply):
     type: str | None = None
     family: str | None = None
     num_params: int | None = None
@@ -51,7 +52,7 @@ class Architecture(_Answer):
     audio_config: Json | None = None
 
 
-class ModelInfo(_Answer):
+class ModelInfo(Reply):
     """What budmodel knows of a model."""
 
     author: str | None = None
@@ -74,19 +75,19 @@ class ModelInfo(_Answer):
     architecture: Architecture | None = None
 
 
-class Extraction(_Answer):
+class Extraction(Reply):
     model_info: ModelInfo
     local_path: str = Field(min_length=1)
 
 
-class ScanIssue(_Answer):
+class ScanIssue(Reply):
     title: str | None = None
     severity: str
     description: str | None = None
     source: str | None = None
 
 
-class ScanFindings(_Answer):
+class ScanFindings(Reply):
     total_issues: int
     total_scanned: int
     total_skipped_files: int
@@ -95,11 +96,11 @@ class ScanFindings(_Answer):
     model_issues: list[ScanIssue]
 
 
-class ScanReport(_Answer):
+class ScanReport(Reply):
     scan_result: ScanFindings
 
 
-class LicenseDetails(_Answer):
+class LicenseDetails(Reply):
     name: str | None = None
     type: str | None = None
     type_description: str | None = None
@@ -107,5 +108,70 @@ class LicenseDetails(_Answer):
     faqs: list[Faq] | None = None
 
 
-class LicenseReport(_Answer):
+class LicenseReport(Reply):
     license_details: LicenseDetails
+
+
+class LeaderboardRow(Reply):
+    """A model as budmodel ranks it; its other members are scores, by benchmark."""
+
+    model_config = ConfigDict(extra="allow")
+
+    uri: str
+    num_params: int | None = None
+
+
+class _Leaderboard(Reply):
+    leaderboards: list[LeaderboardRow]
+
+
+def extract_model(*, name: str, uri: str, provider_type: str) -> PeerCall:
+    """Return the call that fetches the files of a model; its result is an `Extraction`."""
+    body = {"model_name": name, "model_uri": uri, "provider_type": provider_type}
+    return PeerCall(Peer.BUDMODEL, "POST", "model-info/extract", body)
+
+
+def extract_cloud_model(uri: str) -> PeerCall:
+    """Return the call that asks what is known of a cloud's model; it is answered at once."""
+    return PeerCall(Peer.BUDMODEL, "POST", "model-info/cloud-model/extract", {"model_uri": uri})
+
+
+def scan_model(path: str | None) -> PeerCall:
+    """Return the call that scans the files there; its result is a `ScanReport`."""
+    return PeerCall(Peer.BUDMODEL, "POST", "model-info/scan", {"model_path": path})
+
+
+def read_license(source: str) -> PeerCall:
+    """Return the call that reads a licence, from an address or an object in the store; its result: `LicenseReport`."""
+    return PeerCall(Peer.BUDMODEL, "POST", "model-info/license-faq", {"license_source": source})
+
+
+def delete_files(path: str) -> PeerCall:
+    """Return the call that deletes a model's files."""
+    return PeerCall(Peer.BUDMODEL, "DELETE", f"model-info/local-models?path={quote(path, safe='')}")
+
+
+async def leaderboard(dapr: DaprClient, *, model_uri: str, k: int) -> list[LeaderboardRow]:
+    """Return the `k` rows of the leaderboard around the model.
+
+    Raises:
+        PeerFailed: budmodel refused, failed, or its answer makes no sense.
+        Unavailable: it can't be reached within 10 seconds.
+    """
+    return await _rows(dapr, "leaderboard/model-params", {"model_uri": model_uri, "k": k})
+
+
+async def compare_models(
+    dapr: DaprClient, *, model_uris: list[str], benchmark_fields: list[str], k: int
+) -> list[LeaderboardRow]:
+    """Return how the models do in the benchmarks, `k` of them at most; raises what `leaderboard` does."""
+    query = {"model_uris": model_uris, "benchmark_fields": benchmark_fields, "k": k}
+    return await _rows(dapr, "leaderboard/models/compare", query)
+
+
+async def _rows(dapr: DaprClient, path: str, query: Json) -> list[LeaderboardRow]:
+    answer: Any = await dapr.invoke(Peer.BUDMODEL, "GET", path, params=query, timeout=_LEADERBOARD_SECONDS)
+    try:
+        return _Leaderboard.model_validate(answer).leaderboards
+    except ValidationError as error:
+        raise PeerFailed from error

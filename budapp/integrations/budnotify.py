@@ -1,6 +1,5 @@
 """What budnotify is asked: to tell people something, and to know who they are."""
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 from urllib.parse import quote
@@ -8,6 +7,7 @@ from urllib.parse import quote
 from pydantic import BaseModel, ConfigDict, Field
 
 from budapp.integrations.dapr import Peer
+from budapp.integrations.peers import PeerCall
 
 SOURCE = "budAppMessages"
 
@@ -66,34 +66,24 @@ class SubscriberRequest(SubscriberUpdateRequest):
     email: str
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
-    """A call of budnotify, for the outbox or for `DaprClient.invoke`."""
-
-    method: str
-    path: str
-    payload: dict[str, Any] | None = None
-    app_id: str = Peer.BUDNOTIFY
-
-
-def send_notification(request: NotificationRequest) -> Call:
+def send_notification(request: NotificationRequest) -> PeerCall:
     """Return the call that tells the subscribers."""
-    return Call("POST", "notifications", _body(request))
+    return PeerCall(Peer.BUDNOTIFY, "POST", "notifications", _body(request))
 
 
-def create_subscriber(request: SubscriberRequest) -> Call:
+def create_subscriber(request: SubscriberRequest) -> PeerCall:
     """Return the call that makes a user known."""
-    return Call("POST", "subscribers", _body(request))
+    return PeerCall(Peer.BUDNOTIFY, "POST", "subscribers", _body(request))
 
 
-def update_subscriber(subscriber_id: str, request: SubscriberUpdateRequest) -> Call:
+def update_subscriber(subscriber_id: str, request: SubscriberUpdateRequest) -> PeerCall:
     """Return the call that changes a user's address or name."""
-    return Call("PUT", f"subscribers/{quote(subscriber_id, safe='')}", _body(request))
+    return PeerCall(Peer.BUDNOTIFY, "PUT", f"subscribers/{quote(subscriber_id, safe='')}", _body(request))
 
 
-def delete_subscriber(subscriber_id: str) -> Call:
+def delete_subscriber(subscriber_id: str) -> PeerCall:
     """Return the call that forgets a user."""
-    return Call("DELETE", f"subscribers/{quote(subscriber_id, safe='')}")
+    return PeerCall(Peer.BUDNOTIFY, "DELETE", f"subscribers/{quote(subscriber_id, safe='')}")
 
 
 def _body(model: BaseModel) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """Changing and deleting models."""
 
 from typing import Any
-from urllib.parse import quote
 from uuid import UUID
 
 from uuid_utils.compat import uuid7
@@ -11,8 +10,8 @@ from budapp.commons.access import Caller
 from budapp.commons.database import WriteSession, hold, release
 from budapp.commons.errors import BadRequest, Conflict, UnprocessableContent
 from budapp.commons.integrity import conflict_on
-from budapp.events.outbox import enqueue_invoke
-from budapp.integrations.dapr import Peer
+from budapp.events.outbox import enqueue_call
+from budapp.integrations import budmodel
 from budapp.model_ops import contents, crud
 from budapp.model_ops.crud import ModelCrud
 from budapp.model_ops.license_files import LicenseFiles, read_upload
@@ -84,13 +83,7 @@ async def delete_files(session: WriteSession, path: str) -> None:
     """Have budmodel delete the files there, unless a living model has them."""
     if await crud.has_files_at(session, path):
         return
-    await enqueue_invoke(
-        session,
-        aggregate=f"model-files:{path}",
-        app_id=Peer.BUDMODEL,
-        method="DELETE",
-        path=f"model-info/local-models?path={quote(path, safe='')}",
-    )
+    await enqueue_call(session, budmodel.delete_files(path), aggregate=f"model-files:{path}")
 
 
 def _check_icon(model: Model, icon: str) -> None:

@@ -1,21 +1,22 @@
 """How models do in public benchmarks; budmodel keeps the scores."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import Field, StringConstraints
 
 from budapp.commons.access import Caller
 from budapp.commons.database import ReadSession, release
-from budapp.commons.errors import NotFound, PeerFailed
+from budapp.commons.errors import NotFound
 from budapp.commons.schemas import Answer, Schema
-from budapp.integrations.dapr import DaprClient, Peer
+from budapp.integrations import budmodel
+from budapp.integrations.budmodel import LeaderboardRow as Row
+from budapp.integrations.dapr import DaprClient
 from budapp.model_ops import crud
 from budapp.model_ops.crud import ModelCrud
 
 MAX_ROWS = 50
 
-_SECONDS = 10
 _MAX_COMPARED = 200
 
 # field -> kind, name as people know it
@@ -108,24 +109,6 @@ class Comparison(Answer):
     leaderboards: list[ComparedModel]
 
 
-class _Row(BaseModel):
-    """A model as budmodel ranks it; the other members are scores."""
-
-    model_config = ConfigDict(extra="allow", protected_namespaces=())
-
-    uri: str
-    num_params: int | None = None
-
-    def score(self, field: str) -> Score:
-        kind, label = BENCHMARKS.get(field, (None, field))
-        value = (self.model_extra or {}).get(field)
-        return Score(type=kind, label=label, value=value if isinstance(value, int | float) else None)
-
-
-class _Told(BaseModel):
-    leaderboards: list[_Row]
-
-
 async def leaderboard(
     session: ReadSession, caller: Caller, dapr: DaprClient, model_id: UUID, query: LeaderboardQuery
 ) -> Leaderboard:
@@ -137,7 +120,7 @@ async def leaderboard(
     """
     uri = await _uri(session, caller, model_id, query.table_source)
     await release(session)
-    rows = await _ask(dapr, "leaderboard/model-params", {"model_uri": uri, "k": query.k})
+    rows = await budmodel.leaderboard(dapr, model_uri=uri, k=query.k)
     return Leaderboard(leaderboards=[_ranked(row, uri) for row in rows[: query.k]])
 
 
@@ -153,8 +136,7 @@ async def compare(session: ReadSession, caller: Caller, dapr: DaprClient, reques
     if not models:
         return Comparison(leaderboards=[])
     fields = list(dict.fromkeys(request.benchmarks))
-    asked = {"model_uris": list(models), "benchmark_fields": fields, "k": request.k}
-    rows = await _ask(dapr, "leaderboard/models/compare", asked)
+    rows = await budmodel.compare_models(dapr, model_uris=list(models), benchmark_fields=fields, k=request.k)
     known = [row for row in rows if row.uri in models]
     return Comparison(leaderboards=[_compared(row, *models[row.uri], fields) for row in known[: request.k]])
 
@@ -168,20 +150,18 @@ async def _uri(session: ReadSession, caller: Caller, model_id: UUID, table_sourc
     return offer.uri
 
 
-async def _ask(dapr: DaprClient, path: str, params: dict[str, Any]) -> list[_Row]:
-    answer = await dapr.invoke(Peer.BUDMODEL, "GET", path, params=params, timeout=_SECONDS)
-    try:
-        return _Told.model_validate(answer).leaderboards
-    except ValidationError as error:
-        raise PeerFailed from error
+def _score(row: Row, field: str) -> Score:
+    kind, label = BENCHMARKS.get(field, (None, field))
+    value = (row.model_extra or {}).get(field)
+    return Score(type=kind, label=label, value=value if isinstance(value, int | float) else None)
 
 
-def _ranked(row: _Row, uri: str) -> LeaderboardRow:
-    scores = {field: row.score(field) for field in BENCHMARKS if field in (row.model_extra or {})}
+def _ranked(row: Row, uri: str) -> LeaderboardRow:
+    scores = {field: _score(row, field) for field in BENCHMARKS if field in (row.model_extra or {})}
     model = RankedModel(uri=row.uri, model_size=row.num_params, is_selected=row.uri == uri)
     return LeaderboardRow(model=model, benchmarks=scores)
 
 
-def _compared(row: _Row, name: str, provider_type: str, fields: list[str]) -> ComparedModel:
-    scores = [NamedScore(field=field, **row.score(field).model_dump()) for field in fields]
+def _compared(row: Row, name: str, provider_type: str, fields: list[str]) -> ComparedModel:
+    scores = [NamedScore(field=field, **_score(row, field).model_dump()) for field in fields]
     return ComparedModel(name=name, provider_type=provider_type, benchmarks=scores)

@@ -12,13 +12,13 @@ from budapp.commons.database import ReadSession, WriteSession
 from budapp.commons.errors import BadRequest, NotFound, UnprocessableContent
 from budapp.commons.schemas import is_web_address
 from budapp.commons.scopes import Scope
+from budapp.integrations import budmodel
 from budapp.integrations.budmodel import Extraction, LicenseReport, ModelInfo, ScanReport
-from budapp.integrations.dapr import Peer
+from budapp.integrations.peers import Json, PeerCall, StepAnswer
 from budapp.model_ops import creation, crud
 from budapp.model_ops.editing import delete_files
 from budapp.model_ops.models import Model, Provider, ProviderType
-from budapp.workflow_ops.definitions import Definition, Events, Json, Notice, Outcome, PeerCall, Run, Task
-from budapp.workflow_ops.step_list import StepAnswer
+from budapp.workflow_ops.definitions import Definition, Events, Notice, Outcome, Run, Task
 
 _HUB_URI = re.compile(r"[\w.-]+/[\w.-]+")
 _HUB = "huggingface"
@@ -76,7 +76,7 @@ async def _ask_about_cloud_model(session: ReadSession, run: Run) -> PeerCall:
         uri = offer.uri if offer else None
     if not uri:
         raise BadRequest("Missing required data: uri", param="uri")
-    return PeerCall(Peer.BUDMODEL, "POST", "model-info/cloud-model/extract", {"model_uri": uri}, optional=True)
+    return budmodel.extract_cloud_model(uri)
 
 
 async def _add_cloud_model(session: WriteSession, run: Run, answer: Any) -> Outcome:
@@ -115,6 +115,7 @@ CLOUD_MODEL = Definition(
             needs=("provider_type", "provider_id", "tags", "name", "source"),
             request=_ask_about_cloud_model,
             results=_add_cloud_model,
+            optional=True,
         ),
     ),
 )
@@ -155,8 +156,8 @@ def _check_uri(provider_type: str | None, uri: str) -> None:
 
 
 async def _ask_to_extract(_session: ReadSession, run: Run) -> PeerCall:
-    said = {"model_name": run.data["name"], "model_uri": run.data["uri"], "provider_type": run.data["provider_type"]}
-    return PeerCall(Peer.BUDMODEL, "POST", "model-info/extract", said)
+    data = run.data
+    return budmodel.extract_model(name=data["name"], uri=data["uri"], provider_type=data["provider_type"])
 
 
 async def _add_local_model(session: WriteSession, run: Run, result: Any) -> Outcome:
@@ -217,8 +218,7 @@ async def _check_scan(session: WriteSession, caller: Caller, run: Run) -> None:
 
 async def _ask_to_scan(session: ReadSession, run: Run) -> PeerCall:
     model = await crud.living_model(session, run.workflow.tenant_id, UUID(run.data["model_id"]))
-    path = model.local_path if model else None
-    return PeerCall(Peer.BUDMODEL, "POST", "model-info/scan", {"model_path": path})
+    return budmodel.scan_model(model.local_path if model else None)
 
 
 async def _keep_findings(session: WriteSession, run: Run, result: Any) -> Outcome:
@@ -261,8 +261,7 @@ SECURITY_SCAN = Definition(
 
 
 async def _ask_about_license(_session: ReadSession, run: Run) -> PeerCall:
-    said = {"license_source": run.data["license_source"]}
-    return PeerCall(Peer.BUDMODEL, "POST", "model-info/license-faq", said)
+    return budmodel.read_license(run.data["license_source"])
 
 
 async def _keep_faqs(session: WriteSession, run: Run, result: Any) -> Outcome:

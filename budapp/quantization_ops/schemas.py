@@ -1,12 +1,9 @@
 from typing import Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict
-
 from budapp.commons.paging import Paging
 from budapp.commons.schemas import Answer, Name, OptionalText, PageAnswer, Schema
 from budapp.workflow_ops.schemas import WorkflowPost
-from budapp.workflow_ops.step_views import Json
 
 
 class MethodQuery(Paging):
@@ -57,25 +54,3 @@ class CancelRequest(Schema):
 class QuantizationCancelled(Answer):
     object: Literal["quantization.cancel"] = "quantization.cancel"
     message: str = "Quantization cancelled"
-
-
-class _Answer(BaseModel):
-    model_config = ConfigDict(extra="ignore", protected_namespaces=())
-
-
-class SimulatedCluster(_Answer):
-    cluster_id: UUID
-
-
-class SimulationResult(_Answer):
-    """What budsim tells in the end."""
-
-    workflow_id: UUID
-    recommendations: list[SimulatedCluster]
-
-
-class QuantizationResult(_Answer):
-    """What budcluster tells in the end."""
-
-    model_path: str
-    quantization_data: Json | None = None

@@ -11,15 +11,16 @@ from budapp.commons.access import Caller
 from budapp.commons.database import ReadSession, WriteSession
 from budapp.commons.errors import BadRequest, NotFound
 from budapp.commons.scopes import Scope
-from budapp.integrations.dapr import Peer
+from budapp.integrations import budcluster, budsim
+from budapp.integrations.budcluster import QuantizationResult
+from budapp.integrations.budsim import SimulationResult
+from budapp.integrations.peers import Json, PeerCall, StepAnswer
 from budapp.model_ops import services as models
 from budapp.model_ops.creation import save
 from budapp.model_ops.editing import delete_files
 from budapp.model_ops.models import Model, ProviderType
 from budapp.quantization_ops import crud
-from budapp.quantization_ops.schemas import QuantizationResult, SimulationResult
-from budapp.workflow_ops.definitions import Definition, Events, Json, Notice, Outcome, PeerCall, Run, Task
-from budapp.workflow_ops.step_list import StepAnswer
+from budapp.workflow_ops.definitions import Definition, Events, Notice, Outcome, Run, Task
 
 _TOKENS = 100
 _CONCURRENCY = 1
@@ -74,27 +75,26 @@ def _says_precision(posted: Json, _triggered: bool) -> bool:
 
 async def _ask_for_clusters(session: ReadSession, run: Run) -> PeerCall:
     model = await _original(session, run)
-    said = {
-        "pretrained_model_uri": model.local_path,
-        "is_proprietary_model": False,
-        "input_tokens": _TOKENS,
-        "output_tokens": _TOKENS,
-        "concurrency": _CONCURRENCY,
-        "is_quantization": True,
-        "quantization_method": run.data["method"],
-        "quantization_type": run.data["target_type"],
-    }
-    return PeerCall(Peer.BUDSIM, "POST", "simulator/run", said)
+    return budsim.run_simulation(
+        model_uri=model.local_path,
+        proprietary=False,
+        input_tokens=_TOKENS,
+        output_tokens=_TOKENS,
+        concurrency=_CONCURRENCY,
+        is_quantization=True,
+        quantization_method=run.data["method"],
+        quantization_type=run.data["target_type"],
+    )
 
 
 async def _keep_clusters(session: WriteSession, run: Run, result: Any) -> Outcome:
-    told = SimulationResult.model_validate(result)
-    named = [one.cluster_id for one in told.recommendations]
+    simulation = SimulationResult.model_validate(result)
+    named = [one.cluster_id for one in simulation.recommendations]
     count = len(await clusters.available(session, run.workflow.tenant_id, named))
     counted = {"recommended_cluster_count": count}
     run.workflow.progress = {**(run.workflow.progress or {}), **counted}
     found = {**run.data["bud_simulator_events"], **counted}
-    here = {"simulator_id": str(told.workflow_id), "bud_simulator_events": found, "deploy_config": _DEPLOY_CONFIG}
+    here = {"simulator_id": str(simulation.workflow_id), "bud_simulator_events": found, "deploy_config": _DEPLOY_CONFIG}
     message = f"Found Top {count} Clusters" if count else "Clusters Not Found"
     title = run.workflow.title or QUANTIZATION.title
     notice = Notice("recommended_cluster_success", title, message, ("workflow", run.workflow.id), run.workflow.icon)
@@ -103,20 +103,20 @@ async def _keep_clusters(session: WriteSession, run: Run, result: Any) -> Outcom
 
 async def _ask_to_quantize(session: ReadSession, run: Run) -> PeerCall:
     model = await _original(session, run)
-    said = {
-        "cluster_id": run.data["cluster_id"],
-        "simulator_id": run.data["simulator_id"],
-        "model": model.local_path,
-        "model_size": model.model_size or 0,
-        "device_type": run.data["target_device"],
-        "quantization_name": run.data["quantized_model_name"],
-        "quantization_config": {"weight": run.data["weight_config"], "activation": run.data["activation_config"]},
-    }
-    return PeerCall(Peer.BUDCLUSTER, "POST", "deployment/deploy-quantization", said)
+    return budcluster.deploy_quantization(
+        cluster_id=run.data["cluster_id"],
+        simulator_id=run.data["simulator_id"],
+        model_path=model.local_path,
+        model_size=model.model_size or 0,
+        device_type=run.data["target_device"],
+        name=run.data["quantized_model_name"],
+        weight=run.data["weight_config"],
+        activation=run.data["activation_config"],
+    )
 
 
 async def _add_quantized(session: WriteSession, run: Run, result: Any) -> Outcome:
-    told = QuantizationResult.model_validate(result)
+    quantized = QuantizationResult.model_validate(result)
     original = await _original(session, run)
     model = Model(
         id=uuid7(),
@@ -124,13 +124,13 @@ async def _add_quantized(session: WriteSession, run: Run, result: Any) -> Outcom
         created_by=run.workflow.created_by,
         name=run.data["quantized_model_name"],
         uri=run.data["quantized_model_name"],
-        local_path=told.model_path,
+        local_path=quantized.model_path,
         base_model=[original.uri],
         base_model_relation="quantized",
         **{name: getattr(original, name) for name in _SAME},
     )
     await save(session, model)
-    step = {"quantized_model_id": str(model.id), "quantization_data": told.quantization_data}
+    step = {"quantized_model_id": str(model.id), "quantization_data": quantized.quantization_data}
     message, target = "Model Quantization Completed", ("model", model.id)
     notice = Notice("model_quantization_success", model.name, message, target, model.icon)  # type: ignore[arg-type]
     return Outcome([step], notice, {"model_id": str(model.id)})
@@ -140,10 +140,6 @@ async def _delete_quantized(session: WriteSession, _run: Run, result: Any) -> No
     path = result.get("model_path") if isinstance(result, dict) else None
     if isinstance(path, str) and path:
         await delete_files(session, path)
-
-
-def _cancel(peer_workflow_id: str) -> PeerCall:
-    return PeerCall(Peer.BUDCLUSTER, "POST", f"deployment/cancel/{peer_workflow_id}")
 
 
 SIMULATION = Task(
@@ -161,7 +157,7 @@ DEPLOYMENT = Task(
     needs=("model_id", "quantized_model_name", "target_device", "weight_config", "simulator_id", "cluster_id"),
     request=_ask_to_quantize,
     results=_add_quantized,
-    cancel=_cancel,
+    cancel=budcluster.cancel_deployment,
     undo=_delete_quantized,
     events=Events(
         key="quantization_deployment_events",

@@ -3,7 +3,6 @@
 from typing import Any
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict
 from uuid_utils.compat import uuid7
 
 from budapp.cluster_ops import services as clusters
@@ -12,40 +11,18 @@ from budapp.cluster_ops.simulation import simulation_events
 from budapp.commons.database import ReadSession, WriteSession
 from budapp.commons.errors import NotFound
 from budapp.commons.scopes import Scope
-from budapp.integrations.dapr import Peer
+from budapp.integrations import budsim
+from budapp.integrations.budsim import ClusterRecommendation, SimulationResult
+from budapp.integrations.peers import PeerCall
 from budapp.model_ops import services as models
 from budapp.model_ops.models import Model, ProviderType
 from budapp.recommendation_ops import crud
 from budapp.recommendation_ops.models import RecommendedCluster
-from budapp.workflow_ops.definitions import Definition, Outcome, PeerCall, Run, Task
+from budapp.workflow_ops.definitions import Definition, Outcome, Run, Task
 
 _LOAD = {"input_tokens": 1024, "output_tokens": 128, "concurrency": 10}
 # Milliseconds to the first token, tokens a second for each user, seconds to the last token.
 _TARGETS = {"target_ttft": 1000, "target_throughput_per_user": 7, "target_e2e_latency": 10}
-
-
-class _Answer(BaseModel):
-    model_config = ConfigDict(extra="ignore")
-
-
-class Device(_Answer):
-    device_type: str
-
-
-class SimulatedMetrics(_Answer):
-    device_types: list[Device]
-    cost_per_million_tokens: float
-
-
-class SimulatedCluster(_Answer):
-    cluster_id: UUID
-    metrics: SimulatedMetrics
-
-
-class SimulationResult(_Answer):
-    """What budsim tells in the end, the best first."""
-
-    recommendations: list[SimulatedCluster]
 
 
 async def _model(session: ReadSession, run: Run) -> Model:
@@ -58,22 +35,18 @@ async def _model(session: ReadSession, run: Run) -> Model:
 async def _ask(session: ReadSession, run: Run) -> PeerCall:
     model = await _model(session, run)
     in_cloud = model.provider_type == ProviderType.CLOUD_MODEL
-    said = {
-        "pretrained_model_uri": model.uri if in_cloud else model.local_path,
-        "is_proprietary_model": in_cloud,
-        **_LOAD,
-        **(dict.fromkeys(_TARGETS, 0) if in_cloud else _TARGETS),
-    }
-    return PeerCall(Peer.BUDSIM, "POST", "simulator/run", said)
+    targets = dict.fromkeys(_TARGETS, 0) if in_cloud else _TARGETS
+    uri = model.uri if in_cloud else model.local_path
+    return budsim.run_simulation(model_uri=uri, proprietary=in_cloud, **_LOAD, **targets)
 
 
 async def _keep(session: WriteSession, run: Run, result: Any) -> Outcome:
     """Keep the best of the tenant's own clusters, in place of the one before."""
-    told = SimulationResult.model_validate(result).recommendations
+    recommended = SimulationResult.model_validate(result).recommendations
     model = await _model(session, run)
-    named = [one.cluster_id for one in told]
+    named = [one.cluster_id for one in recommended]
     usable = {cluster.cluster_id: cluster for cluster in await clusters.available(session, model.tenant_id, named)}
-    best = next((one for one in told if one.cluster_id in usable), None)
+    best = next((one for one in recommended if one.cluster_id in usable), None)
     found = await crud.of_model(session, model.id)
     if best is None:
         if found is not None:
@@ -86,7 +59,7 @@ async def _keep(session: WriteSession, run: Run, result: Any) -> Outcome:
     return Outcome()
 
 
-def _describe(found: RecommendedCluster, best: SimulatedCluster, cluster: Cluster) -> None:
+def _describe(found: RecommendedCluster, best: ClusterRecommendation, cluster: Cluster) -> None:
     found.cluster_id = cluster.id
     found.hardware_type = list(dict.fromkeys(device.device_type.lower() for device in best.metrics.device_types))
     found.cost_per_million_tokens = best.metrics.cost_per_million_tokens

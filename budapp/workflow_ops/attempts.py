@@ -17,12 +17,12 @@ from budapp.commons.database import WriteSession, now
 from budapp.commons.errors import AppError
 from budapp.commons.logging import get_logger
 from budapp.events.notify import notify_users, show_event
-from budapp.events.outbox import enqueue_invoke, enqueue_publish
+from budapp.events.outbox import enqueue_call, enqueue_publish
 from budapp.events.schemas import Event
+from budapp.integrations.peers import Json, WorkAnswer
 from budapp.workflow_ops import crud, step_list
-from budapp.workflow_ops.definitions import Definition, Definitions, Json, Run, Task
+from budapp.workflow_ops.definitions import Definition, Definitions, Run, Task
 from budapp.workflow_ops.models import AttemptState, Workflow, WorkflowAttempt, WorkflowStatus, WorkflowStep
-from budapp.workflow_ops.step_list import WorkAnswer
 
 logger = get_logger(__name__)
 
@@ -162,15 +162,8 @@ class CurrentAttempt:
         cancel, peer_workflow_id = self.task.cancel, self.attempt.peer_workflow_id
         if cancel is None or not peer_workflow_id:
             return
-        call = cancel(peer_workflow_id)
-        await enqueue_invoke(
-            self.session,
-            aggregate=f"workflow-attempt:{self.attempt.id}",  # it must not wait behind what people are told
-            app_id=call.app_id,
-            method=call.method,
-            path=call.path,
-            payload=call.json,
-        )
+        # An aggregate of its own: it must not wait behind what people are told.
+        await enqueue_call(self.session, cancel(peer_workflow_id), aggregate=f"workflow-attempt:{self.attempt.id}")
 
     def put(self, number: int, data: Json) -> None:
         """Store more in a step."""

@@ -9,10 +9,8 @@ from budapp.commons.access import Caller
 from budapp.commons.database import ReadSession, WriteSession
 from budapp.commons.scopes import Scope
 from budapp.events.notify import Target
+from budapp.integrations.peers import Json, PeerCall, StepAnswer
 from budapp.workflow_ops.models import Workflow
-from budapp.workflow_ops.step_list import StepAnswer
-
-Json = dict[str, Any]
 
 
 @dataclass(slots=True)
@@ -33,17 +31,6 @@ class Run:
         """Store more in the posted step."""
         self.posted.update(derived)
         self.data.update(derived)
-
-
-@dataclass(frozen=True, slots=True)
-class PeerCall:
-    """A call of another service; what is `optional` may fail, and its answer is None then."""
-
-    app_id: str
-    method: str
-    path: str
-    json: Json | None = None
-    optional: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +110,7 @@ class Task:
         name: tells the tasks of a type apart.
         begins: whether a step that says this, and triggers or not, has the task done.
         completes: whether the workflow is complete with it; if not, more steps follow.
+        optional: whether it goes on, with None for the answer, where the service fails.
     """
 
     needs: Sequence[str]
@@ -134,6 +122,7 @@ class Task:
     name: str = "main"
     begins: Callable[[Json, bool], bool] = _when_triggered
     completes: bool = True
+    optional: bool = False
 
 
 @dataclass(frozen=True, slots=True)

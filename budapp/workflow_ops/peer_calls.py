@@ -16,10 +16,10 @@ from budapp.commons.database import Database, WriteSession
 from budapp.commons.errors import AppError, BadRequest, PeerFailed, Unavailable
 from budapp.commons.logging import get_logger
 from budapp.integrations.dapr import DaprClient, PeerRefused
+from budapp.integrations.peers import Json, PeerCall, WorkAnswer
 from budapp.workflow_ops import attempts, crud
-from budapp.workflow_ops.definitions import Definitions, Json, PeerCall, Run, Task
+from budapp.workflow_ops.definitions import Definitions, Run, Task
 from budapp.workflow_ops.models import AttemptState, Workflow, WorkflowAttempt, WorkflowStep
-from budapp.workflow_ops.step_list import WorkAnswer
 
 logger = get_logger(__name__)
 
@@ -32,6 +32,7 @@ class PendingCall:
     attempt_id: UUID
     call: PeerCall | None
     by_events: bool
+    optional: bool
 
 
 class PeerCalls:
@@ -72,7 +73,7 @@ class PeerCalls:
         events = task.events
         if call is not None and events is not None:
             call = _addressed(call, run.workflow, attempt, self._settings.app_topic)
-        return PendingCall(run.workflow.id, attempt.id, call, events is not None)
+        return PendingCall(run.workflow.id, attempt.id, call, events is not None, task.optional)
 
     async def send(self, pending: PendingCall) -> None:
         """Make the call, and apply the answer.
@@ -108,7 +109,7 @@ class PeerCalls:
             answer = await self._dapr.invoke(call.app_id, call.method, call.path, json=call.json, timeout=seconds)
             return WorkAnswer.model_validate(answer) if pending.by_events else answer
         except (PeerFailed, Unavailable):
-            if call.optional:
+            if pending.optional:
                 return None
             raise
         except ValidationError as error:

@@ -6,30 +6,9 @@ Lists are plain JSON, as they are stored and shown. Every function returns a new
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
-
-Json = dict[str, Any]
+from budapp.integrations.peers import Json, WorkAnswer
 
 _RANKS = {"STARTED": 1, "RUNNING": 2, "COMPLETED": 3, "FAILED": 3}
-
-
-class StepAnswer(BaseModel):
-    """A step that the service is going to take."""
-
-    id: str
-    title: str = ""
-    description: str = ""
-
-
-class WorkAnswer(BaseModel):
-    """What a service answers when it is asked to work; `eta` is in minutes."""
-
-    model_config = ConfigDict(extra="ignore")
-
-    workflow_id: str
-    steps: list[StepAnswer]
-    status: str | None = None
-    eta: int | None = None
 
 
 def make_list(answer: WorkAnswer, correlation_id: str) -> Json:

@@ -23,7 +23,8 @@ from budapp.commons.idempotency import IdempotencyRecord
 from budapp.commons.key_rotation import Rotation, key_uses, rotate
 from budapp.commons.sealing import seal, sealed_columns, unseal
 from budapp.events.models import OutboxMessage
-from budapp.events.outbox import enqueue_invoke, open_payload
+from budapp.events.outbox import enqueue_call, open_payload
+from budapp.integrations.peers import PeerCall
 from budapp.main import close, create_app
 from budapp.tenant_ops.models import TenantClient
 from tests.cast import PASSWORD, Cast, Person
@@ -59,15 +60,8 @@ async def opened(settings: Settings, *keys: str) -> AsyncIterator[Database]:
 async def leave_secrets(database: Database, count: int) -> None:
     async with database.write() as session:
         for number in range(count):
-            await enqueue_invoke(
-                session,
-                aggregate=f"a:{number}",
-                app_id="x",
-                method="POST",
-                path="p",
-                payload={"n": number},
-                secret=True,
-            )
+            call = PeerCall("x", "POST", "p", {"n": number})
+            await enqueue_call(session, call, aggregate=f"a:{number}", secret=True)
             record = IdempotencyRecord(
                 tenant_id=uuid4(), user_id=uuid4(), key="{odd}", request_hash="", status=200, content_type=None
             )

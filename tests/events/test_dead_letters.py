@@ -11,8 +11,9 @@ from sqlalchemy import func, select, update
 from budapp.commons.config import Settings
 from budapp.commons.database import Database, now
 from budapp.events.models import OutboxMessage
-from budapp.events.outbox import enqueue_invoke
+from budapp.events.outbox import enqueue_call
 from budapp.events.relay import Relay
+from budapp.integrations.peers import PeerCall
 from tests.events.sidecar import Sidecar
 
 
@@ -27,9 +28,8 @@ async def dead(database: Database, sidecar: Sidecar) -> list[UUID]:
     """Three messages, of which the first two were given up."""
     async with database.write() as session:
         for aggregate in ("a", "b", "c"):
-            await enqueue_invoke(
-                session, aggregate=aggregate, app_id=sidecar.peer_id, method="POST", path="hear", payload=aggregate
-            )
+            call = PeerCall(sidecar.peer_id, "POST", "hear", {"aggregate": aggregate})
+            await enqueue_call(session, call, aggregate=aggregate)
     async with database.write() as session:
         ids = list(await session.scalars(select(OutboxMessage.id).order_by(OutboxMessage.position)))
         given_up = {"dead_at": now(), "attempts": 400, "last_error": "PeerFailed()"}
@@ -50,10 +50,10 @@ async def test_a_revived_message_is_delivered(
 ) -> None:
     assert "again: 1" in outbox(settings, "revive", str(dead[1]), str(dead[2]), str(uuid4())).stdout
     await Relay(database, sidecar.dapr).drain()
-    assert sorted(sidecar.peer.bodies("hear")) == ["b", "c"]
+    assert sorted(body["aggregate"] for body in sidecar.peer.bodies("hear")) == ["b", "c"]
     assert "again: 1" in outbox(settings, "revive", "--target", sidecar.peer_id).stdout
     await Relay(database, sidecar.dapr).drain()
-    assert sorted(sidecar.peer.bodies("hear")) == ["a", "b", "c"]
+    assert sorted(body["aggregate"] for body in sidecar.peer.bodies("hear")) == ["a", "b", "c"]
     assert "again: 0" in outbox(settings, "revive", "--all").stdout
 
 

@@ -12,9 +12,10 @@ from sqlalchemy import func, select, text, update
 from budapp.commons.context import request_id
 from budapp.commons.database import Database, now
 from budapp.events.models import InboxMessage, OutboxMessage
-from budapp.events.outbox import enqueue_invoke, enqueue_publish
+from budapp.events.outbox import enqueue_call, enqueue_publish
 from budapp.events.purging import KEEP_DEAD, KEEP_HANDLED, purge_messages
 from budapp.events.relay import MAX_REFUSALS, Relay, pause_after
+from budapp.integrations.peers import PeerCall
 from tests.events.sidecar import Call, Sidecar, until
 
 
@@ -27,15 +28,8 @@ async def tell(database: Database, sidecar: Sidecar, aggregate: str, *numbers: i
     """Leave a message for each number, each in a unit of work of its own."""
     for number in numbers:
         async with database.write() as session:
-            await enqueue_invoke(
-                session,
-                aggregate=aggregate,
-                app_id=sidecar.peer_id,
-                method="POST",
-                path=f"told/{aggregate}",
-                payload={"number": number},
-                **options,
-            )
+            call = PeerCall(sidecar.peer_id, "POST", f"told/{aggregate}", {"number": number})
+            await enqueue_call(session, call, aggregate=aggregate, **options)
 
 
 async def waiting(database: Database) -> int:
@@ -184,7 +178,7 @@ async def test_deleting_what_the_peer_does_not_have_is_a_success(
 ) -> None:
     sidecar.peer.answers["subscribers/1"] = [404]
     async with database.write() as session:
-        await enqueue_invoke(session, aggregate="user:1", app_id=sidecar.peer_id, method="DELETE", path="subscribers/1")
+        await enqueue_call(session, PeerCall(sidecar.peer_id, "DELETE", "subscribers/1"), aggregate="user:1")
 
     await relay.drain()
 
@@ -193,15 +187,8 @@ async def test_deleting_what_the_peer_does_not_have_is_a_success(
 
 async def test_a_secret_lies_encrypted_and_arrives_in_clear(database: Database, sidecar: Sidecar, relay: Relay) -> None:
     async with database.write() as session:
-        await enqueue_invoke(
-            session,
-            aggregate="a",
-            app_id=sidecar.peer_id,
-            method="POST",
-            path="mail",
-            payload={"password": "Tr0ub4dor"},
-            secret=True,
-        )
+        call = PeerCall(sidecar.peer_id, "POST", "mail", {"password": "Tr0ub4dor"})
+        await enqueue_call(session, call, aggregate="a", secret=True)
     async with database.read() as reading:
         row = (await reading.execute(text("select outbox_message::text from outbox_message"))).scalar_one()
 
