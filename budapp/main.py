@@ -11,6 +11,7 @@ from fastapi.middleware.cors import CORSMiddleware
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from budapp import __version__
+from budapp.announced_ops.step_views import BenchmarkSteps, EvaluationSteps, GuardrailSteps, PromptSteps
 from budapp.asset_ops.routes import router as asset_router
 from budapp.audit.denials import Denials
 from budapp.audit.sealing import seal
@@ -31,6 +32,7 @@ from budapp.billing_ops import services as billing
 from budapp.billing_ops.cycles import roll_cycles
 from budapp.billing_ops.routes import router as billing_router
 from budapp.catalog_ops.routes import router as catalog_router
+from budapp.cluster_ops.step_views import ClusterSteps
 from budapp.commons import health
 from budapp.commons.access import api_routes, check_routes
 from budapp.commons.config import Settings, get_settings
@@ -51,6 +53,7 @@ from budapp.dataset_ops.files import Files
 from budapp.dataset_ops.routes import router as dataset_router
 from budapp.endpoint_ops import services as endpoints
 from budapp.endpoint_ops.routes import router as endpoint_router
+from budapp.endpoint_ops.step_views import DeploymentSteps
 from budapp.events.dispatch import EventHandlers
 from budapp.events.purging import purge_messages
 from budapp.events.relay import Relay
@@ -60,7 +63,6 @@ from budapp.integrations.dapr import DaprClient
 from budapp.integrations.keycloak import Keycloak
 from budapp.integrations.storage import Storage
 from budapp.integrations.valkey import connect_valkey, valkey_up
-from budapp.model_ops import services as models
 from budapp.model_ops import workflows as model_workflows
 from budapp.model_ops.cloud_catalogue import sync_from
 from budapp.model_ops.license_files import LicenseFiles
@@ -74,7 +76,6 @@ from budapp.permission_ops.routes import router as permission_router
 from budapp.platform_ops.routes import router as platform_router
 from budapp.platform_ops.services import Platform
 from budapp.project_ops.routes import router as project_router
-from budapp.quantization_ops import services as quantization
 from budapp.quantization_ops import workflows as quantization_workflows
 from budapp.quantization_ops.routes import router as quantization_router
 from budapp.recommendation_ops import services as recommendations
@@ -157,7 +158,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     check_routes(api_routes(app))
     RouteIndex.install(app)
     install_error_handlers(app)
-    app.openapi = lambda: build_openapi(app)  # type: ignore[method-assign]
+    app.openapi = lambda: build_openapi(app, [app.state.workflows.steps_view])  # type: ignore[method-assign]
     _add_middleware(app, settings)
     start_tracing(app, settings)
     return app
@@ -200,7 +201,7 @@ def _assemble(app: FastAPI, settings: Settings) -> None:
         state.dapr,
         settings,
         [*model_workflows.ALL, quantization_workflows.QUANTIZATION, RECOMMENDATION],
-        hydrators=[models.name_in_workflow, quantization.name_in_workflow],
+        views=[ClusterSteps, DeploymentSteps, BenchmarkSteps, EvaluationSteps, PromptSteps, GuardrailSteps],
     )
     state.workflows.register(state.event_handlers)
     state.jobs = Jobs(state.database)

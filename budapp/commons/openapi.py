@@ -1,10 +1,13 @@
 """The OpenAPI document: what FastAPI derives, and what every route shares: versions, access, errors."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi.encoders import jsonable_encoder
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
+from pydantic import BaseModel
 
 from budapp.commons.access import Access, access_of, api_routes
 from budapp.commons.errors import ErrorBody
@@ -40,8 +43,13 @@ def _statuses(route: APIRoute, access: Access) -> list[int]:
     return sorted(set(found))
 
 
-def build_openapi(app: FastAPI) -> dict[str, Any]:
-    """Return the document; it is built once."""
+def build_openapi(app: FastAPI, composed: Iterable[type[BaseModel]] = ()) -> dict[str, Any]:
+    """Return the document; it is built once.
+
+    Args:
+        app: the application, with all its routes.
+        composed: schemas put together at start, which take the place of those of the same name.
+    """
     if app.openapi_schema:
         return app.openapi_schema
     document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
@@ -51,6 +59,10 @@ def build_openapi(app: FastAPI) -> dict[str, Any]:
     ]
     components = document.setdefault("components", {})
     schemas = components.setdefault("schemas", {})
+    for schema in composed:
+        found = schema.model_json_schema(ref_template=_REFERENCE, mode="serialization")
+        body = jsonable_encoder(found, exclude_none=True)  # as FastAPI writes all others
+        schemas |= body.pop("$defs", {}) | {schema.__name__: body}
     body = ErrorBody.model_json_schema(ref_template=_REFERENCE)
     schemas |= body.pop("$defs", {}) | {"ErrorBody": body}
     for obsolete in ("HTTPValidationError", "ValidationError"):

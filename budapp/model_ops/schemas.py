@@ -25,9 +25,9 @@ from budapp.model_ops.modalities import (
     describe_endpoints,
     describe_modality,
 )
+from budapp.model_ops.step_views import Mark, ScanResult
 from budapp.workflow_ops.schemas import WorkflowPost
 from budapp.workflow_ops.step_views import Json as JsonObject
-from budapp.workflow_ops.step_views import Mark, ScanResult
 
 Keyword = Literal["llm", "mllm", "image", "embedding", "text_to_speech", "speech_to_text", "audio_llm", "omni"]
 Source = Literal["cloud_model", "hugging_face", "url", "disk"]

@@ -24,7 +24,7 @@ from budapp.model_ops.schemas import (
     ModelView,
     ProviderQuery,
 )
-from budapp.workflow_ops.step_views import CloudModelBrief, ModelBrief, ProviderBrief, ScanResult
+from budapp.model_ops.step_views import CloudModelBrief, ModelBrief, ProviderBrief, ScanResult
 
 _NAMED = ("model_id", "provider_id", "cloud_model_id", "security_scan_result_id")
 
@@ -115,7 +115,7 @@ async def get_model(session: ReadSession, caller: Caller, files: LicenseFiles, m
     }
 
 
-async def name_in_workflow(session: ReadSession, tenant_id: UUID, data: dict[str, Any]) -> dict[str, Any]:
+async def name_objects(session: ReadSession, tenant_id: UUID, data: dict[str, Any]) -> dict[str, Any]:
     """Return the models, providers and scan results that the steps of a workflow name; in one statement, or none."""
     ids = {name: UUID(data[name]) if data.get(name) else None for name in _NAMED}
     if not any(ids.values()):

@@ -18,6 +18,9 @@ from budapp.integrations.peers import Json, PeerCall, StepAnswer
 from budapp.model_ops import creation, crud
 from budapp.model_ops.editing import delete_files
 from budapp.model_ops.models import Model, Provider, ProviderType
+from budapp.model_ops.schemas import CloudModelPost, LocalModelPost, SecurityScanPost
+from budapp.model_ops.services import name_objects
+from budapp.model_ops.step_views import ModelSteps
 from budapp.workflow_ops.definitions import Definition, Events, Notice, Outcome, Run, Task
 
 _HUB_URI = re.compile(r"[\w.-]+/[\w.-]+")
@@ -109,6 +112,9 @@ CLOUD_MODEL = Definition(
     title="Cloud Model Onboarding",
     tag="Model Onboarding",
     cancelled="Successfully cancelled model onboarding.",
+    fields=CloudModelPost.step_fields(),
+    shows=ModelSteps,
+    name_objects=name_objects,
     check=_check_cloud,
     tasks=(
         Task(
@@ -183,6 +189,9 @@ LOCAL_MODEL = Definition(
     tag="Model Onboarding",
     cancelled="Successfully cancelled model onboarding.",
     refusal="Unable to perform model extraction",
+    fields=LocalModelPost.step_fields(),
+    shows=ModelSteps,
+    name_objects=name_objects,
     check=_check_local,
     tasks=(
         Task(
@@ -241,6 +250,9 @@ SECURITY_SCAN = Definition(
     cancelled="Successfully cancelled model security scan.",
     refusal="unable to perform model security scan request",
     keeps_draft=False,
+    fields=SecurityScanPost.step_fields(),
+    shows=ModelSteps,
+    name_objects=name_objects,
     check=_check_scan,
     tasks=(
         Task(
@@ -280,6 +292,10 @@ LICENSE_FAQS = Definition(
     tag="Model Repository",
     refusal="Failed to fetch license faqs",
     keeps_draft=False,
+    fields=("model_id", "license_source"),
+    shows=ModelSteps,
+    unshown=("license_source", "license_faq_events"),
+    name_objects=name_objects,
     tasks=(
         Task(
             needs=("model_id", "license_source"),

@@ -18,11 +18,12 @@ async def list_methods(session: ReadSession, query: MethodQuery) -> Page:
     return await crud.page_of_methods(session, query)
 
 
-async def name_in_workflow(session: ReadSession, tenant_id: UUID, data: dict[str, Any]) -> dict[str, Any]:
-    """Return `quantization_config`, all that the steps of a quantization say; nothing for other workflows."""
+async def name_objects(session: ReadSession, tenant_id: UUID, data: dict[str, Any]) -> dict[str, Any]:
+    """Return the model, and `quantization_config` with all that the steps of a quantization say."""
+    named = await models.name_objects(session, tenant_id, data)
     if "quantized_model_name" not in data:
-        return {}
+        return named
     config = {name: data.get(name) for name in (*_SAID, *_MORE)} | {"simulation_id": data.get("simulator_id")}
     made = data.get("quantized_model_id")
     config["quantized_model"] = await models.brief_of(session, tenant_id, UUID(made)) if made else None
-    return {"quantization_config": config}
+    return {**named, "quantization_config": config}

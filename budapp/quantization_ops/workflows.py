@@ -20,6 +20,9 @@ from budapp.model_ops.creation import save
 from budapp.model_ops.editing import delete_files
 from budapp.model_ops.models import Model, ProviderType
 from budapp.quantization_ops import crud
+from budapp.quantization_ops.schemas import QuantizationPost
+from budapp.quantization_ops.services import name_objects
+from budapp.quantization_ops.step_views import QuantizationConfig, QuantizationSteps
 from budapp.workflow_ops.definitions import Definition, Events, Notice, Outcome, Run, Task
 
 _TOKENS = 100
@@ -180,6 +183,10 @@ QUANTIZATION = Definition(
     tag="Model Repository",
     cancelled="Successfully cancelled model quantization.",
     refusal="Unable to perform model quantization",
+    fields=QuantizationPost.step_fields(),
+    shows=QuantizationSteps,
+    unshown=tuple(QuantizationConfig.model_fields),
+    name_objects=name_objects,
     check=_check,
     tasks=(SIMULATION, DEPLOYMENT),
 )

@@ -18,6 +18,7 @@ from budapp.model_ops import services as models
 from budapp.model_ops.models import Model, ProviderType
 from budapp.recommendation_ops import crud
 from budapp.recommendation_ops.models import RecommendedCluster
+from budapp.recommendation_ops.step_views import RecommendationSteps
 from budapp.workflow_ops.definitions import Definition, Outcome, Run, Task
 
 _LOAD = {"input_tokens": 1024, "output_tokens": 128, "concurrency": 10}
@@ -72,6 +73,9 @@ RECOMMENDATION = Definition(
     tag="Model Repository",
     keeps_draft=False,
     tells_failures=False,
+    fields=("model_id",),
+    shows=RecommendationSteps,
+    name_objects=models.name_objects,
     tasks=(
         Task(
             needs=("model_id",),

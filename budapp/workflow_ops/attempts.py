@@ -167,6 +167,7 @@ class CurrentAttempt:
 
     def put(self, number: int, data: Json) -> None:
         """Store more in a step."""
+        self.definition.check_declared(data)
         put_step(self.session, self.workflow, self.steps, number, data)
 
     async def _take_results(self, result: Any) -> None:

@@ -1,6 +1,6 @@
 """What a type of workflow declares, in the `workflows.py` of the domain that owns it. Nothing here names a type."""
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -11,6 +11,10 @@ from budapp.commons.scopes import Scope
 from budapp.events.notify import Target
 from budapp.integrations.peers import Json, PeerCall, StepAnswer
 from budapp.workflow_ops.models import Workflow
+from budapp.workflow_ops.step_views import View
+
+Hydrator = Callable[[ReadSession, UUID, Json], Awaitable[Json]]
+"""From a tenant and what the steps say to the objects that they name."""
 
 
 @dataclass(slots=True)
@@ -91,6 +95,11 @@ async def nothing_to_check(_session: WriteSession, _caller: Caller, _run: Run) -
     """Let everything be posted."""
 
 
+async def name_nothing(_session: ReadSession, _tenant_id: UUID, _data: Json) -> Json:
+    """Show nothing but what the steps say."""
+    return {}
+
+
 def _when_triggered(_posted: Json, triggered: bool) -> bool:
     return triggered
 
@@ -135,6 +144,10 @@ class Definition:
         title: shown until `check` knows a better one.
         tag: stands beside the title.
         tasks: what is done for it; a step begins the first of them that says so.
+        fields: the names of what its steps can say.
+        shows: the fields of its steps that browsers read.
+        unshown: what its steps keep and browsers do not read, at least not under that name.
+        name_objects: finds the objects that its steps name, such as `model` for `model_id`.
         check: looks at what was posted; raises an `AppError` where it must not be, and nothing is stored then.
         cancelled: what somebody who cancels it is answered.
         refusal: the message when the service refuses and does not say why.
@@ -147,6 +160,10 @@ class Definition:
     title: str
     tag: str | None
     tasks: Sequence[Task]
+    fields: Collection[str]
+    shows: View
+    unshown: Collection[str] = ()
+    name_objects: Hydrator = name_nothing
     check: Callable[[WriteSession, Caller, Run], Awaitable[None]] = nothing_to_check
     cancelled: str = "Workflow deleted successfully"
     refusal: str = "The service that was asked refused"
@@ -157,6 +174,12 @@ class Definition:
         """Return the task of this name."""
         return next(task for task in self.tasks if task.name == name)
 
+    def check_declared(self, names: Iterable[str]) -> None:
+        """Raise `ValueError` where a step would keep what is neither shown nor declared as unshown."""
+        undeclared = sorted(set(names) - self.shows.model_fields.keys() - set(self.unshown))
+        if undeclared:
+            raise ValueError(f"{self.type} keeps {', '.join(undeclared)} and declares neither to show it nor not to")
+
     def begun_by(self, posted: Json, *, triggered: bool) -> Task | None:
         """Return the task that a step has done, if any."""
         return next((task for task in self.tasks if task.begins(posted, triggered)), None)
@@ -166,7 +189,7 @@ class Definitions:
     """All types of workflows, given when the service is put together.
 
     Raises:
-        ValueError: two have the same name.
+        ValueError: two have the same name; or a step, or a list of events, of one has a name that it does not declare.
     """
 
     def __init__(self, definitions: Iterable[Definition]) -> None:
@@ -174,7 +197,13 @@ class Definitions:
         for definition in definitions:
             if definition.type in self._by_type:
                 raise ValueError(f"There are two types of workflows called {definition.type}")
+            lists = {task.events.key for task in definition.tasks if task.events}
+            definition.check_declared({*definition.fields, *lists})
             self._by_type[definition.type] = definition
+
+    def views(self) -> list[View]:
+        """Return what all types show."""
+        return [definition.shows for definition in self._by_type.values()]
 
     def of(self, type: str) -> Definition:
         """Return the definition of a type that is known."""

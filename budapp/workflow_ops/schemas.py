@@ -2,7 +2,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, SerializeAsAny, StringConstraints, model_validator
 
 from budapp.commons.paging import Paging
 from budapp.commons.schemas import Answer, OptionalText, PageAnswer, Schema
@@ -32,6 +32,11 @@ class WorkflowPost(Schema):
         if self.workflow_id is not None and self.workflow_total_steps is not None:
             raise ValueError("workflow_total_steps and workflow_id cannot be provided together")
         return self
+
+    @classmethod
+    def step_fields(cls) -> frozenset[str]:
+        """Return the names of what a step can say."""
+        return frozenset(cls.model_fields) - _ENVELOPE
 
     def fields(self) -> dict[str, Any]:
         """Return what the step says, as JSON, without what is null or was left out."""
@@ -84,7 +89,7 @@ class WorkflowState(Answer):
 class WorkflowRetrieved(WorkflowState):
     object: Literal["workflow.get"] = "workflow.get"
     message: str = "Workflow data retrieved successfully"
-    workflow_steps: WorkflowSteps
+    workflow_steps: SerializeAsAny[WorkflowSteps]
     experiment_id: str | None = None
     client_metadata: ClientMetadata | None = None
 

@@ -1,6 +1,6 @@
 """The engine: what can be done with workflows of any type. A domain posts its steps with `Workflows.post`."""
 
-from collections.abc import Awaitable, Callable, Container, Sequence
+from collections.abc import Container, Sequence
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -22,16 +22,24 @@ from budapp.workflow_ops.models import AttemptState, Visibility, Workflow, Workf
 from budapp.workflow_ops.peer_calls import PeerCalls, PendingCall
 from budapp.workflow_ops.reconciler import Reconciler
 from budapp.workflow_ops.schemas import WorkflowPost, WorkflowQuery, WorkflowRetrieved
-from budapp.workflow_ops.step_views import WorkflowSteps
+from budapp.workflow_ops.step_views import View, compose
 
 logger = get_logger(__name__)
 
-Hydrator = Callable[[ReadSession, UUID, dict[str, Any]], Awaitable[dict[str, Any]]]
-"""From a tenant and what the steps say to the objects that they name, such as `model` for `model_id`."""
-
 
 class Workflows:
-    """The workflows of all types, for one process."""
+    """The workflows of all types, for one process.
+
+    Args:
+        database: where they are.
+        dapr: what calls the services.
+        settings: of the process.
+        definitions: the types.
+        views: what browsers read besides what the types show.
+
+    Raises:
+        ValueError: a type keeps what it does not declare, or two views clash.
+    """
 
     def __init__(
         self,
@@ -39,12 +47,12 @@ class Workflows:
         dapr: DaprClient,
         settings: Settings,
         definitions: Sequence[Definition],
-        hydrators: Sequence[Hydrator] = (),
+        views: Sequence[View] = (),
     ) -> None:
         self._database = database
         self._settings = settings
         self._definitions = Definitions(definitions)
-        self._hydrators = hydrators
+        self.steps_view = compose([*self._definitions.views(), *views])
         self._calls = PeerCalls(database, dapr, settings, self._definitions)
         self.reconciler = Reconciler(database, settings, self._definitions, self._calls)
 
@@ -64,12 +72,11 @@ class Workflows:
             NotFound: no such workflow, or one of somebody else's.
         """
         workflow, data = await WorkflowCrud(session, caller).with_data(workflow_id)
-        named = dict(data)
-        for hydrate in self._hydrators:
-            named |= await hydrate(session, workflow.tenant_id, data)
+        definition = self._definitions.of(workflow.workflow_type)
+        named = data | await definition.name_objects(session, workflow.tenant_id, data)
         return WorkflowRetrieved(
             **state_of(workflow),
-            workflow_steps=WorkflowSteps.model_validate(named),
+            workflow_steps=self.steps_view.model_validate(named),
             experiment_id=data.get("experiment_id"),
             client_metadata=data.get("client_metadata"),
         )
@@ -231,6 +238,7 @@ class Workflows:
             raise BadRequest("Workflow is being worked on already", param="workflow_id")
         run = Run(workflow, {**crud.merged(step.data for step in steps), **posted}, posted)
         await definition.check(session, caller, run)
+        definition.check_declared(run.posted)
         _replace(session, workflow, steps, body.step_number, run.posted)
         if task is None:
             return None
