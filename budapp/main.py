@@ -1,8 +1,7 @@
 """The application: settings, what outlives a request, middleware, routers."""
 
-import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from functools import partial
 
@@ -35,8 +34,10 @@ from budapp.catalog_ops.routes import router as catalog_router
 from budapp.cluster_ops.step_views import ClusterSteps
 from budapp.commons import health
 from budapp.commons.access import api_routes, check_routes
+from budapp.commons.background import keep_running, stop
 from budapp.commons.config import Settings, get_settings
 from budapp.commons.database import Database
+from budapp.commons.deadlines import DeadlineMiddleware
 from budapp.commons.error_handlers import install_error_handlers
 from budapp.commons.http import RequestMiddleware
 from budapp.commons.idempotency import purge_records
@@ -258,6 +259,7 @@ def _add_model_jobs(jobs: Jobs, database: Database, files: LicenseFiles, setting
 
 def _add_middleware(app: FastAPI, settings: Settings) -> None:
     """Add the layers, the innermost first."""
+    app.add_middleware(DeadlineMiddleware, seconds=settings.request_seconds)
     app.add_middleware(
         CORSMiddleware,
         allow_origins=settings.cors_origins,
@@ -274,27 +276,26 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     state = app.state
-    listening = asyncio.create_task(state.callers.listen())
-    await state.relay.start()
-    await state.jobs.start()
-    await state.session_uses.start()
-    await state.denials.start()
-    yield
-    await state.denials.stop()
-    await state.session_uses.stop()
-    await state.jobs.stop()
-    await state.relay.stop()
-    listening.cancel()
-    with suppress(asyncio.CancelledError):
-        await listening
-    await close(app)
-    await stop_tracing()
+    # What has begun is stopped, the last one first, whatever another one raises.
+    async with AsyncExitStack() as running:
+        running.push_async_callback(stop_tracing)
+        running.push_async_callback(close, app)
+        running.push_async_callback(stop, keep_running("caller_changes", state.callers.listen))
+        for part in (state.relay, state.jobs, state.session_uses, state.denials):
+            await part.start()
+            running.push_async_callback(part.stop)
+        yield
 
 
 async def close(app: FastAPI) -> None:
-    """Close every connection that the application holds."""
-    await app.state.dapr.close()
-    await app.state.storage.close()
-    await app.state.keycloak.close()
-    await app.state.valkey.aclose()
-    await app.state.database.dispose()
+    """Close every connection that the application holds; one that can't be closed keeps none of the others open."""
+    state = app.state
+    async with AsyncExitStack() as opened:
+        for close_part in (
+            state.database.dispose,
+            state.valkey.aclose,
+            state.keycloak.close,
+            state.storage.close,
+            state.dapr.close,
+        ):
+            opened.push_async_callback(close_part)

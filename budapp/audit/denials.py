@@ -7,7 +7,6 @@ routes in one minute, the rest share one count. Counts that are not written yet 
 
 import asyncio
 import time
-from contextlib import suppress
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -17,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from budapp.audit.models import Action, ResourceType
 from budapp.audit.recorder import record
 from budapp.commons.access import Caller
+from budapp.commons.background import keep_running, stop
 from budapp.commons.context import Provenance, coming_from
 from budapp.commons.database import Database
 from budapp.commons.logging import get_logger
@@ -44,7 +44,7 @@ class Denials:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._counts: dict[_Kind, _Count] = {}
-        self._task: asyncio.Task[None] | None = None
+        self._writing: list[asyncio.Task[None]] = []
 
     async def note(self, request: Request, message: str) -> None:
         """Record that the request was refused, or count it; never raises on account of the database."""
@@ -90,14 +90,11 @@ class Denials:
 
     async def start(self) -> None:
         """Begin to write counts, in the background."""
-        self._task = asyncio.create_task(self._repeat())
+        self._writing = [keep_running("denials", self._repeat)]
 
     async def stop(self) -> None:
         """Write what is counted."""
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+        await stop(*self._writing)
         await self.flush(all=True)
 
     async def _repeat(self) -> None:

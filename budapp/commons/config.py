@@ -41,6 +41,7 @@ class Settings(BaseSettings):
     app_api_token: SecretStr
     log_level: str = "INFO"
     request_body_max_bytes: int = Field(default=5 * 1024 * 1024, ge=1024)
+    request_seconds: float = Field(default=15, gt=0)
     trusted_proxies: CommaList = []
     cors_origins: CommaList = ["http://localhost:3000"]
     admin_frontend_url: str = "http://localhost:3000"
@@ -53,6 +54,9 @@ class Settings(BaseSettings):
     psql_password: SecretStr
     psql_pool_size: int = Field(default=20, ge=1)
     psql_timeout_seconds: float = Field(default=5, gt=0)
+    psql_statement_seconds: float = Field(default=30, gt=0)
+    psql_lock_seconds: float = Field(default=10, gt=0)
+    psql_idle_transaction_seconds: float = Field(default=60, gt=0)
 
     tensorzero_redis_url: SecretStr
     valkey_timeout_seconds: float = Field(default=2, gt=0)

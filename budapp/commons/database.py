@@ -5,10 +5,11 @@ runs on connections that PostgreSQL itself holds read-only, each statement on it
 trip for BEGIN and ROLLBACK.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
-from typing import Annotated, NewType
+from typing import Annotated, Any, NewType
 from uuid import UUID
 
 from fastapi import Depends, Request
@@ -26,6 +27,8 @@ from budapp.commons.logging import get_logger
 from budapp.commons.signing import Keys
 
 logger = get_logger(__name__)
+
+_ROLLBACK_SECONDS = 2
 
 ReadSession = NewType("ReadSession", AsyncSession)
 WriteSession = NewType("WriteSession", ReadSession)
@@ -75,6 +78,28 @@ def database_url(settings: Settings) -> URL:
     )
 
 
+def connect_arguments(settings: Settings, *, read_only: bool) -> dict[str, Any]:
+    """Return what asyncpg is told for each connection of a pool: who we are, what it may do, and all time limits.
+
+    The server ends what takes too long, so that nothing is left open there by a replica that is gone; the client's own
+    limit is for a server that does not answer any more.
+    """
+    milliseconds = {
+        "statement_timeout": settings.psql_statement_seconds,
+        "lock_timeout": settings.psql_lock_seconds,
+        "idle_in_transaction_session_timeout": settings.psql_idle_transaction_seconds,
+    }
+    return {
+        "timeout": settings.psql_timeout_seconds,
+        "command_timeout": settings.psql_statement_seconds + settings.psql_timeout_seconds,
+        "server_settings": {
+            "application_name": "budapp",
+            "default_transaction_read_only": "on" if read_only else "off",
+            **{name: str(round(seconds * 1000)) for name, seconds in milliseconds.items()},
+        },
+    }
+
+
 class Database:
     """The two pools of a process: one that writes, and one that PostgreSQL keeps from writing."""
 
@@ -92,22 +117,14 @@ class Database:
         self._read_sessions = async_sessionmaker(self.read_engine, expire_on_commit=False, autoflush=False)
 
     def _engine(self, *, read_only: bool) -> AsyncEngine:
-        seconds = self._settings.psql_timeout_seconds
         return create_async_engine(
             database_url(self._settings),
             pool_size=self._settings.psql_pool_size,
             max_overflow=0,  # an overflowing connection is closed after each use: under load, a sign-in per request
             pool_use_lifo=True,  # the same few connections, with their prepared statements, as long as they suffice
-            pool_timeout=seconds,
+            pool_timeout=self._settings.psql_timeout_seconds,
             isolation_level="AUTOCOMMIT" if read_only else "READ COMMITTED",
-            connect_args={
-                "timeout": seconds,
-                "command_timeout": seconds * 6,
-                "server_settings": {
-                    "application_name": "budapp",
-                    "default_transaction_read_only": "on" if read_only else "off",
-                },
-            },
+            connect_args=connect_arguments(self._settings, read_only=read_only),
         )
 
     @asynccontextmanager
@@ -119,7 +136,7 @@ class Database:
                 await session.commit()
             except BaseException:
                 try:
-                    await session.rollback()
+                    await _roll_back(session)
                 finally:
                     await _take_back(session)
                 raise
@@ -149,6 +166,13 @@ class Database:
         """Close all connections."""
         await self.engine.dispose()
         await self.read_engine.dispose()
+
+
+async def _roll_back(session: AsyncSession) -> None:
+    """Roll back; where that fails or takes longer than a moment, the connection is closed, and so the server does it."""
+    with suppress(TimeoutError, DBAPIError):
+        async with asyncio.timeout(_ROLLBACK_SECONDS):
+            await session.rollback()
 
 
 async def _take_back(session: AsyncSession) -> None:

@@ -10,6 +10,7 @@ import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from uuid import UUID, uuid4
 
 from prometheus_client import Counter
@@ -19,6 +20,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from uuid_utils.compat import uuid7
 
 from budapp.commons.auditing import NotAudited
+from budapp.commons.background import keep_running, stop
 from budapp.commons.context import Provenance, coming_from
 from budapp.commons.database import Base, Database
 from budapp.commons.logging import get_logger
@@ -81,13 +83,11 @@ class Jobs:
 
     async def start(self) -> None:
         """Begin to look for due jobs, in the background."""
-        self._tasks = [asyncio.create_task(self._repeat(job)) for job in self._jobs]
+        self._tasks = [keep_running(f"job {job.name}", partial(self._repeat, job)) for job in self._jobs]
 
     async def stop(self) -> None:
         """Cut off what runs; another replica takes it up at once."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await stop(*self._tasks)
         self._tasks = []
 
     async def run_if_due(self, job: Job) -> bool:
@@ -114,10 +114,7 @@ class Jobs:
 
     async def _repeat(self, job: Job) -> None:
         while True:
-            try:
-                await self.run_if_due(job)
-            except Exception:
-                logger.exception("job_not_claimed", job=job.name)
+            await self.run_if_due(job)
             await asyncio.sleep(job.every.total_seconds() * random.uniform(0.5, 1))  # noqa: S311 - jitter
 
     async def _keep_claim(self, job: Job, token: UUID) -> None:

@@ -5,6 +5,7 @@ from fastapi import APIRouter, Depends, File, Path, Query, UploadFile
 
 from budapp.commons.access import Caller, Requires, SignedIn
 from budapp.commons.database import Read, Write
+from budapp.commons.deadlines import UPLOAD_SECONDS, may_take
 from budapp.commons.idempotency import IdempotentRoute
 from budapp.commons.scopes import Scope
 from budapp.dataset_ops import services
@@ -91,7 +92,7 @@ async def begin_upload(
     return await files.begin_upload(session, caller, dataset_id, number, data)
 
 
-@router.post(VERSION + "/uploads/{file_id}/complete")
+@router.post(VERSION + "/uploads/{file_id}/complete", dependencies=[may_take(UPLOAD_SECONDS)])
 async def complete_upload(
     dataset_id: UUID,
     number: Number,
@@ -114,7 +115,7 @@ async def abort_upload(
     return UploadAborted()
 
 
-@router.put(VERSION + "/files/{split}")
+@router.put(VERSION + "/files/{split}", dependencies=[may_take(UPLOAD_SECONDS)])
 async def put_file(
     dataset_id: UUID,
     number: Number,

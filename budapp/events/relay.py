@@ -20,6 +20,7 @@ from prometheus_client import Counter, Gauge
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import aliased
 
+from budapp.commons.background import keep_running, stop
 from budapp.commons.context import request_id
 from budapp.commons.database import Database, WriteSession, now
 from budapp.commons.encryption import DecryptionError
@@ -38,6 +39,7 @@ MAX_ATTEMPTS = 400
 MAX_REFUSALS = 5
 """A peer that answers 4xx is given a few tries, for it may just be starting."""
 MEASURE_SECONDS = 15
+LAST_CLAIM_SECONDS = 5
 
 DELIVERED = Counter("budapp_outbox_delivered", "Messages delivered", ["kind"])
 FAILED = Counter("budapp_outbox_failed", "Deliveries that failed and will be tried again", ["kind"])
@@ -89,17 +91,17 @@ class Relay:
         """Begin to deliver, in the background."""
         self._stopping = False
         wakeups.add(self._wakeup)
-        self._deliveries = [asyncio.create_task(self._run())]
-        self._measuring = [asyncio.create_task(self._keep_measuring())]
+        self._deliveries = [keep_running("outbox", self._run)]
+        self._measuring = [keep_running("outbox_figures", self._keep_measuring)]
 
     async def stop(self) -> None:
         """Take up nothing new, and wait for what is under way; `DELIVERY_SECONDS` at most."""
         self._stopping = True
         wakeups.discard(self._wakeup)
         self._wakeup.set()
-        for task in self._measuring:
-            task.cancel()
-        await asyncio.gather(*self._deliveries, *self._measuring, return_exceptions=True)
+        if self._deliveries:
+            await asyncio.wait(self._deliveries, timeout=LAST_CLAIM_SECONDS)
+        await stop(*self._measuring, *self._deliveries)
         await asyncio.gather(*self._under_way)
         self._deliveries, self._measuring = [], []
 
@@ -198,12 +200,7 @@ class Relay:
     async def _run(self) -> None:
         while not self._stopping:
             self._wakeup.clear()
-            try:
-                claims = await self._claim_what_fits()
-            except Exception:
-                logger.exception("outbox_not_read")
-                claims = []
-            for claim in claims:
+            for claim in await self._claim_what_fits():
                 task = asyncio.create_task(self._process(claim))
                 self._under_way.add(task)
                 task.add_done_callback(self._finished)
@@ -226,10 +223,7 @@ class Relay:
 
     async def _keep_measuring(self) -> None:
         while True:
-            try:
-                await self._measure()
-            except Exception:
-                logger.exception("outbox_not_measured")
+            await self._measure()
             await asyncio.sleep(MEASURE_SECONDS)
 
     async def _measure(self) -> None:

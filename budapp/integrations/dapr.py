@@ -21,6 +21,7 @@ from budapp.commons.context import request_id
 from budapp.commons.errors import Conflict, PeerFailed, Unavailable
 from budapp.commons.logging import get_logger
 from budapp.commons.settings_stores import read_items
+from budapp.integrations.http_transport import Transport
 from budapp.integrations.sidecar import TRIES, Sidecar, pause_before_retry
 
 logger = get_logger(__name__)
@@ -86,8 +87,7 @@ class DaprClient:
         self._http = httpx.AsyncClient(
             base_url=f"{settings.dapr_base_url}/v1.0/",
             headers={"dapr-api-token": token.get_secret_value()} if token else {},
-            limits=httpx.Limits(max_connections=100, max_keepalive_connections=20),
-            trust_env=False,
+            transport=Transport(limits=httpx.Limits(max_connections=100, max_keepalive_connections=20)),
         )
         self._sidecar = Sidecar(settings, self._http)
 

@@ -19,6 +19,7 @@ from keycloak.exceptions import KeycloakError
 from budapp.commons.config import Settings
 from budapp.commons.errors import Conflict, PeerFailed, Unavailable
 from budapp.commons.logging import get_logger
+from budapp.integrations.http_transport import Transport
 from budapp.integrations.keycloak_errors import grant_errors, translated, unless_there
 
 logger = get_logger(__name__)
@@ -78,7 +79,7 @@ class Keycloak:
         self._http = httpx.AsyncClient(
             base_url=settings.keycloak_server_url,
             timeout=settings.keycloak_timeout_seconds,
-            verify=settings.keycloak_verify_ssl,
+            transport=Transport(verify=settings.keycloak_verify_ssl),
         )
 
     async def close(self) -> None:

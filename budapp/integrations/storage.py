@@ -18,6 +18,7 @@ from urllib3.exceptions import HTTPError
 
 from budapp.commons.config import Settings
 from budapp.commons.errors import AppError, BadRequest, NotFound, Unavailable
+from budapp.integrations.http_transport import Transport
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ class Storage:
         self._client = _client(settings, settings.minio_endpoint, secure=settings.minio_secure)
         public = settings.minio_public_endpoint or settings.minio_endpoint
         self._public = _client(settings, public, secure=settings.minio_public_secure)
-        self._http = httpx.AsyncClient(timeout=httpx.Timeout(30, connect=2))
+        self._http = httpx.AsyncClient(timeout=httpx.Timeout(30, connect=2), transport=Transport())
 
     async def close(self) -> None:
         """Close every connection."""

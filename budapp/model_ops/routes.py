@@ -5,6 +5,7 @@ from fastapi import APIRouter, BackgroundTasks, Depends, Query
 
 from budapp.commons.access import Caller, Requires, RequiresOrPeer, SignedIn
 from budapp.commons.database import Read, Write
+from budapp.commons.deadlines import TRIGGER_SECONDS, UPLOAD_SECONDS, may_take
 from budapp.commons.idempotency import IdempotentRoute
 from budapp.commons.paging import PagingQuery
 from budapp.commons.scopes import Scope
@@ -99,7 +100,7 @@ async def get_model(model_id: UUID, caller: ViewerOrPeer, session: Read, files: 
     return ModelRetrieved(**await services.get_model(session, caller, files, model_id))
 
 
-@router.patch("/{model_id}")
+@router.patch("/{model_id}", dependencies=[may_take(UPLOAD_SECONDS)])
 async def edit_model(
     model_id: UUID,
     caller: Manager,
@@ -125,19 +126,19 @@ async def delete_model(model_id: UUID, caller: ManagerOrPeer, session: Write) ->
     return ModelDeleted()
 
 
-@router.post("/cloud-model-workflow")
+@router.post("/cloud-model-workflow", dependencies=[may_take(TRIGGER_SECONDS)])
 async def add_cloud_model(data: CloudModelPost, caller: ManagerOrPeer, flows: WorkflowsDep) -> WorkflowRetrieved:
     """Take a step of adding a model of a cloud; the one that triggers adds it."""
     return await flows.post(caller, workflows.CLOUD_MODEL.type, data)
 
 
-@router.post("/local-model-workflow")
+@router.post("/local-model-workflow", dependencies=[may_take(TRIGGER_SECONDS)])
 async def add_local_model(data: LocalModelPost, caller: ManagerOrPeer, flows: WorkflowsDep) -> WorkflowRetrieved:
     """Take a step of adding a model with files of its own; the one that triggers has budmodel fetch and read it."""
     return await flows.post(caller, workflows.LOCAL_MODEL.type, data)
 
 
-@router.post("/security-scan")
+@router.post("/security-scan", dependencies=[may_take(TRIGGER_SECONDS)])
 async def scan_model(data: SecurityScanPost, caller: Manager, flows: WorkflowsDep) -> WorkflowRetrieved:
     """Take a step of scanning a model's files; the one that triggers has budmodel do it."""
     return await flows.post(caller, workflows.SECURITY_SCAN.type, data)

@@ -5,12 +5,16 @@ from fastapi import APIRouter, Depends, Query
 
 from budapp.commons.access import Caller, Requires
 from budapp.commons.database import Read, Write
+from budapp.commons.deadlines import may_take
 from budapp.commons.idempotency import IdempotentRoute
 from budapp.commons.scopes import Scope
 from budapp.platform_ops.schemas import TenantAnswer, TenantCreate, TenantCreated, TenantList
 from budapp.platform_ops.services import PlatformDep
 from budapp.tenant_ops import services as tenants
 from budapp.tenant_ops.schemas import TenantQuery, TenantUpdate
+
+TENANT_SECONDS = 60
+"""A realm with its roles, client and accounts is made in some seconds, on a busy Keycloak in many."""
 
 router = APIRouter(prefix="/tenants", tags=["tenants"], route_class=IdempotentRoute)
 
@@ -23,7 +27,7 @@ async def list_tenants(_caller: Operator, session: Read, query: Annotated[Tenant
     return TenantList.of(await tenants.list_tenants(session, query))
 
 
-@router.post("")
+@router.post("", dependencies=[may_take(TENANT_SECONDS)])
 async def create_tenant(data: TenantCreate, _caller: Operator, session: Write, platform: PlatformDep) -> TenantCreated:
     """Make a tenant with a realm, a client and a first administrator, whose password is shown in this answer only."""
     return await platform.create_tenant(session, data)

@@ -4,6 +4,7 @@ from fastapi import APIRouter, Depends, Query
 
 from budapp.commons.access import Caller, Requires
 from budapp.commons.database import Read, Write
+from budapp.commons.deadlines import TRIGGER_SECONDS, may_take
 from budapp.commons.idempotency import IdempotentRoute
 from budapp.commons.scopes import Scope
 from budapp.quantization_ops import services, workflows
@@ -31,7 +32,7 @@ async def list_quantization_methods(
     return MethodList.of(await services.list_methods(session, query))
 
 
-@router.post("/quantize-model-workflow")
+@router.post("/quantize-model-workflow", dependencies=[may_take(TRIGGER_SECONDS)])
 async def quantize_model(data: QuantizationPost, caller: Manager, flows: WorkflowsDep) -> WorkflowRetrieved:
     """Take a step of quantizing a model.
 

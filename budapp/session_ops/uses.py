@@ -5,6 +5,7 @@ from datetime import datetime
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from budapp.commons.background import keep_running, stop
 from budapp.commons.database import Database, now
 from budapp.commons.logging import get_logger
 from budapp.session_ops import crud
@@ -20,7 +21,7 @@ class SessionUses:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._uses: dict[str, datetime] = {}
-        self._writing: asyncio.Task[None] | None = None
+        self._writing: list[asyncio.Task[None]] = []
 
     def note(self, session_id: str) -> None:
         """Note a request in the session; costs no statement."""
@@ -28,14 +29,11 @@ class SessionUses:
 
     async def start(self) -> None:
         """Begin to write down, in the background."""
-        self._writing = asyncio.create_task(self._repeat())
+        self._writing = [keep_running("session_uses", self._repeat)]
 
     async def stop(self) -> None:
         """Write down what is left."""
-        if self._writing is not None:
-            self._writing.cancel()
-            await asyncio.gather(self._writing, return_exceptions=True)
-            self._writing = None
+        await stop(*self._writing)
         await self.write()
 
     async def write(self) -> None:

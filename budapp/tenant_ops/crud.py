@@ -1,8 +1,9 @@
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Result, Row, func, select
+from sqlalchemy import Result, Row, func, select, text
 
 from budapp.commons.crud import Page, fetch_page
 from budapp.commons.database import ReadSession
@@ -10,6 +11,8 @@ from budapp.commons.errors import NotFound
 from budapp.commons.paging import contains
 from budapp.tenant_ops.models import Tenant, TenantClient
 from budapp.tenant_ops.schemas import TenantQuery
+
+_SEEDING_POLL_SECONDS = 0.5
 
 COLUMNS = {
     name: getattr(Tenant, name)
@@ -87,5 +90,10 @@ async def realms(session: ReadSession) -> Sequence[str]:
 
 
 async def lock_seeding(session: ReadSession) -> None:
-    """Let one replica seed at a time, until the end of its transaction."""
-    await session.execute(select(func.pg_advisory_xact_lock(func.hashtext("budapp:seed"))))
+    """Let one replica seed at a time, until the end of its transaction; it may be idle while Keycloak is asked."""
+    await session.execute(text("set local idle_in_transaction_session_timeout = 0"))
+    lock = select(func.pg_try_advisory_xact_lock(func.hashtext("budapp:seed")))
+    while True:
+        if await session.scalar(lock):
+            return
+        await asyncio.sleep(_SEEDING_POLL_SECONDS)

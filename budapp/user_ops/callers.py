@@ -5,16 +5,16 @@ or a changed right shows within that time on every replica, whatever else fails.
 immediate.
 """
 
-import asyncio
 import time
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Depends, Request
 from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 from redis.exceptions import RedisError
+from redis.exceptions import TimeoutError as RedisTimeout
 
 from budapp.commons.access import Caller
 from budapp.commons.database import WriteSession, after_commit
@@ -26,6 +26,8 @@ _USERS = "budapp:callers"
 _TENANTS = "budapp:callers:tenants"
 _MAX_ENTRIES = 20_000
 _LONGEST_LOOKUP_SECONDS = 60
+_SILENCE_SECONDS = 5
+_ANSWER_SECONDS = 2
 
 
 @dataclass(slots=True)
@@ -98,23 +100,23 @@ class Callers:
             logger.warning("caller_change_not_announced", reason=repr(error))
 
     async def listen(self) -> None:
-        """Follow the other replicas' announcements until cancelled."""
-        while True:
-            try:
-                async with self._valkey.pubsub() as channel:
-                    await channel.subscribe(_USERS, _TENANTS)
-                    self.forget_all()
-                    await self._follow(channel)
-            except (RedisError, OSError) as error:
-                logger.warning("caller_changes_not_heard", reason=repr(error))
-                await asyncio.sleep(1)
+        """Follow the other replicas' announcements until cancelled.
 
-    async def _follow(self, channel: PubSub) -> None:
-        while True:
-            message = await channel.get_message(ignore_subscribe_messages=True, timeout=None)
-            if message is not None:
-                drop = self._drop_tenant if message["channel"] == _TENANTS else self._drop
-                drop(UUID(message["data"]))
+        Raises:
+            RedisError, OSError: the subscription is lost; begin anew.
+        """
+        async with self._valkey.pubsub() as channel:
+            await channel.subscribe(_USERS, _TENANTS)
+            while True:
+                self._hear(await _next_message(channel))
+
+    def _hear(self, message: dict[str, Any]) -> None:
+        if message["type"] == "subscribe":
+            # Whatever was announced before, also while the library was connecting anew, has not been heard.
+            self.forget_all()
+        elif message["type"] == "message":
+            drop = self._drop_tenant if message["channel"] == _TENANTS else self._drop
+            drop(UUID(message["data"]))
 
     def _drop(self, user_id: UUID) -> None:
         if len(self._forgotten_at) >= _MAX_ENTRIES:
@@ -133,6 +135,17 @@ class Callers:
         """Forget everyone in this process."""
         self._by_token.clear()
         self._tokens_of.clear()
+
+
+async def _next_message(channel: PubSub) -> dict[str, Any]:
+    """Return what comes next; a connection that has been silent for a while must answer a ping."""
+    message: dict[str, Any] | None = await channel.get_message(timeout=_SILENCE_SECONDS)
+    if message is None:
+        await channel.ping()
+        message = await channel.get_message(timeout=_ANSWER_SECONDS)
+    if message is None:
+        raise RedisTimeout("Valkey does not answer on the subscription")
+    return message
 
 
 def get_callers(request: Request) -> Callers:

@@ -5,6 +5,7 @@ from fastapi import APIRouter, Query
 
 from budapp.commons.access import SignedIn
 from budapp.commons.database import Read, Write
+from budapp.commons.deadlines import TRIGGER_SECONDS, may_take
 from budapp.commons.idempotency import IdempotentRoute
 from budapp.workflow_ops.schemas import (
     WorkflowDeleted,
@@ -50,7 +51,7 @@ async def cancel_workflow(
     return WorkflowDeleted(message=await workflows.cancel(session, caller, workflow_id))
 
 
-@router.post("/{workflow_id}/retry")
+@router.post("/{workflow_id}/retry", dependencies=[may_take(TRIGGER_SECONDS)])
 async def retry_workflow(workflow_id: UUID, caller: SignedIn, workflows: WorkflowsDep) -> WorkflowRetrieved:
     """Ask once more for what has failed, with what was said in the steps."""
     return await workflows.retry(caller, workflow_id)

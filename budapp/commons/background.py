@@ -1,0 +1,58 @@
+"""Work that goes on for as long as the process lives, and is started again where it breaks off."""
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable
+
+from prometheus_client import Counter, Gauge
+
+from budapp.commons.logging import get_logger
+
+logger = get_logger(__name__)
+
+FIRST_PAUSE_SECONDS = 0.5
+MAX_PAUSE_SECONDS = 5
+_SETTLED_SECONDS = 60
+
+RUNNING = Gauge("budapp_background_running", "1 while the task runs, 0 while it waits to be started again", ["task"])
+RESTARTS = Counter("budapp_background_restarts", "Background tasks that broke off and were started again", ["task"])
+
+
+def keep_running(name: str, work: Callable[[], Awaitable[None]]) -> asyncio.Task[None]:
+    """Run the work in the background until it returns or is stopped.
+
+    Where it raises, that is logged and counted, and it is started again: after half a second at first, after twice as
+    long each time it breaks off soon again, up to 5 s.
+
+    Args:
+        name: tells the task from others in logs and metrics.
+        work: what is done; it must bear being begun anew at any moment.
+    """
+    return asyncio.create_task(_keep_running(name, work), name=name)
+
+
+async def stop(*tasks: asyncio.Task[None]) -> None:
+    """Cut the tasks off and wait for them; what they raise meanwhile is of no interest any more."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _keep_running(name: str, work: Callable[[], Awaitable[None]]) -> None:
+    pause = FIRST_PAUSE_SECONDS
+    running, restarts = RUNNING.labels(name), RESTARTS.labels(name)
+    while True:
+        started = time.monotonic()
+        running.set(1)
+        try:
+            return await work()
+        except Exception:
+            logger.exception("background_task_broke_off", task=name)
+        finally:
+            running.set(0)
+        if time.monotonic() - started > _SETTLED_SECONDS:
+            pause = FIRST_PAUSE_SECONDS
+        await asyncio.sleep(pause * random.uniform(0.5, 1))  # noqa: S311 - jitter
+        restarts.inc()
+        pause = min(pause * 2, MAX_PAUSE_SECONDS)

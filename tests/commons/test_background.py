@@ -1,0 +1,81 @@
+"""What runs in the background comes back by itself, is seen while it is away, and stops one way or another."""
+
+import asyncio
+
+import pytest
+from fastapi import FastAPI
+from prometheus_client import REGISTRY
+
+from budapp.commons import background
+from budapp.commons.background import keep_running, stop
+from budapp.commons.config import Settings
+from budapp.main import create_app
+
+
+def figure(name: str, task: str) -> float:
+    return REGISTRY.get_sample_value(name, {"task": task}) or 0
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(background, "FIRST_PAUSE_SECONDS", 0.01)
+
+
+async def test_what_breaks_off_is_started_again_and_counted(impatient: None) -> None:
+    runs, gone, back = 0, asyncio.Event(), asyncio.Event()
+
+    async def work() -> None:
+        nonlocal runs
+        runs += 1
+        if runs < 3:
+            raise RuntimeError("broken")
+        back.set()
+        await gone.wait()
+
+    before = figure("budapp_background_restarts_total", "breaking")
+    task = keep_running("breaking", work)
+    await back.wait()
+    assert figure("budapp_background_restarts_total", "breaking") == before + 2
+    assert figure("budapp_background_running", "breaking") == 1
+    await stop(task)
+    assert figure("budapp_background_running", "breaking") == 0
+    assert task.cancelled()
+
+
+async def test_what_returns_is_not_started_again() -> None:
+    runs = 0
+
+    async def work() -> None:
+        nonlocal runs
+        runs += 1
+
+    await keep_running("returning", work)
+    assert runs == 1
+
+
+async def serving(app: FastAPI) -> None:
+    """Begin and end the application as a server does."""
+    async with app.router.lifespan_context(app):
+        pass
+
+
+@pytest.mark.parametrize("part", ["denials", "session_uses", "jobs", "relay", "dapr", "storage", "keycloak", "valkey"])
+async def test_the_shutdown_goes_on_to_the_end_whatever_one_part_raises(
+    settings: Settings, migrated: None, monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
+    app = create_app(settings)
+    broken = getattr(app.state, part)
+    name = next(name for name in ("stop", "aclose", "close") if hasattr(broken, name))
+    end = getattr(broken, name)
+
+    async def fail() -> None:
+        await end()
+        raise RuntimeError(part)
+
+    monkeypatch.setattr(broken, name, fail)
+    with pytest.raises(RuntimeError, match=part):
+        await serving(app)
+    with pytest.raises(RuntimeError, match="closed"):
+        await app.state.dapr.invoke("anyone", "GET", "/")
+    assert app.state.database.engine.pool.checkedin() == 0
+    assert [task for task in asyncio.all_tasks() if task.get_name() in {"caller_changes", "outbox"}] == []
