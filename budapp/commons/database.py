@@ -169,7 +169,7 @@ class Database:
 
 
 async def _roll_back(session: AsyncSession) -> None:
-    """Roll back; where that fails or takes longer than a moment, the connection is closed, and so the server does it."""
+    """Roll back; where that fails or takes long, the connection is closed, upon which the server does it."""
     with suppress(TimeoutError, DBAPIError):
         async with asyncio.timeout(_ROLLBACK_SECONDS):
             await session.rollback()
