@@ -8,9 +8,9 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from budapp.commons.config import get_settings
 from budapp.commons.database import Base, database_url
-from budapp.tables import ALL_TABLES
+from budapp.domains import TABLES
 
-assert ALL_TABLES
+assert TABLES
 
 
 def migrate(connection: Connection) -> None:

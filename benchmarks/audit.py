@@ -12,8 +12,10 @@ import httpx
 from fastapi import FastAPI
 
 from benchmarks.ground import in_process_settings, prepared
-from budapp.audit.sealing import seal
-from budapp.main import close, create_app
+from budapp.audit.hash_chain import seal
+from budapp.commons.database import Database
+from budapp.commons.domain import components_of
+from budapp.main import create_app
 
 ROUNDS = 5
 REQUESTS = 300
@@ -40,11 +42,11 @@ async def main() -> None:
         async with httpx.AsyncClient(transport=transport, base_url="http://budapp.bench", headers=headers) as client:
             await _compare(app, client, "POST /projects/", post, CONCURRENCY)
             await _compare(app, client, "PATCH /projects/{id}", patch, 1)
-        await close(app)
+        await components_of(app).close()
 
 
 async def _compare(app: FastAPI, client: httpx.AsyncClient, name: str, send: Send, at_once: int) -> None:
-    database = app.state.database
+    database = components_of(app)[Database]
     info = database._sessions.kw["info"]
     keys = info["audit_keys"]
     rates: dict[bool, list[float]] = {True: [], False: []}
@@ -68,7 +70,7 @@ async def _compare(app: FastAPI, client: httpx.AsyncClient, name: str, send: Sen
 
 async def _keep_sealing(app: FastAPI) -> None:
     while True:
-        await seal(app.state.database)
+        await seal(components_of(app)[Database])
         await asyncio.sleep(0.75)
 
 

@@ -10,7 +10,7 @@ import asyncpg
 from alembic import command
 from uuid_utils.compat import uuid7
 
-from budapp.cli import alembic_config
+from budapp.cli.main import alembic_config
 from budapp.commons.config import Settings, load_settings
 from budapp.commons.database import Database, database_url
 from budapp.commons.errors import NotFound

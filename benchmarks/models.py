@@ -19,7 +19,9 @@ from sqlalchemy import event
 
 from benchmarks.ground import dsn, in_process_settings, prepared
 from budapp.commons.config import Settings
-from budapp.main import close, create_app
+from budapp.commons.database import Database
+from budapp.commons.domain import components_of
+from budapp.main import create_app
 
 ROWS = 50_000
 ROUNDS = 30
@@ -66,7 +68,7 @@ async def main() -> None:
             for name, path in (await _lists(client)).items():
                 await _measure(app, connection, client, name, path)
             await connection.close()
-        await close(app)
+        await components_of(app).close()
 
 
 async def _lists(client: httpx.AsyncClient) -> dict[str, str]:
@@ -129,7 +131,7 @@ def _sent(app: FastAPI) -> Iterator[list[tuple[str, Any]]]:
     def keep(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_rest: Any) -> None:
         found.append((statement, parameters))
 
-    engine = app.state.database.read_engine.sync_engine
+    engine = components_of(app)[Database].read_engine.sync_engine
     event.listen(engine, "before_cursor_execute", keep)
     try:
         yield found

@@ -12,7 +12,8 @@ from sqlalchemy import event
 from benchmarks.cases import Case
 from budapp.commons.config import Settings
 from budapp.commons.database import Database
-from budapp.main import close, create_app
+from budapp.commons.domain import components_of
+from budapp.main import create_app
 
 
 @dataclass(frozen=True)
@@ -28,10 +29,10 @@ async def statements_of(settings: Settings, cases: list[Case]) -> dict[str, list
     transport = httpx.ASGITransport(app)
     try:
         async with httpx.AsyncClient(transport=transport, base_url="http://budapp.bench") as client:
-            with _heard(app.state.database) as heard:
+            with _heard(components_of(app)[Database]) as heard:
                 return {case.name: await _of(client, case, heard) for case in cases}
     finally:
-        await close(app)
+        await components_of(app).close()
 
 
 async def _of(client: httpx.AsyncClient, case: Case, heard: list[Statement]) -> list[Statement]:

@@ -12,10 +12,13 @@ import pytest
 from alembic import command
 from fastapi import FastAPI
 
-from budapp.cli import alembic_config
+from budapp.cli.main import alembic_config
 from budapp.commons.config import Settings, load_settings
 from budapp.commons.database import Database, database_url
-from budapp.main import close, create_app
+from budapp.commons.domain import components_of
+from budapp.integrations.keycloak import Keycloak
+from budapp.main import create_app
+from budapp.user_ops.callers import Callers
 from tests.cast import Cast, Realms, make_realms
 from tests.emptying import empty
 from tests.statements import Statements, count_statements
@@ -88,24 +91,24 @@ async def app(settings: Settings, migrated: None) -> AsyncIterator[FastAPI]:
     """The application without its background tasks: a test that needs one starts it."""
     application = create_app(settings)
     yield application
-    await close(application)
+    await components_of(application).close()
 
 
 @pytest.fixture(scope="session")
 async def realms(app: FastAPI, settings: Settings) -> AsyncIterator[Realms]:
     """Two Keycloak realms with the cast's accounts in them."""
-    made = await make_realms(app.state.keycloak, settings)
+    made = await make_realms(components_of(app)[Keycloak], settings)
     yield made
     for client in made.clients:
-        await app.state.keycloak.delete_realm(client.realm)
+        await components_of(app)[Keycloak].delete_realm(client.realm)
 
 
 @pytest.fixture
 async def database(app: FastAPI) -> Database:
     """The database, empty but for what the test puts in."""
-    database: Database = app.state.database
+    database: Database = components_of(app)[Database]
     await empty(database)
-    app.state.callers.forget_all()
+    components_of(app)[Callers].forget_all()
     return database
 
 
@@ -142,8 +145,8 @@ async def surface(
     app: FastAPI, client: httpx.AsyncClient, realms: Realms, extras: Extras, document: Document
 ) -> Surface:
     """The application with things of all kinds in both tenants, and everybody who may ask for them."""
-    scene = await enter_scene(app.state.database, realms, extras)
-    app.state.callers.forget_all()
+    scene = await enter_scene(components_of(app)[Database], realms, extras)
+    components_of(app)[Callers].forget_all()
     return Surface(app, client, realms, extras, scene, document)
 
 

@@ -1,10 +1,10 @@
 """An empty database for each test."""
 
 from budapp.commons.database import Base, Database
-from budapp.tables import ALL_TABLES
+from budapp.domains import TABLES
 from tests.append_only import without_triggers
 
-assert ALL_TABLES
+assert TABLES
 
 SEEDED = {"billing_plan"}
 """Tables whose rows the migrations bring; tests leave them as they are."""

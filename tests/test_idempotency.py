@@ -13,10 +13,13 @@ from pydantic import BaseModel
 from sqlalchemy import func, select, text, update
 from uuid_utils.compat import uuid7
 
-from budapp.commons.access import Caller, SignedIn, public
+from budapp.commons.access import Authenticator, Caller, SignedIn, public
+from budapp.commons.config import Settings
 from budapp.commons.database import Database, Write, after_commit, now
+from budapp.commons.domain import Component, Components, Domain
+from budapp.commons.encryption import Encryption
 from budapp.commons.error_handlers import install_error_handlers
-from budapp.commons.errors import Conflict, Unauthenticated
+from budapp.commons.errors import Conflict, NotFound, Unauthenticated
 from budapp.commons.idempotency import IdempotencyRecord, IdempotentRoute, purge_records
 from budapp.events.models import OutboxMessage
 from budapp.events.outbox import enqueue_publish
@@ -77,7 +80,7 @@ async def empty(_caller: SignedIn, session: Write) -> Response:
     return Response(status_code=204)
 
 
-class Tokens:
+class Tokens(Authenticator):
     """Knows people by their first name."""
 
     async def authenticate(self, token: str) -> Caller:
@@ -85,6 +88,9 @@ class Tokens:
             raise Unauthenticated
         tenant_id, user_id = PEOPLE[token]
         return _caller(tenant_id, user_id, token)
+
+    async def stand_for(self, user_id: UUID) -> Caller:
+        raise NotFound
 
 
 def _caller(tenant_id: UUID, user_id: UUID, name: str) -> Caller:
@@ -104,11 +110,16 @@ def _caller(tenant_id: UUID, user_id: UUID, name: str) -> Caller:
 
 
 @pytest.fixture
-async def http(database: Database) -> AsyncIterator[httpx.AsyncClient]:
+async def http(database: Database, settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
     app = FastAPI()
     app.include_router(router)
     install_error_handlers(app)
-    app.state.database, app.state.encryption, app.state.authenticator = database, database.encryption, Tokens()
+    components = (
+        Component(Database, lambda _: database),
+        Component(Encryption, lambda _: database.encryption),
+        Component(Authenticator, lambda _: Tokens()),
+    )
+    app.state.components = Components(settings, [Domain(components=components)])
     app.state.commits, app.state.failures = 0, 0
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://things.test") as client:

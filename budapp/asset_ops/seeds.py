@@ -3,10 +3,11 @@
 from budapp.asset_ops.models import Icon
 from budapp.asset_ops.services import STATIC
 from budapp.commons.database import WriteSession
+from budapp.commons.domain import Components
 from budapp.commons.seeds import upsert
 
 
-async def ensure_icons(session: WriteSession) -> None:
+async def ensure_icons(session: WriteSession, _components: Components) -> None:
     """Make every icon known; what is there already is brought up to date."""
     for path in sorted((STATIC / "icons").rglob("*.svg")):
         where = path.relative_to(STATIC).as_posix()

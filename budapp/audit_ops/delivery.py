@@ -9,7 +9,6 @@ import secrets
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import Depends, Request
 from pydantic_core import to_jsonable_python
 
 from budapp.audit_ops import crud
@@ -18,6 +17,7 @@ from budapp.audit_ops.schemas import DeliveryUpdate
 from budapp.commons.access import Caller
 from budapp.commons.config import Settings
 from budapp.commons.database import Database, ReadSession, WriteSession, now, release
+from budapp.commons.domain import provided
 from budapp.commons.errors import AppError, NotFound, UnprocessableContent
 from budapp.commons.logging import get_logger
 from budapp.commons.signing import SIGNED
@@ -172,10 +172,4 @@ def _context(tenant_id: UUID) -> str:
     return f"audit_delivery:{tenant_id}"
 
 
-def get_delivering(request: Request) -> Delivering:
-    """Give a route the process' service."""
-    service: Delivering = request.app.state.audit_delivering
-    return service
-
-
-DeliveringDep = Annotated[Delivering, Depends(get_delivering)]
+DeliveringDep = Annotated[Delivering, provided(Delivering)]

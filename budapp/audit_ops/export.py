@@ -11,9 +11,9 @@ from typing import Any
 
 from pydantic_core import to_jsonable_python
 
+from budapp.audit.hash_chain import head_of, last_checkpoint, seal
 from budapp.audit.models import Action, ResourceType
 from budapp.audit.recorder import record
-from budapp.audit.sealing import head_of, last_checkpoint, seal
 from budapp.audit_ops.crud import AuditCrud
 from budapp.audit_ops.schemas import AuditFilter
 from budapp.commons.access import Caller

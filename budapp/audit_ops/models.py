@@ -6,7 +6,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from budapp.commons.auditing import Audited
 from budapp.commons.database import Base, TenantOwned, now
-from budapp.commons.sealing import sealed
+from budapp.commons.encrypted_columns import sealed
 
 
 class AuditRetention(TenantOwned, Base):

@@ -5,10 +5,10 @@ from uuid import UUID
 
 from sqlalchemy import func, select
 
+from budapp.audit.hash_chain import lock_chains
 from budapp.audit.models import Action, AuditCheckpoint, ResourceType
 from budapp.audit.recorder import record
-from budapp.audit.sealing import lock_chains
-from budapp.audit.verifying import checkpoint_text, verify_prefix
+from budapp.audit.verification import checkpoint_text, verify_prefix
 from budapp.audit_ops import crud
 from budapp.audit_ops.models import AuditRetention
 from budapp.commons.access import Caller

@@ -1,7 +1,7 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Body, Depends, Query, Request
+from fastapi import APIRouter, Body, Depends, Query
 from fastapi.responses import StreamingResponse
 
 from budapp.audit_ops import delivery, retention, services
@@ -27,6 +27,7 @@ from budapp.audit_ops.schemas import (
 )
 from budapp.commons.access import Caller, Requires, SignedIn
 from budapp.commons.database import Database, Read, Write
+from budapp.commons.domain import provided
 from budapp.commons.schemas import Answer
 from budapp.commons.scopes import Scope
 
@@ -35,13 +36,8 @@ router = APIRouter(prefix="/audit", tags=["audit"])
 Auditor = Annotated[Caller, Depends(Requires(Scope.USER_MANAGE))]
 
 
-def get_database(request: Request) -> Database:
-    """Give a route the process' database, for what outlives a session."""
-    database: Database = request.app.state.database
-    return database
-
-
-DatabaseDep = Annotated[Database, Depends(get_database)]
+DatabaseDep = Annotated[Database, provided(Database)]
+"""For what outlives a session."""
 
 
 @router.get("/records", response_model=AuditRecordList)

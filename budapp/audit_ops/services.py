@@ -4,7 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from budapp.audit.models import AuditEntry
-from budapp.audit.verifying import find_tampered as find_tampered_entries
+from budapp.audit.verification import find_tampered as find_tampered_entries
 from budapp.audit_ops.crud import AuditCrud
 from budapp.audit_ops.schemas import (
     AuditFilter,

@@ -9,14 +9,14 @@ from budapp.auth.tokens import TokenVerifier
 from budapp.commons.access import Caller
 from budapp.commons.database import Database
 from budapp.commons.errors import NotFound, Unauthenticated
-from budapp.session_ops.uses import SessionUses
+from budapp.session_ops.last_used import LastUsed
 from budapp.user_ops.callers import Callers
 
 
 class JwtAuthenticator:
     """Finds the caller behind an access token."""
 
-    def __init__(self, database: Database, verifier: TokenVerifier, callers: Callers, uses: SessionUses) -> None:
+    def __init__(self, database: Database, verifier: TokenVerifier, callers: Callers, uses: LastUsed) -> None:
         self._database = database
         self._verifier = verifier
         self._callers = callers

@@ -7,8 +7,10 @@ from budapp.auth.routes import Limited
 from budapp.auth.schemas import TokenExchangeAnswer, TokenExchangeRequest
 from budapp.auth.single_sign_on import Return, SingleSignOnDep, Start
 from budapp.commons.access import SignedIn, public
+from budapp.commons.config import Settings
+from budapp.commons.domain import components_of
 from budapp.commons.origin import OriginDep
-from budapp.integrations.brokering import CALLBACK_PATH
+from budapp.integrations.identity_brokers import CALLBACK_PATH
 from budapp.oauth_ops.schemas import OAuthLink, OAuthLogin, Started
 
 router = APIRouter(tags=["oauth"])
@@ -19,7 +21,7 @@ Text = Annotated[str | None, Query(max_length=4096)]
 @router.post("/oauth/login", dependencies=[public])
 async def start_sign_in(data: OAuthLogin, request: Request, limited: Limited, sso: SingleSignOnDep) -> Started:
     """Begin to sign in at a provider; the browser comes back to `redirectUri` with an exchange token or an error."""
-    await limited(request.app.state.settings.rate_limit_sso)
+    await limited(components_of(request)[Settings].rate_limit_sso)
     start = Start(data.provider, data.tenant, data.tenant_id, data.redirect_uri)
     return Started(result=await sso.start(start))
 
@@ -49,5 +51,5 @@ async def exchange_token(
     data: TokenExchangeRequest, request: Request, limited: Limited, sso: SingleSignOnDep
 ) -> TokenExchangeAnswer:
     """Trade the exchange token, once and within a minute, for tokens."""
-    await limited(request.app.state.settings.rate_limit_sso)
+    await limited(components_of(request)[Settings].rate_limit_sso)
     return TokenExchangeAnswer(result=await sso.exchange(data.exchange_token))

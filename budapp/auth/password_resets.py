@@ -7,8 +7,6 @@ from datetime import timedelta
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Depends, Request
-
 from budapp.audit.models import Action, ResourceType
 from budapp.audit.recorder import record
 from budapp.auth import crud
@@ -17,13 +15,13 @@ from budapp.auth.schemas import ResetWithToken
 from budapp.commons.access import Caller
 from budapp.commons.config import Settings
 from budapp.commons.database import Database, ReadSession, WriteSession, now
+from budapp.commons.domain import provided
 from budapp.commons.errors import BadRequest
 from budapp.commons.scopes import UserType
 from budapp.commons.timing import until_after
 from budapp.events.notify import send_mail
 from budapp.integrations.keycloak import Keycloak
 from budapp.tenant_ops.services import find_id
-from budapp.user_ops import contents as user_contents
 from budapp.user_ops.accounts import random_password
 from budapp.user_ops.callers import Callers
 from budapp.user_ops.models import User, UserStatus
@@ -155,19 +153,8 @@ def _record(session: WriteSession, user: User, stage: str) -> None:
     )
 
 
-def register_user_content() -> None:
-    """Make known to user_ops that no link outlives a deletion of its user; for the start of the service."""
-    user_contents.register_return("password links", crud.delete_reset)
-
-
 def _hash(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-def get_password_resets(request: Request) -> PasswordResets:
-    """Give a route the process' service."""
-    service: PasswordResets = request.app.state.password_resets
-    return service
-
-
-PasswordResetsDep = Annotated[PasswordResets, Depends(get_password_resets)]
+PasswordResetsDep = Annotated[PasswordResets, provided(PasswordResets)]

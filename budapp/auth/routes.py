@@ -18,7 +18,9 @@ from budapp.auth.schemas import (
 )
 from budapp.auth.services import AuthServiceDep
 from budapp.commons.access import Caller, authenticated, public
+from budapp.commons.config import Settings
 from budapp.commons.database import Read, Write
+from budapp.commons.domain import components_of
 from budapp.commons.errors import Unauthenticated
 from budapp.commons.origin import OriginDep, origin_of
 from budapp.commons.rate_limits import RateLimiter
@@ -33,7 +35,7 @@ class LimitedBy:
 
     def __init__(self, request: Request) -> None:
         self._request = request
-        self._limiter: RateLimiter = request.app.state.rate_limiter
+        self._limiter = components_of(request)[RateLimiter]
 
     async def __call__(self, limit: str, account: str | None = None) -> None:
         path = self._request.url.path
@@ -61,7 +63,7 @@ async def login(
     data: Login, request: Request, limited: Limited, origin: OriginDep, auth: AuthServiceDep
 ) -> LoginAnswer:
     """Sign in with e-mail and password."""
-    await limited(request.app.state.settings.rate_limit_login, account=data.email)
+    await limited(components_of(request)[Settings].rate_limit_login, account=data.email)
     return await auth.login(data, origin)
 
 
@@ -70,7 +72,7 @@ async def refresh_token(
     data: Refresh, request: Request, limited: Limited, origin: OriginDep, auth: AuthServiceDep
 ) -> RefreshAnswer:
     """Trade a refresh token, once, for new tokens."""
-    await limited(request.app.state.settings.rate_limit_refresh)
+    await limited(components_of(request)[Settings].rate_limit_refresh)
     return RefreshAnswer(token=await auth.refresh(data.refresh_token, origin))
 
 
@@ -86,7 +88,7 @@ async def register(
     data: UserRegistration, request: Request, limited: Limited, session: Write, auth: AuthServiceDep
 ) -> Answer:
     """Register as a customer's user."""
-    await limited(request.app.state.settings.rate_limit_register)
+    await limited(components_of(request)[Settings].rate_limit_register)
     await auth.register(session, data)
     return Answer(object="auth.register", message="Registered; sign in now")
 
@@ -96,7 +98,7 @@ async def request_password_reset(
     data: ResetRequest, request: Request, limited: Limited, resets: PasswordResetsDep
 ) -> ResetAcknowledged:
     """Have a link to set a new password mailed; neither answer nor time tell whether the e-mail is known."""
-    await limited(request.app.state.settings.rate_limit_reset, account=data.email)
+    await limited(components_of(request)[Settings].rate_limit_reset, account=data.email)
     await resets.request(data.email, tenant_id=data.tenant_id, tenant=data.tenant)
     return ResetAcknowledged(transaction_id=str(uuid4()))
 
@@ -106,7 +108,7 @@ async def validate_reset_token(
     data: ResetToken, request: Request, limited: Limited, session: Read, resets: PasswordResetsDep
 ) -> ResetTokenAnswer:
     """Tell whether a link can still be used."""
-    await limited(request.app.state.settings.rate_limit_login)
+    await limited(components_of(request)[Settings].rate_limit_login)
     found = await resets.find(session, data.token)
     if found is None:
         return ResetTokenAnswer(message="This link is not valid any more", is_valid=False)
@@ -119,6 +121,6 @@ async def reset_password_with_token(
     data: ResetWithToken, request: Request, limited: Limited, session: Write, resets: PasswordResetsDep
 ) -> Answer:
     """Set a new password with the token of the link, once; every session of the person ends."""
-    await limited(request.app.state.settings.rate_limit_login)
+    await limited(components_of(request)[Settings].rate_limit_login)
     await resets.use(session, data)
     return Answer(object="password.reset", message="Your new password is set; sign in with it")

@@ -4,7 +4,6 @@ from contextlib import asynccontextmanager
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import Depends, Request
 from redis.asyncio import Redis
 from redis.exceptions import LockError, LockNotOwnedError
 from sqlalchemy.exc import SQLAlchemyError
@@ -12,13 +11,14 @@ from sqlalchemy.exc import SQLAlchemyError
 from budapp.audit.models import Action, ResourceType
 from budapp.audit.recorder import record
 from budapp.auth import crud
-from budapp.auth.newcomers import make_first_project
+from budapp.auth.provisioning import make_first_project
 from budapp.auth.refreshing import Refreshing
 from budapp.auth.schemas import Login, LoginAnswer, Tokens
 from budapp.auth.tokens import TokenVerifier, unverified_claims
 from budapp.commons.access import Caller
 from budapp.commons.config import Settings
 from budapp.commons.database import Database, ReadSession, WriteSession
+from budapp.commons.domain import provided
 from budapp.commons.errors import BadRequest, Unauthenticated, Unavailable
 from budapp.commons.logging import get_logger
 from budapp.commons.origin import Origin
@@ -31,7 +31,7 @@ from budapp.session_ops.services import note_session
 from budapp.tenant_ops.services import TenantAccess, find_access
 from budapp.user_ops.accounts import NewAccount, open_account
 from budapp.user_ops.callers import Callers
-from budapp.user_ops.mirror import KeycloakMirror, role_of
+from budapp.user_ops.keycloak_mirror import KeycloakMirror, role_of
 from budapp.user_ops.models import User, UserStatus
 from budapp.user_ops.schemas import UserRegistration
 from budapp.user_ops.sessions import revoke_sessions
@@ -254,10 +254,4 @@ async def _refusal(session: ReadSession, user: User | None, data: Login) -> str 
     return None
 
 
-def get_auth_service(request: Request) -> AuthService:
-    """Give a route the process' service."""
-    service: AuthService = request.app.state.auth
-    return service
-
-
-AuthServiceDep = Annotated[AuthService, Depends(get_auth_service)]
+AuthServiceDep = Annotated[AuthService, provided(AuthService)]

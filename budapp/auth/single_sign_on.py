@@ -16,23 +16,22 @@ from typing import Annotated, Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 from uuid import UUID
 
-from fastapi import Depends, Request
-
 from budapp.audit.models import Action, ResourceType
 from budapp.audit.recorder import record
 from budapp.auth import crud
-from budapp.auth.newcomers import enter_newcomer
+from budapp.auth.provisioning import enter_newcomer
 from budapp.auth.return_urls import is_allowed
 from budapp.auth.schemas import ExchangedUser, TokenExchange
 from budapp.auth.tokens import IdentityClaims, TokenVerifier
 from budapp.commons.config import Settings
 from budapp.commons.database import Database, WriteSession, now
+from budapp.commons.domain import provided
+from budapp.commons.encrypted_columns import seal, unseal
 from budapp.commons.errors import AppError, BadRequest, NotFound, UnprocessableContent
 from budapp.commons.logging import get_logger
 from budapp.commons.origin import Origin
 from budapp.commons.scopes import UserRole
-from budapp.commons.sealing import seal, unseal
-from budapp.integrations.brokering import Brokering
+from budapp.integrations.identity_brokers import Brokering
 from budapp.integrations.keycloak import Keycloak
 from budapp.integrations.keycloak_errors import InvalidGrant
 from budapp.oauth_ops import services as providers
@@ -311,10 +310,4 @@ def _with(url: str, **query: str) -> str:
     return urlunsplit(parts._replace(query=urlencode([*parse_qsl(parts.query), *query.items()])))
 
 
-def get_single_sign_on(request: Request) -> SingleSignOn:
-    """Give a route the process' single sign-on."""
-    single_sign_on: SingleSignOn = request.app.state.single_sign_on
-    return single_sign_on
-
-
-SingleSignOnDep = Annotated[SingleSignOn, Depends(get_single_sign_on)]
+SingleSignOnDep = Annotated[SingleSignOn, provided(SingleSignOn)]

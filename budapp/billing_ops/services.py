@@ -15,7 +15,6 @@ from budapp.commons.logging import get_logger
 from budapp.commons.scopes import UserType
 from budapp.integrations.budmetrics import UsageSummary, usage_summary
 from budapp.integrations.dapr import DaprClient
-from budapp.user_ops import contents as user_contents
 from budapp.user_ops import services as users
 from budapp.user_ops.models import User, UserStatus
 from budapp.user_ops.rights import manageable
@@ -104,12 +103,7 @@ async def change_plan(session: WriteSession, caller: Caller, data: BillingSetup)
     return billing
 
 
-def register_user_content() -> None:
-    """Make known to user_ops what new users get; for the start of the service."""
-    user_contents.register_arrival("billing", _give_free_plan)
-
-
-async def _give_free_plan(session: WriteSession, user: User) -> None:
+async def give_free_plan(session: WriteSession, user: User) -> None:
     """Give a customer's new user the free plan, for the running calendar month; nobody is turned away without one."""
     if user.user_type != UserType.CLIENT:
         return

@@ -7,8 +7,10 @@ from budapp.catalog_ops.schemas import CatalogQuery
 from budapp.commons.crud import Crud, Page
 from budapp.commons.errors import NotFound
 from budapp.commons.paging import contains
-from budapp.endpoint_ops.models import DeploymentPricing, Endpoint
-from budapp.model_ops.models import Model, Provider, active
+from budapp.endpoint_ops.models import Endpoint
+from budapp.model_ops.models import Model, active
+from budapp.pricing_ops.models import DeploymentPricing
+from budapp.provider_ops.models import Provider
 
 _MODEL = (
     *("name", "modality", "status", "description", "strengths", "max_input_tokens", "use_cases", "author"),

@@ -8,8 +8,8 @@ from pydantic import BeforeValidator, Field, PlainSerializer, StringConstraints,
 from budapp.commons.crud import Page
 from budapp.commons.paging import MAX_LIMIT, Paging
 from budapp.commons.schemas import PageAnswer, Schema, blank_to_none
-from budapp.model_ops.modalities import Endpoints, Modalities, Modality, describe_endpoints, describe_modality
 from budapp.model_ops.schemas import ModelAnswer, Source
+from budapp.provider_ops.modalities import Endpoints, Modalities, Modality, describe_endpoints, describe_modality
 
 Money = Annotated[Decimal, PlainSerializer(float, return_type=float)]
 SearchText = Annotated[

@@ -1,4 +1,4 @@
-"""The catalogue that clients choose from: models that are deployed and published, with their prices."""
+"""The catalog that clients choose from: models that are deployed and published, with their prices."""
 
 from typing import Any
 from uuid import UUID

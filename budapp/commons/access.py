@@ -14,6 +14,8 @@ from uuid import UUID
 from fastapi import Depends, FastAPI, Request
 from fastapi.routing import APIRoute, iter_route_contexts
 
+from budapp.commons.config import Settings
+from budapp.commons.domain import components_of
 from budapp.commons.errors import BadRequest, Forbidden, Unauthenticated
 
 _INTERNAL_ONLY = "Only services of the platform may call this"
@@ -118,8 +120,7 @@ async def authenticated(request: Request) -> Caller:
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token:
         raise Unauthenticated
-    authenticator: Authenticator = request.app.state.authenticator
-    caller = await authenticator.authenticate(token.strip())
+    caller = await components_of(request)[Authenticator].authenticate(token.strip())
     request.scope["caller"] = caller
     return caller
 
@@ -191,7 +192,7 @@ class RequiresOrPeer(Requires):
     async def __call__(self, request: Request) -> Caller:
         """Return the caller, or raise."""
         if "authorization" not in request.headers and _carries_app_token(request):
-            authenticator: Authenticator = request.app.state.authenticator
+            authenticator = components_of(request)[Authenticator]
             request.scope["caller"] = await authenticator.stand_for(_user_named(request))
         return await super().__call__(request)
 
@@ -216,14 +217,14 @@ class InternalAccess(Access):
 
 
 def _carries_app_token(request: Request) -> bool:
-    expected: str = request.app.state.settings.app_api_token.get_secret_value()
+    expected = components_of(request)[Settings].app_api_token.get_secret_value()
     headers = (request.headers.get("dapr-api-token"), request.headers.get("x-app-api-token"))
     matches = [secrets.compare_digest((sent or "").encode(), expected.encode()) for sent in headers]
     return any(matches)
 
 
 def _user_named(request: Request) -> UUID:
-    named = request.query_params.get("user_id") or request.app.state.settings.system_user_id
+    named = request.query_params.get("user_id") or components_of(request)[Settings].system_user_id
     if named is None:
         raise BadRequest("Name the user that you act for", param="user_id")
     try:

@@ -133,8 +133,8 @@ class Settings(BaseSettings):
     rate_limit_register: str = "3/10 minutes"
     rate_limit_sso: str = "10/minute"
 
-    catalogue_source: str | None = None
-    catalogue_sync_hours: float = Field(default=168, gt=0)
+    catalog_source: str | None = None
+    catalog_sync_hours: float = Field(default=168, gt=0)
 
     workflow_ask_seconds: float = Field(default=30, gt=0, le=300)
     workflow_silence_minutes: float = Field(default=60, gt=0)

@@ -26,6 +26,7 @@ from sqlalchemy.orm import Session
 from budapp.commons.access import Caller
 from budapp.commons.database import Base, ReadSession
 from budapp.commons.errors import NotFound
+from budapp.commons.hooks import Hooks, hooks_of
 from budapp.commons.paging import Columns, Order, Paging, after_cursor, encode_cursor, parse_order
 
 ModelT = TypeVar("ModelT", bound=Base)
@@ -55,6 +56,18 @@ class AnyCaller:
     def user_id(self) -> BindParameter[UUID]:
         """Stand for the caller."""
         return bindparam("caller_user_id", type_=Uuid())
+
+
+@dataclass(frozen=True, slots=True)
+class Unbound:
+    """Stands for the session while a statement is prepared."""
+
+    hooks: Hooks
+
+    @property
+    def info(self) -> dict[str, Hooks]:
+        """What a session carries."""
+        return {"hooks": self.hooks}
 
 
 class Prepared:
@@ -109,12 +122,13 @@ def prepared(build: Callable[[CrudT, *Arguments], Select[Any]]) -> Callable[[Cru
     """
 
     @lru_cache(_MAX_PREPARED)
-    def made(crud: Callable[..., Any], caller: AnyCaller, arguments: tuple[*Arguments]) -> Prepared:
-        return Prepared(build(crud(None, caller), *arguments))
+    def made(crud: Callable[..., Any], hooks: Hooks, caller: AnyCaller, arguments: tuple[*Arguments]) -> Prepared:
+        return Prepared(build(crud(Unbound(hooks), caller), *arguments))
 
     def bound(self: CrudT, *arguments: *Arguments) -> Bound:
         caller = self.caller
-        statement = made(cast("Hashable", type(self)), AnyCaller(caller.user_type, caller.scopes), arguments)
+        rights = AnyCaller(caller.user_type, caller.scopes)
+        statement = made(cast("Hashable", type(self)), self.hooks, rights, arguments)
         return Bound(statement, {"caller_tenant_id": caller.tenant_id, "caller_user_id": caller.user_id})
 
     return bound
@@ -150,6 +164,11 @@ class Crud(Generic[ModelT]):
     def __init__(self, session: ReadSession, caller: Caller) -> None:
         self.session = session
         self.caller = caller
+
+    @property
+    def hooks(self) -> Hooks:
+        """The hooks of the application."""
+        return hooks_of(self.session)
 
     def reach(self) -> list[Any]:
         """Return the conditions for the rows that the caller may see; a domain adds its own."""

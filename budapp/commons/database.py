@@ -21,8 +21,10 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, ORMExecuteState, Session, ma
 from uuid_utils.compat import uuid7
 
 from budapp.commons.config import Settings, audit_keys_of, parse_encryption_keys
+from budapp.commons.domain import components_of
 from budapp.commons.encryption import Encryption
 from budapp.commons.errors import AppError
+from budapp.commons.hooks import Hooks
 from budapp.commons.logging import get_logger
 from budapp.commons.signing import Keys
 
@@ -33,7 +35,7 @@ _ROLLBACK_SECONDS = 2
 ReadSession = NewType("ReadSession", AsyncSession)
 WriteSession = NewType("WriteSession", ReadSession)
 
-Hook = Callable[[], Awaitable[None]]
+Callback = Callable[[], Awaitable[None]]
 
 
 def now() -> datetime:
@@ -103,8 +105,9 @@ def connect_arguments(settings: Settings, *, read_only: bool) -> dict[str, Any]:
 class Database:
     """The two pools of a process: one that writes, and one that PostgreSQL keeps from writing."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, hooks: Hooks | None = None) -> None:
         self._settings = settings
+        info = {"hooks": hooks or Hooks()}
         self.engine = self._engine(read_only=False)
         self.read_engine = self._engine(read_only=True)
         self.encryption = Encryption(parse_encryption_keys(settings.encryption_keys))
@@ -112,9 +115,9 @@ class Database:
         self._sessions = async_sessionmaker(
             self.engine,
             expire_on_commit=False,
-            info={"encryption": self.encryption, "audit_keys": self.audit_keys},
+            info={**info, "encryption": self.encryption, "audit_keys": self.audit_keys},
         )
-        self._read_sessions = async_sessionmaker(self.read_engine, expire_on_commit=False, autoflush=False)
+        self._read_sessions = async_sessionmaker(self.read_engine, expire_on_commit=False, autoflush=False, info=info)
 
     def _engine(self, *, read_only: bool) -> AsyncEngine:
         return create_async_engine(
@@ -140,8 +143,8 @@ class Database:
                 finally:
                     await _take_back(session)
                 raise
-        for hook in session.info.pop("after_commit", []):
-            await hook()
+        for callback in session.info.pop("after_commit", []):
+            await callback()
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[ReadSession]:
@@ -176,26 +179,26 @@ async def _roll_back(session: AsyncSession) -> None:
 
 
 async def _take_back(session: AsyncSession) -> None:
-    """Run the hooks, the last one first; one that fails hides neither the others nor what went wrong before."""
-    for hook in reversed(session.info.pop("after_rollback", [])):
+    """Run the callbacks, the last one first; one that fails hides neither the others nor what went wrong before."""
+    for callback in reversed(session.info.pop("after_rollback", [])):
         try:
-            await hook()
+            await callback()
         except AppError:
             logger.exception("take_back_failed")
 
 
-def after_commit(session: WriteSession, hook: Hook) -> None:
-    """Run the hook once the unit of work is committed.
+def after_commit(session: WriteSession, callback: Callback) -> None:
+    """Run the callback once the unit of work is committed.
 
     Only for what may be lost with the process, such as dropping a cached value; whatever must happen goes through
     the outbox.
     """
-    session.info.setdefault("after_commit", []).append(hook)
+    session.info.setdefault("after_commit", []).append(callback)
 
 
-def after_rollback(session: WriteSession, hook: Hook) -> None:
-    """Run the hook if the unit of work fails: to take back what was done outside the database for it."""
-    session.info.setdefault("after_rollback", []).append(hook)
+def after_rollback(session: WriteSession, callback: Callback) -> None:
+    """Run the callback if the unit of work fails: to take back what was done outside the database for it."""
+    session.info.setdefault("after_rollback", []).append(callback)
 
 
 def hold(session: WriteSession) -> None:
@@ -231,15 +234,13 @@ async def open_write(request: Request) -> AsyncIterator[WriteSession]:
     if shared is not None:
         yield shared
         return
-    database: Database = request.app.state.database
-    async with database.write() as session:
+    async with components_of(request)[Database].write() as session:
         yield session
 
 
 async def open_read(request: Request) -> AsyncIterator[ReadSession]:
     """Give a route a session that can only read."""
-    database: Database = request.app.state.database
-    session = database.read_session()
+    session = components_of(request)[Database].read_session()
     try:
         yield session
     finally:

@@ -1,5 +1,6 @@
 """One place where exceptions become answers."""
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -12,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from budapp.commons.context import request_id
+from budapp.commons.domain import components_of
 from budapp.commons.errors import (
     AppError,
     BadRequest,
@@ -24,9 +26,13 @@ from budapp.commons.errors import (
     UnprocessableContent,
     error_body,
 )
+from budapp.commons.hooks import Hook
 from budapp.commons.logging import get_logger
 
 logger = get_logger(__name__)
+
+after_refusal = Hook[Callable[[Request, str], Awaitable[None]]]("after a request is refused")
+"""Called with each request that is answered 403, and the message."""
 
 _BY_STATUS: dict[int, type[AppError]] = {
     error.status: error
@@ -81,7 +87,8 @@ def _database_error(error: DBAPIError) -> AppError:
 
 async def _handle(request: Request, error: Exception) -> Response:
     if isinstance(error, Forbidden):
-        await request.app.state.denials.note(request, error.text)
+        for record in components_of(request).hooks.all(after_refusal):
+            await record(request, error.text)
     return error_response(as_app_error(error), request.url.path)
 
 

@@ -1,18 +1,22 @@
 """Whether the process lives, and whether what it depends on answers."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import Literal
 
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from budapp.commons.access import public
+from budapp.commons.domain import HealthCheck, components_of
 from budapp.commons.schemas import Schema
 
 router = APIRouter(tags=["operations"], dependencies=[public], include_in_schema=False)
 
-Check = Callable[[], Awaitable[bool]]
+
+class HealthChecks(dict[str, HealthCheck]):
+    """What must answer for the service to be ready, by name."""
+
 
 _CHECK_SECONDS = 2.5
 
@@ -22,10 +26,10 @@ class Health(Schema):
     dependencies: dict[str, Literal["up", "down"]] = {}
 
 
-async def run_checks(checks: Mapping[str, Check]) -> Health:
+async def run_checks(checks: Mapping[str, HealthCheck]) -> Health:
     """Ask all dependencies at once, each for a few seconds at most."""
 
-    async def up(check: Check) -> bool:
+    async def up(check: HealthCheck) -> bool:
         try:
             return await asyncio.wait_for(check(), _CHECK_SECONDS)
         except TimeoutError:
@@ -48,7 +52,7 @@ async def live() -> Health:
 @router.get("/readyz")
 async def ready(request: Request, response: Response) -> Health:
     """Tell whether the service can do its work, and which dependency is down where it can't."""
-    health = await run_checks(request.app.state.health_checks)
+    health = await run_checks(components_of(request)[HealthChecks])
     response.status_code = 200 if health.status == "ok" else 503
     return health
 

@@ -20,9 +20,10 @@ from sqlalchemy.orm import Mapped, mapped_column
 from budapp.commons.access import Caller, access_of, authenticated
 from budapp.commons.auditing import NotAudited
 from budapp.commons.database import Base, Database, WriteSession, hold, now
+from budapp.commons.domain import components_of
+from budapp.commons.encrypted_columns import seal, sealed, unseal
 from budapp.commons.encryption import Encryption
 from budapp.commons.errors import Conflict, Unauthenticated, UnprocessableContent
-from budapp.commons.sealing import seal, sealed, unseal
 
 HEADER = "Idempotency-Key"
 KEPT_FOR = timedelta(hours=24)
@@ -111,7 +112,7 @@ class _Once:
     key: str
 
     async def run(self, handle: Handler) -> Response:
-        database: Database = self.request.app.state.database
+        database = components_of(self.request)[Database]
         request_hash = await self._request_hash()
         async with database.write() as session:
             await self._lock(session)
@@ -162,7 +163,7 @@ class _Once:
         if record.request_hash != request_hash:
             message = "This idempotency key came with another request before; use a new key"
             raise UnprocessableContent(message, param=HEADER, errors=_header_error(message))
-        encryption: Encryption = self.request.app.state.encryption
+        encryption = components_of(self.request)[Encryption]
         body = unseal(encryption, record, IdempotencyRecord.body_encrypted).encode("latin-1")
         headers = {"Idempotent-Replayed": "true"}
         if record.content_type:
@@ -173,7 +174,7 @@ class _Once:
         body = getattr(response, "body", None)
         if response.status_code >= 400 or not isinstance(body, bytes):
             return
-        encryption: Encryption = self.request.app.state.encryption
+        encryption = components_of(self.request)[Encryption]
         await session.execute(delete(IdempotencyRecord).where(*self._mine()))
         record = IdempotencyRecord(
             tenant_id=self.caller.tenant_id,

@@ -7,7 +7,7 @@ or finds that somebody else has it, stops; a run that takes longer than the job'
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -64,22 +64,19 @@ class ClaimLost(Exception):
 
 
 class Jobs:
-    """The periodic jobs of the process; `add` them, `start` with the process, `stop` before the pools close.
+    """The periodic jobs of the process; `start` with it, `stop` before the pools close.
 
     Args:
         database: where the schedule is.
+        jobs: the jobs.
         claim: how long a claim is good for; it is renewed three times as often.
     """
 
-    def __init__(self, database: Database, claim: timedelta = timedelta(minutes=1)) -> None:
+    def __init__(self, database: Database, jobs: Sequence[Job] = (), claim: timedelta = timedelta(minutes=1)) -> None:
         self._database = database
         self._claim_time = claim
-        self._jobs: list[Job] = []
+        self._jobs = jobs
         self._tasks: list[asyncio.Task[None]] = []
-
-    def add(self, job: Job) -> None:
-        """Have the job run from the next `start` on."""
-        self._jobs.append(job)
 
     async def start(self) -> None:
         """Begin to look for due jobs, in the background."""

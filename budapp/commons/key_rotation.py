@@ -8,9 +8,9 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, bindparam, func, select, update
 
 from budapp.commons.database import Base, Database
+from budapp.commons.encrypted_columns import SealedColumn, sealed_columns
 from budapp.commons.encryption import DecryptionError
 from budapp.commons.logging import get_logger
-from budapp.commons.sealing import SealedColumn, sealed_columns
 
 logger = get_logger(__name__)
 

@@ -7,7 +7,7 @@ segment wins over a parameter and a parameter over `{path:path}`, from left to r
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
 from starlette.datastructures import URL
 from starlette.responses import RedirectResponse
@@ -171,3 +171,10 @@ class RouteIndex:
         if path != "/" and any(self._answering(slashed)):
             return RedirectResponse(str(URL(scope=slashed)))
         raise NotFound
+
+
+def route_index_of(app: Request | FastAPI) -> RouteIndex:
+    """Return the index of the application, or of the one that handles the request."""
+    application = app.app if isinstance(app, Request) else app
+    index: RouteIndex = application.state.routes
+    return index

@@ -11,13 +11,14 @@ from math import ceil
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Depends, Request, UploadFile
+from fastapi import UploadFile
 from pydantic import ValidationError
 from uuid_utils.compat import uuid7
 
 from budapp.commons.access import Caller
 from budapp.commons.config import Settings
 from budapp.commons.database import ReadSession, WriteSession, after_rollback, now, release
+from budapp.commons.domain import provided
 from budapp.commons.errors import Conflict, NotFound, PayloadTooLarge, UnprocessableContent, UnsupportedMediaType
 from budapp.commons.integrity import conflict_on
 from budapp.dataset_ops import formats
@@ -246,10 +247,4 @@ async def _add(session: WriteSession, file: DatasetFile) -> None:
         await session.flush()
 
 
-def get_files(request: Request) -> Files:
-    """Give a route the process' files."""
-    files: Files = request.app.state.dataset_files
-    return files
-
-
-FilesDep = Annotated[Files, Depends(get_files)]
+FilesDep = Annotated[Files, provided(Files)]

@@ -26,7 +26,7 @@ from budapp.dataset_ops.schemas import (
     VersionView,
     dataset_view,
 )
-from budapp.project_ops import contents as project_contents
+from budapp.project_ops.hooks import Removal
 from budapp.project_ops.services import require_project
 
 
@@ -113,12 +113,7 @@ async def changeable(session: WriteSession, caller: Caller, dataset_id: UUID) ->
     return dataset
 
 
-def register_project_content() -> None:
-    """Make known to the projects what datasets mean for them; for the start of the service."""
-    project_contents.register(project_contents.Content("datasets", crud.count_in_project, _before_removal))
-
-
-async def _before_removal(session: WriteSession, removal: project_contents.Removal) -> None:
+async def before_project_removal(session: WriteSession, removal: Removal) -> None:
     if removal.user_ids is None:
         for dataset in await crud.datasets_of_project(session, removal.project_id):
             dataset.status = DatasetStatus.DELETED

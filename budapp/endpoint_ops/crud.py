@@ -11,7 +11,8 @@ from budapp.commons.database import ReadSession
 from budapp.commons.paging import contains
 from budapp.endpoint_ops.models import Endpoint, alive
 from budapp.endpoint_ops.schemas import ProjectClusterQuery
-from budapp.model_ops.models import CloudModel, Model
+from budapp.model_ops.models import Model
+from budapp.provider_ops.models import CloudModel
 
 HARDWARE = {"CPU": Cluster.cpu_count, "GPU": Cluster.gpu_count, "HPU": Cluster.hpu_count}
 
@@ -78,7 +79,7 @@ async def exist(session: ReadSession, *conditions: ColumnElement[bool]) -> bool:
 async def out_of_step(session: ReadSession) -> Sequence[Row[Any]]:
     """Return living endpoints, of any tenant, that are deprecated though a cloud offers their model, or not though not.
 
-    Beside each `Endpoint` stands `offered`, whether one does. Models that were never in the catalogue are left out.
+    Beside each `Endpoint` stands `offered`, whether one does. Models that were never in the catalog are left out.
     """
     offered = CloudModel.status == "active"
     statement = (

@@ -9,7 +9,7 @@ Handler = Callable[[WriteSession, Event], Awaitable[None]]
 
 
 class EventHandlers:
-    """A table of event types and what handles them, filled by each domain and joined by `include` in the factory.
+    """The types of events, and what handles them.
 
     A handler works in the unit of work that also records the event: what it raises undoes all, and the event comes
     again.
@@ -27,21 +27,6 @@ class EventHandlers:
         if type in self._handlers:
             raise ValueError(f"Events of type {type} have a handler already")
         self._handlers[type] = handler
-
-    def handles(self, *types: str) -> Callable[[Handler], Handler]:
-        """Decorate a handler of events of the types."""
-
-        def register(handler: Handler) -> Handler:
-            for name in types:
-                self.add(name, handler)
-            return handler
-
-        return register
-
-    def include(self, others: "EventHandlers") -> None:
-        """Take over all handlers of a domain."""
-        for name, handler in others._handlers.items():
-            self.add(name, handler)
 
     def find(self, type: str | None) -> Handler | None:
         """Return what handles events of the type."""

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from budapp.commons.auditing import NotAudited
 from budapp.commons.database import Base
-from budapp.commons.sealing import sealed
+from budapp.commons.encrypted_columns import sealed
 
 
 class OutboxMessage(Base):

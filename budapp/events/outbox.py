@@ -9,8 +9,8 @@ from uuid_utils.compat import uuid7
 
 from budapp.commons.context import request_id
 from budapp.commons.database import ReadSession, WriteSession, after_commit
+from budapp.commons.encrypted_columns import seal, unseal
 from budapp.commons.encryption import Encryption
-from budapp.commons.sealing import seal, unseal
 from budapp.events.models import OutboxMessage
 from budapp.integrations.peers import PeerCall
 

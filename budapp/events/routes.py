@@ -1,6 +1,9 @@
 from fastapi import APIRouter, Request
 
 from budapp.commons.access import internal
+from budapp.commons.config import Settings
+from budapp.commons.database import Database
+from budapp.commons.domain import components_of
 from budapp.commons.errors import AppError
 from budapp.commons.logging import get_logger
 from budapp.events.dispatch import EventHandlers
@@ -15,7 +18,7 @@ router = APIRouter(tags=["events"], include_in_schema=False)
 @router.get("/dapr/subscribe", dependencies=[internal])
 async def list_subscriptions(request: Request) -> list[Subscription]:
     """Tell the sidecar which topic to deliver where."""
-    settings = request.app.state.settings
+    settings = components_of(request)[Settings]
     return [
         Subscription(
             pubsubname=settings.pubsub_name,
@@ -33,14 +36,14 @@ async def receive_event(request: Request) -> NotificationAnswer:
     Handled, ignored and repeated events are a success. What is no event is dropped to the dead letter topic. A handler
     that fails is a 500, upon which the sidecar sends the event again.
     """
-    handlers: EventHandlers = request.app.state.event_handlers
+    components = components_of(request)
     try:
         event = parse_event(await request.body())
     except MalformedEvent as error:
         logger.warning("event_malformed", error=str(error))
         return NotificationAnswer(status="DROP", message="This is not an event")
     try:
-        return NotificationAnswer(message=await handle_event(request.app.state.database, handlers, event))
+        return NotificationAnswer(message=await handle_event(components[Database], components[EventHandlers], event))
     except Exception as error:
         logger.exception("event_failed", type=event.payload.type, event_name=event.payload.event, event_id=event.id)
         raise AppError("The event could not be handled; send it again") from error

@@ -1,4 +1,4 @@
-"""budmodel: what models are, their files, scans, licences, and how they do in public benchmarks."""
+"""budmodel: what models are, their files, scans, licenses, and how they do in public benchmarks."""
 
 from typing import Any
 from urllib.parse import quote
@@ -142,7 +142,7 @@ def scan_model(path: str | None) -> PeerCall:
 
 
 def read_license(source: str) -> PeerCall:
-    """Return the call that reads a licence, from an address or an object in the store; its result: `LicenseReport`."""
+    """Return the call that reads a license, from an address or an object in the store; its result: `LicenseReport`."""
     return PeerCall(Peer.BUDMODEL, "POST", "model-info/license-faq", {"license_source": source})
 
 

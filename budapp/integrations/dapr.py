@@ -13,11 +13,11 @@ from urllib.parse import quote
 
 import httpx
 from dapr.clients.grpc._state import Concurrency, Consistency, StateOptions
-from fastapi import Depends, Request
 from opentelemetry.propagate import inject
 
 from budapp.commons.config import Settings
 from budapp.commons.context import request_id
+from budapp.commons.domain import provided
 from budapp.commons.errors import Conflict, PeerFailed, Unavailable
 from budapp.commons.logging import get_logger
 from budapp.commons.settings_stores import read_items
@@ -317,10 +317,4 @@ def _clear_message(body: Any) -> str | None:
     return message if clear else None
 
 
-def get_dapr(request: Request) -> DaprClient:
-    """Give a route the process' client of the sidecar."""
-    client: DaprClient = request.app.state.dapr
-    return client
-
-
-DaprDep = Annotated[DaprClient, Depends(get_dapr)]
+DaprDep = Annotated[DaprClient, provided(DaprClient)]

@@ -12,11 +12,11 @@ from functools import partial
 from typing import Annotated, Any
 
 import httpx
-from fastapi import Depends, Request
 from keycloak import KeycloakAdmin, KeycloakOpenID
 from keycloak.exceptions import KeycloakError
 
 from budapp.commons.config import Settings
+from budapp.commons.domain import provided
 from budapp.commons.errors import Conflict, PeerFailed, Unavailable
 from budapp.commons.logging import get_logger
 from budapp.integrations.http_transport import Transport
@@ -472,10 +472,4 @@ def _client_representation(client_id: str) -> dict[str, Any]:
     }
 
 
-def get_keycloak(request: Request) -> Keycloak:
-    """Give a route the process' Keycloak."""
-    keycloak: Keycloak = request.app.state.keycloak
-    return keycloak
-
-
-KeycloakDep = Annotated[Keycloak, Depends(get_keycloak)]
+KeycloakDep = Annotated[Keycloak, provided(Keycloak)]

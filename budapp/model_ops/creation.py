@@ -1,6 +1,5 @@
 """Makes the rows of models out of what people and budmodel say."""
 
-import zlib
 from typing import Any
 from uuid import UUID
 
@@ -20,11 +19,12 @@ from budapp.integrations.budmodel import (
     ScanFindings,
 )
 from budapp.model_ops import crud
-from budapp.model_ops.modalities import endpoints_of, of_keyword
-from budapp.model_ops.models import CloudModel, License, Model, Paper, ProviderType, SecurityScan
+from budapp.model_ops.models import License, Model, Paper, SecurityScan
+from budapp.provider_ops.modalities import endpoints_of, of_keyword
+from budapp.provider_ops.models import CloudModel, ProviderType
+from budapp.provider_ops.tags import colored
 from budapp.workflow_ops.definitions import Run
 
-_COLORS = ("#E57333", "#3F8EF7", "#479D5F", "#965CDE", "#D1B854", "#EC7575")
 _SEVERITIES = ("critical", "high", "medium", "low")
 _TEXTS = ("github_url", "website_url", "languages", "use_cases", "strengths", "limitations")
 
@@ -103,11 +103,11 @@ async def keep_findings(session: WriteSession, model: Model, found: ScanFindings
     return scan
 
 
-def describe_license(licence: License, info: LicenseDetails) -> None:
-    """Add what budmodel has read in the licence; its own name stays where budmodel knows none."""
-    licence.name = info.name or licence.name
-    licence.license_type, licence.faqs = info.type, _faqs(info.faqs)
-    licence.description, licence.suitability = info.type_description, info.type_suitability
+def describe_license(license: License, info: LicenseDetails) -> None:
+    """Add what budmodel has read in the license; its own name stays where budmodel knows none."""
+    license.name = info.name or license.name
+    license.license_type, license.faqs = info.type, _faqs(info.faqs)
+    license.description, license.suitability = info.type_description, info.type_suitability
 
 
 def _model(run: Run, info: ModelInfo | None) -> Model:
@@ -165,11 +165,6 @@ def _faqs(faqs: list[Faq] | None) -> list[dict[str, Any]]:
         {"question": faq.question, "answer": faq.impact == "POSITIVE", "description": " ".join(faq.reason or [])}
         for faq in faqs or []
     ]
-
-
-def colored(names: list[str] | None) -> list[dict[str, str]]:
-    """Return the names as tags; one name always has the same color."""
-    return [{"name": name, "color": _COLORS[zlib.crc32(name.encode()) % len(_COLORS)]} for name in names or []]
 
 
 def _first(data: dict[str, Any]) -> str:

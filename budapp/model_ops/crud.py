@@ -21,16 +21,17 @@ from sqlalchemy.orm import aliased
 from budapp.commons.crud import Crud, Page, fetch_page, named_colors
 from budapp.commons.database import ReadSession
 from budapp.commons.errors import NotFound
+from budapp.commons.hooks import Hooks, hooks_of
 from budapp.commons.paging import Paging, contains, matching
-from budapp.model_ops.contents import endpoint_count
-from budapp.model_ops.models import CloudModel, License, Model, Paper, Provider, SecurityScan, active, offered
-from budapp.model_ops.schemas import AuthorQuery, MarkQuery, ModelQuery, ProviderQuery
+from budapp.model_ops import hooks as model_hooks
+from budapp.model_ops.models import License, Model, Paper, SecurityScan, active
+from budapp.model_ops.schemas import AuthorQuery, MarkQuery, ModelQuery
+from budapp.provider_ops.models import CloudModel, Provider, offered
 from budapp.user_ops.models import User
 
 _SORTS = ("id", "name", "author", "model_size", "source", "uri", "created_at", "modified_at")
 SORTABLE = {name: getattr(Model, name) for name in _SORTS}
 CLOUD_SORTABLE = {name: getattr(CloudModel, name) for name in _SORTS}
-PROVIDER_SORTABLE = {name: getattr(Provider, name) for name in ("id", "name", "type", "created_at")}
 _TEXTS = ("name", "description")
 _EXACT = ("source", "provider_id", "provider_type")
 _BILLION = 1_000_000_000
@@ -55,7 +56,7 @@ class ModelCrud(Crud[Model]):
     async def page_of_models(self, query: ModelQuery) -> Page:
         """Return a page of the repository, with each model's `Provider` columns and number of deployments."""
         columns = [getattr(Model, name) for name in (*_LISTED, "icon", "local_path")]
-        statement = self.visible(*columns, *provider_columns(), endpoint_count(Model.id))
+        statement = self.visible(*columns, *provider_columns(), _endpoint_count(self.hooks))
         statement = statement.outerjoin(Provider, Provider.id == Model.provider_id)
         return await self.page(query, statement.where(*_matches_in_repository(query)), SORTABLE)
 
@@ -92,9 +93,9 @@ class ModelCrud(Crud[Model]):
         return rows
 
     async def with_all(self, model_id: UUID) -> Row[Any, Any, Any, Any, Any]:
-        """Return the model with provider, licence, scan, creator and counts, in one statement; or `NotFound`."""
+        """Return the model with provider, license, scan, creator and counts, in one statement; or `NotFound`."""
         statement = (
-            self.visible(Model, Provider, License, SecurityScan, User, endpoint_count(Model.id), *_tree_counts())
+            self.visible(Model, Provider, License, SecurityScan, User, _endpoint_count(self.hooks), *_tree_counts())
             .outerjoin(Provider, Provider.id == Model.provider_id)
             .outerjoin(License, License.model_id == Model.id)
             .outerjoin(SecurityScan, SecurityScan.model_id == Model.id)
@@ -112,34 +113,11 @@ class ModelCrud(Crud[Model]):
         return list(await self.session.scalars(select(Paper).where(*mine).order_by(Paper.created_at, Paper.id)))
 
 
-async def page_of_recommended_tags(session: ReadSession, paging: Paging) -> Page:
-    """Return a page of the tags of the models that clouds offer, the most used first."""
-    mark = named_colors(CloudModel.tags)
-    columns = (mark.c.name.label("id"), mark.c.name, func.min(mark.c.color).label("color"), func.count().label("count"))
-    found = select(*columns).select_from(CloudModel).join(mark, true()).where(offered)
-    tags = found.group_by(mark.c.name).subquery()
-    sortable = {name: tags.c[name] for name in ("id", "name", "count")}
-    return await fetch_page(session, paging, select(tags), sortable, "-count,name")
-
-
 async def _page_of_names(session: ReadSession, paging: Paging, found: Select[Any], name: Any, text: str | None) -> Page:
     if text is not None:
         found = found.where(contains(name, text))
     names = found.group_by(name).subquery()
     return await fetch_page(session, paging, select(names), {"id": names.c.id, "name": names.c.name}, "name")
-
-
-async def page_of_providers(session: ReadSession, query: ProviderQuery) -> Page:
-    """Return a page of the providers."""
-    names = ("id", "name", "description", "type", "icon", "capabilities", "created_at")
-    statement = select(*(getattr(Provider, name) for name in names)).where(Provider.is_active)
-    if query.capabilities is not None:
-        statement = statement.where(literal(query.capabilities) == any_(Provider.capabilities))
-    if query.name is not None:
-        statement = statement.where(
-            contains(Provider.name, query.name) if query.search else Provider.name == query.name
-        )
-    return await fetch_page(session, query, statement, PROVIDER_SORTABLE, "name")
 
 
 async def named(session: ReadSession, tenant_id: UUID, ids: dict[str, UUID | None]) -> Row[Any, Any, Any, Any, Any]:
@@ -177,17 +155,9 @@ async def living_model(session: ReadSession, tenant_id: UUID, model_id: UUID) ->
     return found
 
 
-async def provider(session: ReadSession, *conditions: Any) -> Provider | None:
-    """Return the active provider."""
-    found: Provider | None = await session.scalar(select(Provider).where(Provider.is_active, *conditions))
-    return found
-
-
-async def cloud_model(session: ReadSession, cloud_model_id: UUID) -> CloudModel | None:
-    """Return the cloud model."""
-    mine = (CloudModel.id == cloud_model_id, offered)
-    found: CloudModel | None = await session.scalar(select(CloudModel).where(*mine))
-    return found
+async def is_deployed(session: ReadSession, model_id: UUID) -> bool:
+    """Tell whether the model has endpoints."""
+    return bool(await session.scalar(select(hooks_of(session).one(model_hooks.endpoint_count)(model_id))))
 
 
 async def has_files_at(session: ReadSession, local_path: str) -> bool:
@@ -197,13 +167,13 @@ async def has_files_at(session: ReadSession, local_path: str) -> bool:
 
 
 async def license_of(session: ReadSession, model_id: UUID) -> License | None:
-    """Return the licence of a model that has been found in reach."""
+    """Return the license of a model that has been found in reach."""
     found: License | None = await session.scalar(select(License).where(License.model_id == model_id))
     return found
 
 
 async def license_paths(session: ReadSession, paths: Sequence[str]) -> set[str]:
-    """Return those of the paths that some licence has."""
+    """Return those of the paths that some license has."""
     return set(await session.scalars(select(License.path).where(License.path.in_(paths))))
 
 
@@ -274,6 +244,10 @@ def _matches_in_clouds(query: ModelQuery) -> list[Any]:
 def _marked(column: Any, names: Sequence[str]) -> ColumnElement[bool]:
     """Return the condition that one of the tags or tasks is there; spelled so that an index on the column serves it."""
     return or_(*(column.contains([{"name": name}]) for name in names))
+
+
+def _endpoint_count(hooks: Hooks) -> ColumnElement[int]:
+    return hooks.one(model_hooks.endpoint_count)(Model.id).label("endpoints_count")
 
 
 def _tree_counts() -> list[Any]:

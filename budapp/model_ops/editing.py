@@ -12,11 +12,12 @@ from budapp.commons.errors import BadRequest, Conflict, UnprocessableContent
 from budapp.commons.integrity import conflict_on
 from budapp.events.outbox import enqueue_call
 from budapp.integrations import budmodel
-from budapp.model_ops import contents, crud
+from budapp.model_ops import crud
 from budapp.model_ops.crud import ModelCrud
 from budapp.model_ops.license_files import LicenseFiles, read_upload
-from budapp.model_ops.models import License, LicenseKind, Model, ModelStatus, Paper, ProviderType
+from budapp.model_ops.models import License, LicenseKind, Model, ModelStatus, Paper
 from budapp.model_ops.schemas import ModelEdit
+from budapp.provider_ops.models import ProviderType
 
 _UNTITLED = "Untitled Research Paper"
 _COLUMNS = ("name", "description", "icon", "github_url", "huggingface_url", "website_url")
@@ -26,7 +27,7 @@ _WITH_PROVIDERS_ICON = (ProviderType.CLOUD_MODEL, ProviderType.HUGGING_FACE)
 async def edit_model(
     session: WriteSession, caller: Caller, files: LicenseFiles, model_id: UUID, edit: ModelEdit
 ) -> License | None:
-    """Change what the edit says, and return the licence where it is a new one.
+    """Change what the edit says, and return the license where it is a new one.
 
     Raises:
         NotFound: no such model, or another tenant's.
@@ -62,7 +63,7 @@ async def edit_model(
 
 
 async def delete_model(session: WriteSession, caller: Caller, model_id: UUID) -> None:
-    """Take the model out of the repository, with its licence; its files go soon after.
+    """Take the model out of the repository, with its license; its files go soon after.
 
     Raises:
         NotFound: no such model, or another tenant's.
@@ -70,7 +71,7 @@ async def delete_model(session: WriteSession, caller: Caller, model_id: UUID) ->
     """
     model = await ModelCrud(session, caller).get(model_id, for_update=True)
     hold(session)
-    if await contents.is_deployed(session, model_id):
+    if await crud.is_deployed(session, model_id):
         raise BadRequest("Cannot delete model because it has active endpoint.")
     model.status = ModelStatus.DELETED
     await _remove_license(session, model_id)
@@ -105,7 +106,7 @@ async def _replace_papers(session: WriteSession, model: Model, urls: list[str]) 
 
 
 async def _set_license(session: WriteSession, model: Model, **facts: Any) -> License:
-    """Put the licence in place of the one before; what is not known of it yet is empty."""
+    """Put the license in place of the one before; what is not known of it yet is empty."""
     found = await crud.license_of(session, model.id)
     if found is None:
         found = License(id=uuid7(), tenant_id=model.tenant_id, model_id=model.id)

@@ -12,8 +12,8 @@ from budapp.commons.schemas import Answer, Schema
 from budapp.integrations import budmodel
 from budapp.integrations.budmodel import LeaderboardRow as Row
 from budapp.integrations.dapr import DaprClient
-from budapp.model_ops import crud
 from budapp.model_ops.crud import ModelCrud
+from budapp.provider_ops.services import find_cloud_model
 
 MAX_ROWS = 50
 
@@ -144,7 +144,7 @@ async def compare(session: ReadSession, caller: Caller, dapr: DaprClient, reques
 async def _uri(session: ReadSession, caller: Caller, model_id: UUID, table_source: str) -> str:
     if table_source == "model":
         return (await ModelCrud(session, caller).get(model_id)).uri
-    offer = await crud.cloud_model(session, model_id)
+    offer = await find_cloud_model(session, model_id)
     if offer is None:
         raise NotFound("There is no such cloud model")
     return offer.uri

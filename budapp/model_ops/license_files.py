@@ -1,4 +1,4 @@
-"""The files of licences: taken in, kept in the object store, and shown to whoever has seen the model lately.
+"""The files of licenses: taken in, kept in the object store, and shown to whoever has seen the model lately.
 
 An object is there before its row is committed and goes after it, so a sweeper removes what no row names.
 """
@@ -13,11 +13,12 @@ from typing import Annotated
 from urllib.parse import quote
 from uuid import UUID
 
-from fastapi import Depends, Request, UploadFile
+from fastapi import UploadFile
 from uuid_utils.compat import uuid7
 
 from budapp.commons.config import Settings
 from budapp.commons.database import Database, now
+from budapp.commons.domain import provided
 from budapp.commons.encryption import DecryptionError, Encryption
 from budapp.commons.errors import NotFound, PayloadTooLarge, UnprocessableContent, UnsupportedMediaType
 from budapp.integrations.storage import Storage
@@ -53,7 +54,7 @@ class LicenseFile:
 
 
 async def read_upload(upload: UploadFile) -> LicenseFile:
-    """Return the uploaded licence.
+    """Return the uploaded license.
 
     Raises:
         UnsupportedMediaType: neither text nor PDF, by its name or its content.
@@ -63,10 +64,10 @@ async def read_upload(upload: UploadFile) -> LicenseFile:
     name = PurePosixPath((upload.filename or "").replace("\\", "/")).name[-100:]
     media_type = _MEDIA_TYPES.get(PurePosixPath(name).suffix.lower())
     if media_type is None:
-        raise UnsupportedMediaType(f"A licence is one of {', '.join(_MEDIA_TYPES)}", param="license_file")
+        raise UnsupportedMediaType(f"A license is one of {', '.join(_MEDIA_TYPES)}", param="license_file")
     content = await upload.read(MAX_BYTES + 1)
     if len(content) > MAX_BYTES:
-        raise PayloadTooLarge(f"A licence has at most {MAX_BYTES // 1000} kB", param="license_file")
+        raise PayloadTooLarge(f"A license has at most {MAX_BYTES // 1000} kB", param="license_file")
     _check_content(content, is_pdf=media_type == _MEDIA_TYPES[".pdf"])
     return LicenseFile(name, content, media_type)
 
@@ -85,12 +86,12 @@ def _check_content(content: bytes, *, is_pdf: bool) -> None:
     if "\0" in text:
         raise UnsupportedMediaType("This is no text", param="license_file")
     if len(text.split()) > MAX_WORDS:
-        raise UnprocessableContent(f"A licence has at most {MAX_WORDS} words", param="license_file")
+        raise UnprocessableContent(f"A license has at most {MAX_WORDS} words", param="license_file")
 
 
 @dataclass(frozen=True, slots=True)
 class LicenseFiles:
-    """The object store as licences use it."""
+    """The object store as licenses use it."""
 
     storage: Storage
     bucket: str
@@ -114,7 +115,7 @@ class LicenseFiles:
         expires = int(time.time() + self.link_lifetime.total_seconds())
         sealed = self.encryption.encrypt(json.dumps([object_name, expires]), _CONTEXT)
         token = base64.urlsafe_b64encode(sealed.encode()).decode()
-        return f"{_FOLDER}{token}/{quote(file_name or 'licence', safe='')}"
+        return f"{_FOLDER}{token}/{quote(file_name or 'license', safe='')}"
 
     async def read(self, token: str) -> tuple[bytes, str]:
         """Return content and media type of the file that a link was made for.
@@ -133,7 +134,7 @@ class LicenseFiles:
         return content, _MEDIA_TYPES[PurePosixPath(object_name).suffix]
 
     async def sweep(self, database: Database) -> None:
-        """Delete the objects that no licence names, but for new ones, whose row may be on its way."""
+        """Delete the objects that no license names, but for new ones, whose row may be on its way."""
         before = now() - _UNNAMED_FOR
         found = await self.storage.list_objects(self.bucket, _FOLDER)
         old = [item.name for item in found if item.modified_at < before and not item.name.startswith(_SHARED)]
@@ -146,10 +147,4 @@ class LicenseFiles:
                 await self.storage.delete(self.bucket, name)
 
 
-def get_license_files(request: Request) -> LicenseFiles:
-    """Give a route the process' licence files."""
-    files: LicenseFiles = request.app.state.license_files
-    return files
-
-
-LicenseFilesDep = Annotated[LicenseFiles, Depends(get_license_files)]
+LicenseFilesDep = Annotated[LicenseFiles, provided(LicenseFiles)]

@@ -1,4 +1,4 @@
-from datetime import date, datetime
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -16,65 +16,9 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from budapp.commons.auditing import Audited, NotAudited
+from budapp.commons.auditing import Audited
 from budapp.commons.database import Base, TenantOwned
-
-_PROVIDER_TYPES = "provider_type in ('cloud_model', 'hugging_face', 'url', 'disk')"
-
-
-class ProviderType(StrEnum):
-    """Where a model comes from."""
-
-    CLOUD_MODEL = "cloud_model"
-    HUGGING_FACE = "hugging_face"
-    URL = "url"
-    DISK = "disk"
-
-
-class Provider(Base):
-    """A company whose models run in its own cloud, or a hub; the same for all tenants."""
-
-    __tablename__ = "provider"
-    audited = NotAudited("the catalogue as it is published, the same for all")
-
-    name: Mapped[str]
-    type: Mapped[str] = mapped_column(unique=True)
-    description: Mapped[str | None]
-    icon: Mapped[str]
-    is_active: Mapped[bool] = mapped_column(default=True)
-    capabilities: Mapped[list[str]] = mapped_column(ARRAY(String), default=list)
-
-
-class CloudModel(Base):
-    """A model that a provider runs; a tenant onboards it. The same for all tenants."""
-
-    __tablename__ = "cloud_model"
-    audited = NotAudited("the catalogue as it is published, the same for all")
-    __table_args__ = (
-        CheckConstraint("status in ('active', 'deleted')", name="status"),
-        CheckConstraint(_PROVIDER_TYPES, name="provider_type"),
-    )
-
-    name: Mapped[str]
-    description: Mapped[str | None]
-    tags: Mapped[list[dict[str, Any]] | None] = mapped_column(JSONB(none_as_null=True))
-    tasks: Mapped[list[dict[str, Any]] | None] = mapped_column(JSONB(none_as_null=True))
-    author: Mapped[str | None]
-    model_size: Mapped[int | None] = mapped_column(BigInteger)
-    github_url: Mapped[str | None]
-    huggingface_url: Mapped[str | None]
-    website_url: Mapped[str | None]
-    status: Mapped[str] = mapped_column(default="active")
-    modality: Mapped[list[str]] = mapped_column(ARRAY(String))
-    source: Mapped[str]
-    provider_type: Mapped[str] = mapped_column(default=ProviderType.CLOUD_MODEL)
-    uri: Mapped[str] = mapped_column(unique=True)
-    provider_id: Mapped[UUID] = mapped_column(ForeignKey("provider.id"))
-    deprecation_date: Mapped[date | None]
-    max_input_tokens: Mapped[int | None]
-    input_cost: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
-    output_cost: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
-    supported_endpoints: Mapped[list[str]] = mapped_column(ARRAY(String))
+from budapp.provider_ops.models import PROVIDER_TYPES
 
 
 class ModelStatus(StrEnum):
@@ -92,7 +36,7 @@ class Model(TenantOwned, Base):
     audited = Audited("model", name="name", ignored={"storage_size_gb", "recommended_cluster_sync_at"})
     __table_args__ = (
         CheckConstraint("status in ('active', 'deleted')", name="status"),
-        CheckConstraint(_PROVIDER_TYPES, name="provider_type"),
+        CheckConstraint(PROVIDER_TYPES, name="provider_type"),
         CheckConstraint(
             "base_model_relation in ('adapter', 'merge', 'quantized', 'finetune')", name="base_model_relation"
         ),
@@ -153,14 +97,14 @@ class Paper(TenantOwned, Base):
 
 
 class LicenseKind(StrEnum):
-    """Whether a licence is an address, or a file in the object store."""
+    """Whether a license is an address, or a file in the object store."""
 
     URL = "url"
     MINIO = "minio"
 
 
 class License(TenantOwned, Base):
-    """The licence of a model: an address, or an object in the store, named by `path`."""
+    """The license of a model: an address, or an object in the store, named by `path`."""
 
     __tablename__ = "model_licenses"
     audited = Audited("model", name="name")
@@ -203,9 +147,6 @@ class SecurityScan(TenantOwned, Base):
 active = Model.status == literal_column("'active'")
 """The condition for models that are in the repository; their indexes hold no others."""
 
-offered = CloudModel.status == literal_column("'active'")
-"""The condition for models that clouds offer; their indexes hold no others."""
-
 Index("uq_model_name", Model.tenant_id, func.lower(Model.name), unique=True, postgresql_where=active)
 Index("uq_model_source_uri", Model.tenant_id, Model.source, Model.uri, unique=True, postgresql_where=active)
 Index(
@@ -232,18 +173,3 @@ Index(
     postgresql_where=active,
 )
 Index("ix_model_base_model", Model.base_model, postgresql_using="gin", postgresql_where=active)
-Index("ix_cloud_model_provider_id", CloudModel.provider_id)
-Index(
-    "ix_cloud_model_created_at",
-    CloudModel.created_at.desc(),
-    CloudModel.id.desc(),
-    postgresql_where=offered,
-    postgresql_include=["name", "provider_id"],
-)
-Index(
-    "ix_cloud_model_tags",
-    CloudModel.tags,
-    postgresql_using="gin",
-    postgresql_ops={"tags": "jsonb_path_ops"},
-    postgresql_where=offered,
-)

@@ -3,11 +3,10 @@ from uuid import UUID
 
 from fastapi import APIRouter, BackgroundTasks, Depends, Query
 
-from budapp.commons.access import Caller, Requires, RequiresOrPeer, SignedIn
+from budapp.commons.access import Caller, Requires, RequiresOrPeer
 from budapp.commons.database import Read, Write
 from budapp.commons.deadlines import TRIGGER_SECONDS, UPLOAD_SECONDS, may_take
 from budapp.commons.idempotency import IdempotentRoute
-from budapp.commons.paging import PagingQuery
 from budapp.commons.scopes import Scope
 from budapp.integrations.dapr import DaprDep
 from budapp.model_ops import editing, leaderboards, services, workflows
@@ -26,9 +25,6 @@ from budapp.model_ops.schemas import (
     ModelList,
     ModelQuery,
     ModelRetrieved,
-    ProviderList,
-    ProviderQuery,
-    RecommendedTagList,
     SecurityScanPost,
     TagList,
     TaskList,
@@ -42,12 +38,6 @@ Viewer = Annotated[Caller, Depends(Requires(Scope.MODEL_VIEW))]
 Manager = Annotated[Caller, Depends(Requires(Scope.MODEL_MANAGE))]
 ViewerOrPeer = Annotated[Caller, Depends(RequiresOrPeer(Scope.MODEL_VIEW))]
 ManagerOrPeer = Annotated[Caller, Depends(RequiresOrPeer(Scope.MODEL_MANAGE))]
-
-
-@router.get("/providers")
-async def list_providers(_caller: SignedIn, session: Read, query: Annotated[ProviderQuery, Query()]) -> ProviderList:
-    """List the companies and hubs that models come from."""
-    return ProviderList.of(await services.list_providers(session, query))
 
 
 @router.get("/")
@@ -72,12 +62,6 @@ async def list_tasks(caller: Viewer, session: Read, query: Annotated[MarkQuery, 
 async def list_authors(caller: Viewer, session: Read, query: Annotated[AuthorQuery, Query()]) -> AuthorList:
     """List the authors of the models of the repository, each once."""
     return AuthorList.of(await services.list_authors(session, caller, query))
-
-
-@router.get("/cloud-models/recommended-tags")
-async def list_recommended_tags(_caller: Viewer, session: Read, query: PagingQuery) -> RecommendedTagList:
-    """List the tags of the models that clouds offer, the most used first."""
-    return RecommendedTagList.of(await services.list_recommended_tags(session, query))
 
 
 @router.post("/top-leaderboards")
@@ -110,10 +94,10 @@ async def edit_model(
     flows: WorkflowsDep,
     background: BackgroundTasks,
 ) -> ModelEdited:
-    """Change a model; a new licence is read by budmodel afterwards, which takes a while."""
-    licence = await editing.edit_model(session, caller, files, model_id, edit)
-    if licence is not None:
-        facts = {"license_id": str(licence.id), "model_id": str(model_id), "license_source": licence.path}
+    """Change a model; a new license is read by budmodel afterwards, which takes a while."""
+    license = await editing.edit_model(session, caller, files, model_id, edit)
+    if license is not None:
+        facts = {"license_id": str(license.id), "model_id": str(model_id), "license_source": license.path}
         who = {"tenant_id": caller.tenant_id, "user_id": caller.user_id}
         background.add_task(flows.carry_out, await flows.start(session, workflows.LICENSE_FAQS.type, facts, **who))
     return ModelEdited(**await services.get_model(session, caller, files, model_id))

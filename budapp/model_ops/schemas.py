@@ -17,7 +17,8 @@ from pydantic import (
 from budapp.commons.crud import Page
 from budapp.commons.paging import Paging
 from budapp.commons.schemas import Answer, Color, Name, OptionalText, PageAnswer, Schema, WebAddress, blank_to_none
-from budapp.model_ops.modalities import (
+from budapp.model_ops.step_views import Mark, ScanResult
+from budapp.provider_ops.modalities import (
     EndpointPath,
     Endpoints,
     Modalities,
@@ -25,7 +26,7 @@ from budapp.model_ops.modalities import (
     describe_endpoints,
     describe_modality,
 )
-from budapp.model_ops.step_views import Mark, ScanResult
+from budapp.provider_ops.schemas import ProviderView
 from budapp.workflow_ops.schemas import WorkflowPost
 from budapp.workflow_ops.step_views import Json as JsonObject
 
@@ -103,28 +104,6 @@ class SecurityScanPost(WorkflowPost):
         return self
 
 
-class ProviderQuery(Paging):
-    """With `search`, `name` is looked for in names; without, it must be the provider's name."""
-
-    name: OptionalText = None
-    capabilities: Literal["model", "moderation", "local"] | None = "model"
-
-
-class ProviderView(Schema):
-    id: UUID
-    name: str
-    description: str | None
-    type: str
-    icon: str
-    capabilities: list[str]
-
-
-class ProviderList(PageAnswer):
-    object: Literal["provider.list"] = "provider.list"
-    message: str = "Providers found"
-    providers: list[ProviderView]
-
-
 Relation = Literal["adapter", "merge", "quantized", "finetune"]
 Texts = Annotated[list[Annotated[str, StringConstraints(max_length=200)]], Field(max_length=50)]
 Billions = Annotated[int, Field(ge=0, le=500)]
@@ -189,16 +168,6 @@ class AuthorList(PageAnswer):
     @classmethod
     def of(cls, page: Page) -> Self:
         return cls(authors=[row.name for row in page.rows], **page.envelope())
-
-
-class CountedTag(Mark):
-    count: int
-
-
-class RecommendedTagList(PageAnswer):
-    object: Literal["recommended.tag.list"] = "recommended.tag.list"
-    message: str = "Tags found"
-    tags: list[CountedTag]
 
 
 class RecommendedClusterView(Schema):
@@ -329,7 +298,7 @@ class ModelEdit(Schema):
         return self
 
     @model_validator(mode="after")
-    def _says_one_thing_of_the_licence(self) -> Self:
+    def _says_one_thing_of_the_license(self) -> Self:
         said = (self.license_url, self.license_file, self.remove_license or None)
         if sum(one is not None for one in said) > 1:
             raise ValueError("only one of license_url, license_file and remove_license can be given")

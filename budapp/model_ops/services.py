@@ -1,5 +1,6 @@
 """Models, of the repository and of clouds; `workflows.py` has how they come in."""
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -7,11 +8,11 @@ from budapp.commons.access import Caller
 from budapp.commons.crud import Page
 from budapp.commons.database import ReadSession
 from budapp.commons.errors import BadRequest
-from budapp.commons.paging import Paging
-from budapp.model_ops import catalogue_crud, contents, crud
+from budapp.commons.hooks import hooks_of
+from budapp.model_ops import crud, hooks
 from budapp.model_ops.crud import ModelCrud
 from budapp.model_ops.license_files import LicenseFiles
-from budapp.model_ops.models import License, LicenseKind, Model, Provider
+from budapp.model_ops.models import License, LicenseKind, Model
 from budapp.model_ops.schemas import (
     AuthorQuery,
     LicenseView,
@@ -22,21 +23,12 @@ from budapp.model_ops.schemas import (
     ModelQuery,
     ModelTree,
     ModelView,
-    ProviderQuery,
+    RecommendationView,
 )
 from budapp.model_ops.step_views import CloudModelBrief, ModelBrief, ProviderBrief, ScanResult
+from budapp.provider_ops.models import Provider
 
 _NAMED = ("model_id", "provider_id", "cloud_model_id", "security_scan_result_id")
-
-
-async def list_providers(session: ReadSession, query: ProviderQuery) -> Page:
-    """Return a page of the providers, by name."""
-    return await crud.page_of_providers(session, query)
-
-
-async def has_providers(session: ReadSession) -> bool:
-    """Tell whether there is a catalogue already."""
-    return await catalogue_crud.has_providers(session)
 
 
 async def list_models(session: ReadSession, caller: Caller, query: ModelQuery) -> ModelList:
@@ -54,7 +46,7 @@ async def list_models(session: ReadSession, caller: Caller, query: ModelQuery) -
         page = await models.page_of_cloud_models(query)
     listed = [_listed(row._mapping) for row in page.rows]
     if query.table_source == "model":
-        found = await contents.recommendations(session, [one.id for one in listed])
+        found = await _recommendations(session, [one.id for one in listed])
         for one in listed:
             one.model.model_cluster_recommended = found.get(one.id)
     return ModelList(models=listed, **page.envelope())
@@ -75,11 +67,6 @@ async def list_authors(session: ReadSession, caller: Caller, query: AuthorQuery)
     return await ModelCrud(session, caller).page_of_authors(query)
 
 
-async def list_recommended_tags(session: ReadSession, paging: Paging) -> Page:
-    """Return a page of the tags of the models that clouds offer, the most used first."""
-    return await crud.page_of_recommended_tags(session, paging)
-
-
 async def get_model(session: ReadSession, caller: Caller, files: LicenseFiles, model_id: UUID) -> dict[str, Any]:
     """Return all that is known of a model of the tenant, as the fields of a `ModelAnswer`.
 
@@ -88,7 +75,7 @@ async def get_model(session: ReadSession, caller: Caller, files: LicenseFiles, m
     """
     models = ModelCrud(session, caller)
     row = await models.with_all(model_id)
-    model, provider, licence, scan, creator = row[:5]
+    model, provider, license, scan, creator = row[:5]
     columns = {name: getattr(model, name) for name in Model.__table__.columns.keys()}  # noqa: SIM118 - not a mapping
     detail = ModelDetail.model_validate(
         {
@@ -96,10 +83,10 @@ async def get_model(session: ReadSession, caller: Caller, files: LicenseFiles, m
             "icon": model.icon or (provider.icon if provider else None),
             "provider": provider,
             "is_present_in_model": True,
-            "model_licenses": _license(licence, files) if licence else None,
+            "model_licenses": _license(license, files) if license else None,
             "paper_published": await models.papers(model_id),
             "created_user": creator,
-            "model_cluster_recommended": (await contents.recommendations(session, [model_id])).get(model_id),
+            "model_cluster_recommended": (await _recommendations(session, [model_id])).get(model_id),
         }
     )
     return {
@@ -147,16 +134,20 @@ async def brief_of(session: ReadSession, tenant_id: UUID, model_id: UUID) -> Mod
     return _brief(model, provider) if model else None
 
 
+async def _recommendations(session: ReadSession, model_ids: Sequence[UUID]) -> dict[UUID, RecommendationView]:
+    return await hooks_of(session).one(hooks.recommendations)(session, model_ids) if model_ids else {}
+
+
 def _check_fits_clouds(query: ModelQuery) -> None:
     for name in ("author", "base_model", "base_model_relation"):
         if getattr(query, name):
             raise BadRequest(f"Models of clouds can't be filtered by {name}", param=name)
 
 
-def _license(licence: License, files: LicenseFiles) -> LicenseView:
-    shown = LicenseView.model_validate(licence)
-    if licence.data_type == LicenseKind.MINIO and licence.path:
-        shown.path = files.link(licence.path, licence.name)
+def _license(license: License, files: LicenseFiles) -> LicenseView:
+    shown = LicenseView.model_validate(license)
+    if license.data_type == LicenseKind.MINIO and license.path:
+        shown.path = files.link(license.path, license.name)
     return shown
 
 

@@ -17,10 +17,12 @@ from budapp.integrations.budmodel import Extraction, LicenseReport, ModelInfo, S
 from budapp.integrations.peers import Json, PeerCall, StepAnswer
 from budapp.model_ops import creation, crud
 from budapp.model_ops.editing import delete_files
-from budapp.model_ops.models import Model, Provider, ProviderType
+from budapp.model_ops.models import Model
 from budapp.model_ops.schemas import CloudModelPost, LocalModelPost, SecurityScanPost
 from budapp.model_ops.services import name_objects
 from budapp.model_ops.step_views import ModelSteps
+from budapp.provider_ops.models import Provider, ProviderType
+from budapp.provider_ops.services import find_cloud_model, find_provider
 from budapp.workflow_ops.definitions import Definition, Events, Notice, Outcome, Run, Task
 
 _HUB_URI = re.compile(r"[\w.-]+/[\w.-]+")
@@ -44,7 +46,7 @@ async def _check_cloud(session: WriteSession, caller: Caller, run: Run) -> None:
 async def _provider(session: WriteSession, run: Run) -> Provider | None:
     if not run.data.get("provider_id"):
         return None
-    provider = await crud.provider(session, Provider.id == UUID(run.data["provider_id"]))
+    provider = await find_provider(session, id=UUID(run.data["provider_id"]))
     if provider is None:
         raise NotFound("There is no such provider", param="provider_id")
     if "provider_id" in run.posted:
@@ -54,7 +56,7 @@ async def _provider(session: WriteSession, run: Run) -> Provider | None:
 
 
 async def _check_offer(session: WriteSession, run: Run) -> None:
-    offer = await crud.cloud_model(session, UUID(run.data["cloud_model_id"]))
+    offer = await find_cloud_model(session, UUID(run.data["cloud_model_id"]))
     if offer is None or str(offer.provider_id) != run.data.get("provider_id"):
         raise NotFound("The provider has no such cloud model", param="cloud_model_id")
     if "cloud_model_id" in run.posted:
@@ -75,7 +77,7 @@ async def _check_free(session: WriteSession, caller: Caller, run: Run, source: s
 async def _ask_about_cloud_model(session: ReadSession, run: Run) -> PeerCall:
     uri = run.data.get("uri")
     if run.data.get("cloud_model_id"):
-        offer = await crud.cloud_model(session, UUID(run.data["cloud_model_id"]))
+        offer = await find_cloud_model(session, UUID(run.data["cloud_model_id"]))
         uri = offer.uri if offer else None
     if not uri:
         raise BadRequest("Missing required data: uri", param="uri")
@@ -84,7 +86,7 @@ async def _ask_about_cloud_model(session: ReadSession, run: Run) -> PeerCall:
 
 async def _add_cloud_model(session: WriteSession, run: Run, answer: Any) -> Outcome:
     offer_id = run.data.get("cloud_model_id")
-    offer = await crud.cloud_model(session, UUID(offer_id)) if offer_id else None
+    offer = await find_cloud_model(session, UUID(offer_id)) if offer_id else None
     model = creation.cloud_model(run, offer, _known(answer))
     await creation.save(session, model)
     run.workflow.title = model.name
@@ -146,7 +148,7 @@ async def _check_local(session: WriteSession, caller: Caller, run: Run) -> None:
 
 async def _set_provider(session: WriteSession, run: Run, provider_type: str) -> None:
     run.workflow.title = _LOCAL_TITLES[ProviderType(provider_type)]
-    hub = await crud.provider(session, Provider.type == _HUB)
+    hub = await find_provider(session, type=_HUB)
     if provider_type == ProviderType.HUGGING_FACE and hub is not None:
         run.keep(provider_id=str(hub.id))
         run.workflow.icon = hub.icon
@@ -277,7 +279,7 @@ async def _ask_about_license(_session: ReadSession, run: Run) -> PeerCall:
 
 
 async def _keep_faqs(session: WriteSession, run: Run, result: Any) -> Outcome:
-    """Keep what was found, unless the model has got another licence meanwhile, or none."""
+    """Keep what was found, unless the model has got another license meanwhile, or none."""
     details = LicenseReport.model_validate(result).license_details
     found = await crud.license_of(session, UUID(run.data["model_id"]))
     if found is not None and found.path == run.data["license_source"]:
@@ -288,7 +290,7 @@ async def _keep_faqs(session: WriteSession, run: Run, result: Any) -> Outcome:
 LICENSE_FAQS = Definition(
     type="license_faq_fetch",
     scope=Scope.MODEL_MANAGE,
-    title="Licence FAQs",
+    title="License FAQs",
     tag="Model Repository",
     refusal="Failed to fetch license faqs",
     keeps_draft=False,

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from budapp.commons.auditing import Audited, NotAudited
 from budapp.commons.database import Base, TenantOwned, now
-from budapp.commons.sealing import sealed
+from budapp.commons.encrypted_columns import sealed
 
 
 class TenantOAuthConfig(TenantOwned, Base):

@@ -4,17 +4,16 @@ from collections.abc import Sequence
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Depends, Request
-
 from budapp.commons.access import Caller
 from budapp.commons.config import Settings
 from budapp.commons.database import Database, ReadSession, WriteSession, after_rollback
+from budapp.commons.domain import provided
+from budapp.commons.encrypted_columns import seal
 from budapp.commons.encryption import Encryption
 from budapp.commons.errors import Conflict, Forbidden, NotFound, UnprocessableContent
 from budapp.commons.integrity import conflict_on
 from budapp.commons.scopes import UserRole
-from budapp.commons.sealing import seal
-from budapp.integrations.brokering import Brokering, IdentityProvider
+from budapp.integrations.identity_brokers import Brokering, IdentityProvider
 from budapp.oauth_ops import crud
 from budapp.oauth_ops.models import OAuthExchange, OAuthSession, TenantOAuthConfig, UserOAuthProvider
 from budapp.oauth_ops.schemas import (
@@ -206,10 +205,4 @@ def _representation(config: TenantOAuthConfig, secret: str) -> IdentityProvider:
     )
 
 
-def get_providers(request: Request) -> Providers:
-    """Give a route the process' providers."""
-    providers: Providers = request.app.state.providers
-    return providers
-
-
-ProvidersDep = Annotated[Providers, Depends(get_providers)]
+ProvidersDep = Annotated[Providers, provided(Providers)]

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from budapp.commons.access import Caller, Requires, SignedIn
 from budapp.commons.database import Read, Write
+from budapp.commons.routing import route_index_of
 from budapp.commons.schemas import Answer
 from budapp.commons.scopes import Scope
 from budapp.permission_ops import explaining, services
@@ -74,5 +75,5 @@ async def explain_permission(
     caller: SignedIn, session: Read, request: Request, query: Annotated[ExplainQuery, Query()]
 ) -> ExplanationAnswer:
     """Say step by step why a person (oneself, where none is named) may call a route or not; others take user:view."""
-    explanation = await explaining.explain_to(session, request.app.state.routes, caller, query)
+    explanation = await explaining.explain_to(session, route_index_of(request), caller, query)
     return ExplanationAnswer(explanation=explanation)

@@ -4,10 +4,9 @@ from dataclasses import dataclass
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Depends, Request
-
 from budapp.commons.config import Settings
 from budapp.commons.database import WriteSession
+from budapp.commons.domain import provided
 from budapp.commons.encryption import Encryption
 from budapp.commons.scopes import UserRole, UserType
 from budapp.integrations.keycloak import Keycloak
@@ -70,10 +69,4 @@ class Platform:
         return await tenants.set_active(session, self.keycloak, tenant_id, active=active)
 
 
-def get_platform(request: Request) -> Platform:
-    """Give a route the process' platform."""
-    platform: Platform = request.app.state.platform
-    return platform
-
-
-PlatformDep = Annotated[Platform, Depends(get_platform)]
+PlatformDep = Annotated[Platform, provided(Platform)]

@@ -5,7 +5,8 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, case, func, literal_column, select
 
-from budapp.project_ops import contents
+from budapp.commons.hooks import Hooks
+from budapp.project_ops import hooks as project_hooks
 from budapp.project_ops.models import Project, ProjectMember
 from budapp.user_ops.columns import CUSTOM_ROLE
 from budapp.user_ops.models import User, UserStatus
@@ -44,7 +45,7 @@ def project_columns() -> list[Any]:
     return [*(getattr(Project, name) for name in names), _creator().label("created_user")]
 
 
-def summary_columns() -> list[Any]:
+def summary_columns(hooks: Hooks) -> list[Any]:
     """Return the columns of a `ProjectSummary`."""
     first_colors = _members(User.color).order_by(ProjectMember.created_at, ProjectMember.id)
     first_colors = first_colors.limit(literal_column(str(MAX_PROFILE_COLORS)))
@@ -52,8 +53,10 @@ def summary_columns() -> list[Any]:
         *project_columns(),
         _members(func.count()).scalar_subquery().label("users_count"),
         func.array(first_colors.scalar_subquery()).label("profile_colors"),
-        contents.count_of("endpoints", Project.id),
-        contents.count_of("credentials", Project.id),
+        *(
+            hooks.one(project_hooks.count, name)(Project.id).label(f"{name}_count")
+            for name in ("endpoints", "credentials")
+        ),
     ]
 
 

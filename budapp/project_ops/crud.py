@@ -73,13 +73,13 @@ class ProjectCrud(Crud[Project]):
         return await self.page(query, self._listed(wanted).where(named), SORTABLE)
 
     def _listed(self, wanted: ProjectType) -> Select[Any]:
-        return select(*summary_columns()).where(*self.reach(wanted), LISTED)
+        return select(*summary_columns(self.hooks)).where(*self.reach(wanted), LISTED)
 
     _all_listed = prepared(_listed)
 
     @prepared
     def _summary(self) -> Select[Any]:
-        return self.visible(*summary_columns()).where(Project.id == bindparam("id"))
+        return self.visible(*summary_columns(self.hooks)).where(Project.id == bindparam("id"))
 
     @prepared
     def _view(self) -> Select[Any]:

@@ -9,13 +9,13 @@ from budapp.commons.config import Settings
 from budapp.commons.crud import Page
 from budapp.commons.database import ReadSession, WriteSession
 from budapp.commons.errors import BadRequest, Conflict, Forbidden, NotFound, UnprocessableContent
+from budapp.commons.hooks import hooks_of
 from budapp.commons.integrity import conflict_on
 from budapp.commons.scopes import Scope, UserType, with_implied
 from budapp.events.notify import notify_users, send_mail
 from budapp.integrations.keycloak import Keycloak
-from budapp.project_ops import contents
-from budapp.project_ops.contents import Removal
 from budapp.project_ops.crud import MemberCrud, ProjectCrud
+from budapp.project_ops.hooks import Removal, before_removal
 from budapp.project_ops.models import Project, ProjectType
 from budapp.project_ops.schemas import MEMBER_SCOPES, MemberAdd, MemberQuery, MembersAdd
 from budapp.project_ops.services import new_member, require_project, require_scopes
@@ -119,7 +119,8 @@ async def remove_members(
         raise NotFound("There is no such member in this project", param="user_ids")
     if not await crud.remain_without(leaving):
         raise BadRequest("Somebody must remain in the project", param="user_ids")
-    await contents.before_removal(session, Removal(project_id, leaving, remove_credentials))
+    for check in hooks_of(session).all(before_removal):
+        await check(session, Removal(project_id, leaving, remove_credentials))
     await crud.remove(leaving)
 
 

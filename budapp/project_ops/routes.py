@@ -5,7 +5,9 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query, Request
 
 from budapp.commons.access import Caller, Requires
+from budapp.commons.config import Settings
 from budapp.commons.database import Read, Write
+from budapp.commons.domain import components_of
 from budapp.commons.idempotency import IdempotentRoute
 from budapp.commons.scopes import Scope
 from budapp.integrations.keycloak import KeycloakDep
@@ -102,7 +104,7 @@ async def add_members(
     project_id: UUID, data: MembersAdd, caller: Changer, session: Write, keycloak: KeycloakDep, request: Request
 ) -> MembersAdded:
     """Add users, all or none; people without an account are invited by mail."""
-    await members.add_members(session, keycloak, request.app.state.settings, caller, project_id, data)
+    await members.add_members(session, keycloak, components_of(request)[Settings], caller, project_id, data)
     return MembersAdded()
 
 

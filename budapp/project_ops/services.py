@@ -11,12 +11,12 @@ from budapp.commons.access import Caller
 from budapp.commons.crud import Page
 from budapp.commons.database import ReadSession, WriteSession
 from budapp.commons.errors import BadRequest, Conflict, Forbidden
+from budapp.commons.hooks import hooks_of
 from budapp.commons.integrity import conflict_on
 from budapp.commons.scopes import Scope, with_implied
 from budapp.events.notify import notify_users
-from budapp.project_ops import contents
-from budapp.project_ops.contents import Removal
 from budapp.project_ops.crud import Lock, ProjectCrud
+from budapp.project_ops.hooks import Removal, before_removal
 from budapp.project_ops.models import Project, ProjectMember, ProjectStatus, ProjectType
 from budapp.project_ops.schemas import MEMBER_SCOPES, ProjectCreate, ProjectQuery, ProjectUpdate, TagQuery
 
@@ -93,7 +93,8 @@ async def delete_project(session: WriteSession, caller: Caller, project_id: UUID
         BadRequest: there are deployments in it, or keys that are not to be removed.
     """
     project = await require_project(session, caller, project_id, Scope.PROJECT_MANAGE, lock="update")
-    await contents.before_removal(session, Removal(project_id, None, remove_credentials))
+    for check in hooks_of(session).all(before_removal):
+        await check(session, Removal(project_id, None, remove_credentials))
     project.status = ProjectStatus.DELETED
     await session.flush()
 

@@ -18,7 +18,8 @@ from budapp.integrations.peers import Json, PeerCall, StepAnswer
 from budapp.model_ops import services as models
 from budapp.model_ops.creation import save
 from budapp.model_ops.editing import delete_files
-from budapp.model_ops.models import Model, ProviderType
+from budapp.model_ops.models import Model
+from budapp.provider_ops.models import ProviderType
 from budapp.quantization_ops import crud
 from budapp.quantization_ops.schemas import QuantizationPost
 from budapp.quantization_ops.services import name_objects

@@ -6,7 +6,6 @@ from uuid import UUID
 
 from budapp.cluster_ops.models import Cluster
 from budapp.commons.database import Database, ReadSession, now
-from budapp.model_ops import contents as model_contents
 from budapp.model_ops.schemas import RecommendationView, RecommendedClusterView
 from budapp.recommendation_ops import crud, workflows
 from budapp.recommendation_ops.models import RecommendedCluster
@@ -14,11 +13,6 @@ from budapp.workflow_ops.services import Workflows
 
 _GOOD_FOR = timedelta(hours=24)
 _AT_ONCE = 5
-
-
-def register_model_content() -> None:
-    """Have lists of models show recommendations; for the start of the service."""
-    model_contents.register_recommendations(_of_models)
 
 
 async def recommend(database: Database, flows: Workflows) -> None:
@@ -35,7 +29,7 @@ async def recommend(database: Database, flows: Workflows) -> None:
         await flows.carry_out(pending)
 
 
-async def _of_models(session: ReadSession, model_ids: Collection[UUID]) -> dict[UUID, RecommendationView]:
+async def recommended_clusters(session: ReadSession, model_ids: Collection[UUID]) -> dict[UUID, RecommendationView]:
     rows = await crud.of_models(session, model_ids)
     return {row.RecommendedCluster.model_id: _view(row.RecommendedCluster, row.Cluster) for row in rows}
 

@@ -15,7 +15,8 @@ from budapp.integrations import budsim
 from budapp.integrations.budsim import ClusterRecommendation, SimulationResult
 from budapp.integrations.peers import PeerCall
 from budapp.model_ops import services as models
-from budapp.model_ops.models import Model, ProviderType
+from budapp.model_ops.models import Model
+from budapp.provider_ops.models import ProviderType
 from budapp.recommendation_ops import crud
 from budapp.recommendation_ops.models import RecommendedCluster
 from budapp.recommendation_ops.step_views import RecommendationSteps

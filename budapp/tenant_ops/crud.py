@@ -1,9 +1,8 @@
-import asyncio
 from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Result, Row, func, select, text
+from sqlalchemy import Result, Row, select
 
 from budapp.commons.crud import Page, fetch_page
 from budapp.commons.database import ReadSession
@@ -11,8 +10,6 @@ from budapp.commons.errors import NotFound
 from budapp.commons.paging import contains
 from budapp.tenant_ops.models import Tenant, TenantClient
 from budapp.tenant_ops.schemas import TenantQuery
-
-_SEEDING_POLL_SECONDS = 0.5
 
 COLUMNS = {
     name: getattr(Tenant, name)
@@ -87,13 +84,3 @@ async def realms(session: ReadSession) -> Sequence[str]:
     """Return the realms of all active tenants."""
     active = select(Tenant.realm_name).where(Tenant.is_active)
     return (await session.scalars(active.order_by(Tenant.created_at))).all()
-
-
-async def lock_seeding(session: ReadSession) -> None:
-    """Let one replica seed at a time, until the end of its transaction; it may be idle while Keycloak is asked."""
-    await session.execute(text("set local idle_in_transaction_session_timeout = 0"))
-    lock = select(func.pg_try_advisory_xact_lock(func.hashtext("budapp:seed")))
-    while True:
-        if await session.scalar(lock):
-            return
-        await asyncio.sleep(_SEEDING_POLL_SECONDS)

@@ -5,7 +5,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from budapp.commons.auditing import Audited
 from budapp.commons.database import Base
-from budapp.commons.sealing import sealed
+from budapp.commons.encrypted_columns import sealed
 
 
 class Tenant(Base):

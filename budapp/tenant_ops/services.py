@@ -3,11 +3,11 @@ from uuid import UUID
 
 from budapp.commons.crud import Page
 from budapp.commons.database import ReadSession, WriteSession, after_rollback
+from budapp.commons.encrypted_columns import seal, unseal
 from budapp.commons.encryption import Encryption
 from budapp.commons.errors import BadRequest, Conflict, NotFound
 from budapp.commons.integrity import conflict_on
 from budapp.commons.scopes import UserRole
-from budapp.commons.sealing import seal, unseal
 from budapp.integrations.keycloak import Keycloak, RealmClient
 from budapp.tenant_ops import crud
 from budapp.tenant_ops.models import Tenant, TenantClient
@@ -184,8 +184,3 @@ async def active_realms(session: ReadSession) -> list[tuple[UUID, str]]:
 async def lock_tenant(session: WriteSession, tenant_id: UUID) -> None:
     """Let one unit of work at a time change what must hold for the tenant as a whole."""
     await crud.lock_tenant(session, tenant_id)
-
-
-async def lock_seeding(session: WriteSession) -> None:
-    """Let one replica seed at a time, until the end of its unit of work."""
-    await crud.lock_seeding(session)

@@ -9,11 +9,12 @@ from uuid import UUID
 
 from budapp.commons.database import WriteSession, after_rollback, release
 from budapp.commons.errors import Conflict
+from budapp.commons.hooks import hooks_of
 from budapp.commons.integrity import conflict_on
 from budapp.commons.scopes import UserRole, UserType
 from budapp.events.notify import create_subscriber
 from budapp.integrations.keycloak import Keycloak, NewUser
-from budapp.user_ops import contents, crud
+from budapp.user_ops import crud, hooks
 from budapp.user_ops.models import User, UserPermission, UserStatus
 
 COLORS = ("#E57333", "#FFC442", "#61A560", "#3F8EF7", "#C64C9C", "#95E0FB")
@@ -87,7 +88,8 @@ async def enter_account(session: WriteSession, account: NewAccount, auth_id: str
     session.add_all(
         UserPermission(tenant_id=account.tenant_id, user_id=user.id, scope=scope) for scope in account.scopes
     )
-    await contents.welcome(session, user)
+    for welcome in hooks_of(session).all(hooks.after_creation):
+        await welcome(session, user)
     await create_subscriber(session, user_id=user.id, email=user.email, name=user.name)
     return user
 

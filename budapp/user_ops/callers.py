@@ -5,19 +5,21 @@ or a changed right shows within that time on every replica, whatever else fails.
 immediate.
 """
 
+import asyncio
 import time
 from dataclasses import dataclass
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import Depends, Request
 from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeout
 
 from budapp.commons.access import Caller
+from budapp.commons.background import keep_running, stop
 from budapp.commons.database import WriteSession, after_commit
+from budapp.commons.domain import provided
 from budapp.commons.logging import get_logger
 
 logger = get_logger(__name__)
@@ -46,6 +48,7 @@ class Callers:
         self._by_token: dict[str, _Entry] = {}
         self._tokens_of: dict[UUID, set[str]] = {}
         self._forgotten_at: dict[UUID, float] = {}
+        self._listening: asyncio.Task[None] | None = None
 
     def get(self, token: str) -> Caller | None:
         """Return the caller if known and fresh."""
@@ -99,6 +102,16 @@ class Callers:
         except (RedisError, OSError) as error:
             logger.warning("caller_change_not_announced", reason=repr(error))
 
+    async def start(self) -> None:
+        """Begin to follow the other replicas' announcements, in the background."""
+        self._listening = keep_running("caller_changes", self.listen)
+
+    async def stop(self) -> None:
+        """End that."""
+        if self._listening is not None:
+            await stop(self._listening)
+            self._listening = None
+
     async def listen(self) -> None:
         """Follow the other replicas' announcements until cancelled.
 
@@ -148,10 +161,4 @@ async def _next_message(channel: PubSub) -> dict[str, Any]:
     return message
 
 
-def get_callers(request: Request) -> Callers:
-    """Give a route the process' callers."""
-    callers: Callers = request.app.state.callers
-    return callers
-
-
-CallersDep = Annotated[Callers, Depends(get_callers)]
+CallersDep = Annotated[Callers, provided(Callers)]

@@ -11,10 +11,11 @@ from budapp.commons.access import Caller
 from budapp.commons.crud import Page
 from budapp.commons.database import ReadSession, WriteSession, after_rollback, release
 from budapp.commons.errors import BadRequest, NotFound
+from budapp.commons.hooks import hooks_of
 from budapp.commons.scopes import UserRole, UserType, scopes_of
 from budapp.events.notify import create_subscriber, delete_subscriber, update_subscriber
 from budapp.integrations.keycloak import Keycloak
-from budapp.user_ops import contents, crud
+from budapp.user_ops import crud, hooks
 from budapp.user_ops.accounts import NewAccount, open_account, random_password
 from budapp.user_ops.administrators import keep_an_administrator, rank_of
 from budapp.user_ops.callers import Callers
@@ -182,7 +183,8 @@ async def delete_user(
     user = await UserCrud(session, caller).get(user_id, for_update=True)
     refuse_deleted(user)
     rank = rank_of(user)
-    await contents.clear(session, user.id, remove_credentials=remove_credential)
+    for check in hooks_of(session).all(hooks.before_deletion):
+        await check(session, user.id, remove_credential)
     user.status = UserStatus.DELETED
     await keep_an_administrator(session, user, rank)
     await delete_subscriber(session, user_id=user.id)
@@ -205,7 +207,8 @@ async def reactivate_user(
     if user.status != UserStatus.DELETED:
         raise BadRequest("Only a deleted user can be reactivated")
     user.status = UserStatus.ACTIVE
-    await contents.welcome_back(session, user)
+    for clear in hooks_of(session).all(hooks.after_reactivation):
+        await clear(session, user)
     await create_subscriber(session, user_id=user.id, email=user.email, name=user.name)
     await _set_enabled(session, keycloak, caller, user, enabled=True)
     callers.forget_after_commit(session, user.id)

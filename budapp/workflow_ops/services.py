@@ -4,15 +4,14 @@ from collections.abc import Container, Sequence
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import Depends, Request
-
 from budapp.commons.access import Caller
 from budapp.commons.config import Settings
 from budapp.commons.crud import Page
 from budapp.commons.database import Database, ReadSession, WriteSession
+from budapp.commons.domain import provided
 from budapp.commons.errors import AppError, BadRequest, Forbidden, NotFound
 from budapp.commons.logging import get_logger
-from budapp.events.dispatch import EventHandlers
+from budapp.events.dispatch import Handler
 from budapp.events.schemas import Event
 from budapp.integrations.dapr import DaprClient
 from budapp.workflow_ops import attempts, crud
@@ -56,10 +55,9 @@ class Workflows:
         self._calls = PeerCalls(database, dapr, settings, self._definitions)
         self.reconciler = Reconciler(database, settings, self._definitions, self._calls)
 
-    def register(self, handlers: EventHandlers) -> None:
-        """Have all events of the types' services handled here."""
-        for name in sorted(self._definitions.event_types()):
-            handlers.add(name, self.take_event)
+    def event_handlers(self) -> dict[str, Handler]:
+        """Return the handler of the events by which services tell how workflows go, for each type."""
+        return dict.fromkeys(sorted(self._definitions.event_types()), self.take_event)
 
     async def list_open(self, session: ReadSession, caller: Caller, query: WorkflowQuery) -> Page:
         """Return a page of the caller's workflows that go on, the newest first."""
@@ -285,10 +283,4 @@ def _uuid(text: str | None) -> UUID | None:
         return None
 
 
-def get_workflows(request: Request) -> Workflows:
-    """Give a route the process' workflows."""
-    workflows: Workflows = request.app.state.workflows
-    return workflows
-
-
-WorkflowsDep = Annotated[Workflows, Depends(get_workflows)]
+WorkflowsDep = Annotated[Workflows, provided(Workflows)]

@@ -1,4 +1,4 @@
-"""The stand-in for budmodel: reads and scans models, fetches licences, and keeps the files of models."""
+"""The stand-in for budmodel: reads and scans models, fetches licenses, and keeps the files of models."""
 
 import asyncio
 from typing import Any, Literal
@@ -131,7 +131,7 @@ LICENSE = Flow(
         Step(
             id="fetch_license_faqs",
             title="Fetching License FAQs",
-            description="Read the licence and answer what is asked about it",
+            description="Read the license and answer what is asked about it",
             started=("Fetching License FAQs", "Retrieving FAQs from the provided source"),
             completed=("License FAQs Retrieved", "Successfully retrieved FAQs from the license source"),
             failed=("Failed to Fetch License FAQs", "{error}. Fix: Ensure the license source is correct and retry"),
@@ -172,7 +172,7 @@ class BudModel:
         return self.works.start(Order(SCAN, request, result))
 
     async def license_faq(self, request: LicenseRequest) -> WorkAnswer:
-        """Answer what is asked about a licence."""
+        """Answer what is asked about a license."""
 
         def result(workflow_id: UUID) -> dict[str, Any]:
             details = model_facts.license_details(request.license_source)

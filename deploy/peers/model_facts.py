@@ -10,7 +10,7 @@ CREATED = 1_760_000_000
 
 WELL_KNOWN = ("meta-llama/Llama-3.1-8B-Instruct", "Qwen/Qwen2.5-7B-Instruct", "google/gemma-2-9b-it", "microsoft/phi-4")
 
-# part of the name -> family, architecture, default author, licence
+# part of the name -> family, architecture, default author, license
 _FAMILIES = {
     "llama": ("llama", "LlamaForCausalLM", "meta-llama", "llama3.1"),
     "qwen": ("qwen2", "Qwen2ForCausalLM", "Qwen", "apache-2.0"),
@@ -27,12 +27,12 @@ _LICENSES = {
     "gemma": ("Gemma Terms of Use", "https://ai.google.dev/gemma/terms", "restrictive", _SOME_USE),
     "llama3.1": ("Llama 3.1 Community License", "https://www.llama.com/llama3_1/license/", "restrictive", _SOME_USE),
 }
-# question, what speaks for yes, the impact under a permissive and under a restrictive licence
+# question, what speaks for yes, the impact under a permissive and under a restrictive license
 _QUESTIONS = (
-    ("Can the model be used commercially?", "The licence grants use for any purpose", "POSITIVE", "POSITIVE"),
-    ("Can the model be changed and passed on?", "The licence grants making derivative works", "POSITIVE", "POSITIVE"),
-    ("Is there a limit on the number of users?", "A large provider needs a licence of its own", "POSITIVE", "NEGATIVE"),
-    ("Do outputs belong to the user?", "The licence claims no rights in outputs", "POSITIVE", "NEUTRAL"),
+    ("Can the model be used commercially?", "The license grants use for any purpose", "POSITIVE", "POSITIVE"),
+    ("Can the model be changed and passed on?", "The license grants making derivative works", "POSITIVE", "POSITIVE"),
+    ("Is there a limit on the number of users?", "A large provider needs a license of its own", "POSITIVE", "NEGATIVE"),
+    ("Do outputs belong to the user?", "The license claims no rights in outputs", "POSITIVE", "NEUTRAL"),
     ("Does the licensor give a warranty?", "The model is provided as it is", "NEGATIVE", "NEGATIVE"),
 )
 _BENCHMARKS = {
@@ -100,7 +100,7 @@ def scan_result(path: str) -> dict[str, Any]:
 
 
 def license_details(source: str) -> dict[str, Any]:
-    """Return what a licence says; the source names it, or it is taken for Apache 2.0."""
+    """Return what a license says; the source names it, or it is taken for Apache 2.0."""
     found = next((key for key in _LICENSES if key.split("-")[0] in source.lower()), "apache-2.0")
     known = _license(found)
     return {
@@ -221,7 +221,7 @@ def _license(key: str) -> dict[str, Any]:
             for question, reason, free, strict in _QUESTIONS
         ],
         "type": kind,
-        "description": f"A {kind} licence",
+        "description": f"A {kind} license",
         "suitability": suitability,
         "is_extracted": True,
     }

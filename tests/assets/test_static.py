@@ -4,11 +4,13 @@ import json
 
 import httpx
 import pytest
+from fastapi import FastAPI
 
 from budapp.asset_ops.seeds import ensure_icons
 from budapp.asset_ops.services import STATIC, is_icon
 from budapp.commons.database import Database
-from budapp.model_ops.cloud_catalogue import BUNDLED
+from budapp.commons.domain import components_of
+from budapp.provider_ops.catalog import BUNDLED
 from budapp.template_ops import seeds as template_seeds
 from budapp.template_ops.seeds import ensure_templates
 from tests.cast import Cast
@@ -37,10 +39,12 @@ async def test_nothing_but_the_pictures_can_be_read(client: httpx.AsyncClient, p
     assert (await client.get(f"/static/{path}")).status_code == 404
 
 
-async def test_icons_are_listed_by_category(client: httpx.AsyncClient, cast: Cast, database: Database) -> None:
+async def test_icons_are_listed_by_category(
+    app: FastAPI, client: httpx.AsyncClient, cast: Cast, database: Database
+) -> None:
     for _ in range(2):
         async with database.write() as session:
-            await ensure_icons(session)
+            await ensure_icons(session, components_of(app))
     found = (await client.get("/icons?category=providers&limit=100", headers=cast.developer.headers)).json()
     assert {"name": "Openai", "file_path": PICTURE, "category": "providers"}.items() <= next(
         icon for icon in found["icons"] if icon["file_path"] == PICTURE
@@ -70,11 +74,11 @@ def test_what_cannot_be_shown_is_no_icon(icon: str) -> None:
 
 
 async def test_templates_are_listed_with_their_ranges(
-    client: httpx.AsyncClient, cast: Cast, database: Database
+    app: FastAPI, client: httpx.AsyncClient, cast: Cast, database: Database
 ) -> None:
     for _ in range(2):
         async with database.write() as session:
-            await ensure_templates(session)
+            await ensure_templates(session, components_of(app))
     found = (await client.get("/templates?page=1&limit=100", headers=cast.developer.headers)).json()
     assert found["total_record"] == len(json.loads(template_seeds._SEEDS.read_text()))
     chat = next(each for each in found["templates"] if each["template_type"] == "chat")

@@ -7,10 +7,10 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
+from budapp.audit.hash_chain import seal
 from budapp.audit.models import PLATFORM, Action, ResourceType
 from budapp.audit.recorder import record
-from budapp.audit.sealing import seal
-from budapp.audit.verifying import Finding, Verdict, chains, verify_chain
+from budapp.audit.verification import Finding, Verdict, chains, verify_chain
 from budapp.commons.database import Database
 from tests.audit.data import by_hand, entries
 from tests.events.sidecar import until

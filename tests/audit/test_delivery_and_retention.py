@@ -15,13 +15,16 @@ from fastapi import FastAPI
 from sqlalchemy import text, update
 from sqlalchemy.exc import DBAPIError
 
+from budapp.audit.hash_chain import seal
 from budapp.audit.models import AuditEntry
-from budapp.audit.sealing import seal
-from budapp.audit.verifying import verify_chain
+from budapp.audit.verification import verify_chain
 from budapp.audit_ops.delivery import Delivering
 from budapp.audit_ops.models import AuditDelivery
 from budapp.audit_ops.retention import remove_old
+from budapp.commons.config import Settings
 from budapp.commons.database import Database, now
+from budapp.commons.domain import components_of
+from budapp.integrations.storage import Storage
 from budapp.integrations.webhooks import WebhookError, check_address
 from tests.audit.data import by_hand, entries
 from tests.cast import Cast
@@ -74,11 +77,15 @@ async def receiver() -> AsyncIterator[Receiver]:
 @pytest.fixture
 def delivering(app: FastAPI) -> Iterator[Delivering]:
     """The job, in an installation that lets webhooks be private."""
-    settings = app.state.settings.model_copy(update={"audit_private_webhooks": True, "audit_bucket": "audit-test"})
-    usual = app.state.audit_delivering
-    app.state.audit_delivering = Delivering(settings, app.state.database, app.state.storage)
-    yield app.state.audit_delivering
-    app.state.audit_delivering = usual
+    settings = components_of(app)[Settings].model_copy(
+        update={"audit_private_webhooks": True, "audit_bucket": "audit-test"}
+    )
+    usual = components_of(app)[Delivering]
+    components_of(app).override(
+        Delivering, Delivering(settings, components_of(app)[Database], components_of(app)[Storage])
+    )
+    yield components_of(app)[Delivering]
+    components_of(app).override(Delivering, usual)
 
 
 async def configure(client: httpx.AsyncClient, cast: Cast, **body: Any) -> httpx.Response:
@@ -152,14 +159,14 @@ async def test_a_crash_between_arrival_and_note_sends_again(
 async def test_entries_arrive_in_the_bucket(
     client: httpx.AsyncClient, cast: Cast, database: Database, delivering: Delivering, app: FastAPI
 ) -> None:
-    await app.state.storage.ensure_bucket("audit-test")
+    await components_of(app)[Storage].ensure_bucket("audit-test")
     await configure(client, cast, kind="bucket")
     await seal(database)
     await delivering.run()
     found = await state(client, cast)
     assert (found["last_error"], found["position"] > 0) == (None, True)
     name = f"{cast.tenant_id}/{1:012}-{found['position']:012}.json"
-    assert await app.state.storage.size("audit-test", name) > 0
+    assert await components_of(app)[Storage].size("audit-test", name) > 0
 
 
 @pytest.mark.parametrize(

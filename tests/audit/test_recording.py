@@ -14,6 +14,7 @@ from budapp.audit.models import AuditEntry
 from budapp.commons.auditing import Audited, NotAudited
 from budapp.commons.config import Settings, audit_keys_of, parse_encryption_keys
 from budapp.commons.database import Base, Database
+from budapp.commons.domain import components_of
 from budapp.project_ops.models import Project
 from tests.audit.data import entries
 from tests.cast import PASSWORD, Cast
@@ -118,7 +119,7 @@ async def test_a_sign_in_and_a_sign_out_are_recorded(client: httpx.AsyncClient, 
 async def test_a_flood_of_refused_requests_leaves_two_entries(
     client: httpx.AsyncClient, cast: Cast, database: Database, app: FastAPI
 ) -> None:
-    denials: Denials = app.state.denials
+    denials: Denials = components_of(app)[Denials]
     await denials.flush(all=True)
     for _ in range(20):
         assert (await client.get("/users/", headers=cast.developer.headers)).status_code == 403
@@ -130,14 +131,14 @@ async def test_a_flood_of_refused_requests_leaves_two_entries(
 
 
 async def test_a_flood_from_many_addresses_is_bounded(database: Database, app: FastAPI) -> None:
-    await app.state.denials.flush(all=True)
+    await components_of(app)[Denials].flush(all=True)
     before = len(await entries(database))
     for number in range(MAX_KINDS + 50):
         transport = httpx.ASGITransport(app, client=(f"10.0.0.{number}", 1))
         async with httpx.AsyncClient(transport=transport, base_url="http://budapp.test") as stranger:
             assert (await stranger.post("/notifications", json={})).status_code == 403
     assert len(await entries(database)) - before == MAX_KINDS + 1
-    await app.state.denials.flush(all=True)
+    await components_of(app)[Denials].flush(all=True)
 
 
 async def test_recording_costs_one_insert_and_reads_nothing(

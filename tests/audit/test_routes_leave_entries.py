@@ -8,13 +8,13 @@ import httpx
 import jwt
 import pytest
 from fastapi import FastAPI
-from fastapi.routing import APIRoute
 
 from budapp.audit.models import AuditEntry
 from budapp.billing_ops.models import FREE_PLAN_ID
 from budapp.commons.database import Database
+from budapp.commons.domain import components_of, routes_of
+from budapp.domains import DOMAINS
 from budapp.integrations.keycloak import Keycloak
-from budapp.main import ROUTERS
 from budapp.model_ops.models import Model
 from budapp.user_ops.models import User
 from tests.audit.data import entries
@@ -379,13 +379,7 @@ CHANGE_NOTHING = {
 
 
 def mutating() -> set[str]:
-    return {
-        f"{method} {route.path}"
-        for router in ROUTERS
-        for route in router.routes
-        if isinstance(route, APIRoute)
-        for method in (route.methods or set()) - {"GET"}
-    }
+    return {f"{method} {route.path}" for route in routes_of(DOMAINS) for method in (route.methods or set()) - {"GET"}}
 
 
 def test_every_route_that_changes_something_is_listed() -> None:
@@ -403,7 +397,7 @@ async def test_a_call_that_succeeds_leaves_an_entry(
     operation: str,
 ) -> None:
     call, action, resource_type = CALLS[operation]
-    ground = Ground(client, cast, database, project_id, version, app.state.keycloak)
+    ground = Ground(client, cast, database, project_id, version, components_of(app)[Keycloak])
     before = {entry.id for entry in await entries(database)}
     answer = await call(ground)
     assert answer.status_code == 200, answer.text

@@ -6,6 +6,9 @@ import pytest
 from fastapi import FastAPI
 
 from budapp.auth.schemas import Login
+from budapp.auth.services import AuthService
+from budapp.commons.config import Settings
+from budapp.commons.domain import components_of
 from tests.cast import PASSWORD, Cast
 
 
@@ -47,8 +50,8 @@ async def test_remember_me_gives_a_refresh_token_that_outlives_the_session(
 async def test_every_way_to_fail_answers_the_same_body_in_the_same_time(
     client: httpx.AsyncClient, cast: Cast, app: FastAPI
 ) -> None:
-    for _ in range(app.state.settings.keycloak_failures_before_lock + 1):
-        await app.state.auth._sign_in(Login(email=cast.tester.email, password="Wrong-Password-1"))
+    for _ in range(components_of(app)[Settings].keycloak_failures_before_lock + 1):
+        await components_of(app)[AuthService]._sign_in(Login(email=cast.tester.email, password="Wrong-Password-1"))
     forgetful = f"forgetful-{time.time_ns()}@example.com"
     await client.post("/auth/register", json={"name": "Forgetful", "email": forgetful, "password": PASSWORD})
     tries = {
@@ -71,7 +74,7 @@ async def test_every_way_to_fail_answers_the_same_body_in_the_same_time(
         quickest.append(min(times))
 
     assert all(found == bodies[0] for found in bodies)
-    assert min(quickest) >= app.state.settings.login_failure_seconds
+    assert min(quickest) >= components_of(app)[Settings].login_failure_seconds
     assert max(quickest) - min(quickest) < 0.25
 
 
@@ -107,8 +110,8 @@ async def test_a_malformed_login_names_the_field(
 async def test_too_many_tries_on_one_account_are_stopped_whatever_the_address(
     client: httpx.AsyncClient, cast: Cast, app: FastAPI, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(app.state.settings, "rate_limit_login", "3/minute")
-    monkeypatch.setattr(app.state.settings, "login_failure_seconds", 0)
+    monkeypatch.setattr(components_of(app)[Settings], "rate_limit_login", "3/minute")
+    monkeypatch.setattr(components_of(app)[Settings], "login_failure_seconds", 0)
     email = f"brute-force-{time.time_ns()}@example.com"
     for number in range(3):
         transport = httpx.ASGITransport(app, client=(f"{email}-{number}", 1))
@@ -122,8 +125,8 @@ async def test_too_many_tries_on_one_account_are_stopped_whatever_the_address(
 async def test_too_many_tries_from_one_address_are_stopped_whatever_the_account(
     app: FastAPI, cast: Cast, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(app.state.settings, "rate_limit_login", "3/minute")
-    monkeypatch.setattr(app.state.settings, "login_failure_seconds", 0)
+    monkeypatch.setattr(components_of(app)[Settings], "rate_limit_login", "3/minute")
+    monkeypatch.setattr(components_of(app)[Settings], "login_failure_seconds", 0)
     transport = httpx.ASGITransport(app, client=(f"test-{time.time_ns()}", 1))
     async with httpx.AsyncClient(transport=transport, base_url="http://budapp.test") as http:
         forged = {"X-Forwarded-For": "1.2.3.4"}

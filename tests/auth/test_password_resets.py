@@ -9,9 +9,12 @@ from fastapi import FastAPI
 from sqlalchemy import select
 
 from budapp.auth.models import PasswordReset
+from budapp.commons.config import Settings
 from budapp.commons.database import Database, now
+from budapp.commons.domain import components_of
 from budapp.events.models import OutboxMessage
 from budapp.events.outbox import open_payload
+from budapp.integrations.keycloak import Keycloak
 from budapp.user_ops.models import User
 from tests.cast import PASSWORD, Cast
 
@@ -134,8 +137,8 @@ async def test_a_failing_keycloak_leaves_the_link_usable(
 ) -> None:
     await ask(client, someone)
     [mail] = await mails(database)
-    url = app.state.keycloak._settings.keycloak_server_url
-    admin = app.state.keycloak.admin(app.state.settings.default_realm_name)
+    url = components_of(app)[Keycloak]._settings.keycloak_server_url
+    admin = components_of(app)[Keycloak].admin(components_of(app)[Settings].default_realm_name)
     monkeypatch.setattr(admin.connection, "base_url", "http://127.0.0.1:9/")
     assert (await use(client, mail["token"])).status_code == 503
     monkeypatch.setattr(admin.connection, "base_url", f"{url}/")
@@ -158,8 +161,8 @@ async def test_a_weak_or_differing_password_is_422(
 async def test_asking_too_often_is_429(
     client: httpx.AsyncClient, cast: Cast, app: FastAPI, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(app.state.settings, "rate_limit_reset", "2/hour")
-    monkeypatch.setattr(app.state.settings, "login_failure_seconds", 0)
+    monkeypatch.setattr(components_of(app)[Settings], "rate_limit_reset", "2/hour")
+    monkeypatch.setattr(components_of(app)[Settings], "login_failure_seconds", 0)
     email = f"often-{time.time_ns()}@example.com"
     answers = []
     for number in range(3):

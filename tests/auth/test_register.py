@@ -6,7 +6,10 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy import select
 
+from budapp.commons.config import Settings
 from budapp.commons.database import Database
+from budapp.commons.domain import components_of
+from budapp.integrations.keycloak import Keycloak
 from budapp.user_ops.models import User, UserPermission
 from tests.cast import PASSWORD, Cast
 
@@ -55,7 +58,7 @@ async def test_an_identity_that_only_keycloak_knows_is_not_taken_over(
     client: httpx.AsyncClient, cast: Cast, app: FastAPI
 ) -> None:
     data = newcomer()
-    admin = app.state.keycloak.admin(app.state.settings.default_realm_name)
+    admin = components_of(app)[Keycloak].admin(components_of(app)[Settings].default_realm_name)
     await admin.a_create_user({"username": data["email"], "email": data["email"], "enabled": True})
     assert (await client.post("/auth/register", json=data)).status_code == 409
 
@@ -88,7 +91,12 @@ async def test_a_registration_that_fails_to_commit_leaves_no_identity(
     finally:
         async with database.engine.begin() as connection:
             await connection.exec_driver_sql('drop trigger refuse on "user"')
-    assert await app.state.keycloak.find_user(app.state.settings.default_realm_name, str(data["email"])) is None
+    assert (
+        await components_of(app)[Keycloak].find_user(
+            components_of(app)[Settings].default_realm_name, str(data["email"])
+        )
+        is None
+    )
     assert (await client.post("/auth/register", json=data)).status_code == 200
 
 
@@ -105,7 +113,7 @@ async def test_a_weak_password_is_422_and_says_what_is_missing(
 async def test_registrations_from_one_address_are_limited(
     app: FastAPI, cast: Cast, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(app.state.settings, "rate_limit_register", "2/10 minutes")
+    monkeypatch.setattr(components_of(app)[Settings], "rate_limit_register", "2/10 minutes")
     transport = httpx.ASGITransport(app, client=(f"test-{time.time_ns()}", 1))
     async with httpx.AsyncClient(transport=transport, base_url="http://budapp.test") as http:
         answers = [(await http.post("/auth/register", json=newcomer(email=cast.admin.email))) for _ in range(3)]

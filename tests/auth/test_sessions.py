@@ -6,7 +6,10 @@ from typing import Any
 import httpx
 from fastapi import FastAPI
 
-from budapp.main import close, create_app
+from budapp.commons.config import Settings
+from budapp.commons.domain import components_of
+from budapp.main import create_app
+from budapp.user_ops.callers import Callers
 from tests.cast import PASSWORD, Cast
 
 
@@ -47,7 +50,7 @@ async def test_late_reuse_of_a_refresh_token_ends_the_session(
 ) -> None:
     tokens = await sign_in(client, cast.developer.email)
     child = (await refresh(client, tokens["refresh_token"])).json()["token"]
-    await asyncio.sleep(app.state.settings.refresh_reuse_seconds + 0.5)
+    await asyncio.sleep(components_of(app)[Settings].refresh_reuse_seconds + 0.5)
 
     assert (await refresh(client, tokens["refresh_token"])).status_code == 401
     assert (await client.get("/users/me", headers=bearer(child))).status_code == 401
@@ -97,8 +100,8 @@ async def test_other_sessions_of_the_same_person_live_on(client: httpx.AsyncClie
 
 async def test_logout_shows_on_another_replica_at_once(client: httpx.AsyncClient, cast: Cast, app: FastAPI) -> None:
     tokens = await sign_in(client, cast.developer.email)
-    replica = create_app(app.state.settings)
-    listening = asyncio.create_task(replica.state.callers.listen())
+    replica = create_app(components_of(app)[Settings])
+    listening = asyncio.create_task(components_of(replica)[Callers].listen())
     transport = httpx.ASGITransport(replica)
     async with httpx.AsyncClient(transport=transport, base_url="http://budapp.test") as other:
         await asyncio.sleep(0.3)
@@ -108,4 +111,4 @@ async def test_logout_shows_on_another_replica_at_once(client: httpx.AsyncClient
         assert (await other.get("/users/me", headers=bearer(tokens))).status_code == 401
     listening.cancel()
     await asyncio.gather(listening, return_exceptions=True)
-    await close(replica)
+    await components_of(replica).close()

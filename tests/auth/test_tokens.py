@@ -15,7 +15,10 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from fastapi import FastAPI
 
-from budapp.commons.access import Caller
+from budapp.commons.config import Settings
+from budapp.commons.domain import components_of
+from budapp.integrations.keycloak import Keycloak
+from budapp.user_ops.callers import Callers
 from tests.cast import PASSWORD, Cast
 
 
@@ -56,8 +59,8 @@ async def test_a_token_signed_with_the_public_key_as_a_shared_secret_is_401(
 ) -> None:
     header, claims = parts(cast.admin.tokens["access_token"])
     await me(client, cast.admin.tokens["access_token"])
-    realm = app.state.settings.default_realm_name
-    keys = await app.state.keycloak.signing_keys(realm)
+    realm = components_of(app)[Settings].default_realm_name
+    keys = await components_of(app)[Keycloak].signing_keys(realm)
     public = jwt.PyJWK(next(key for key in keys["keys"] if key["kid"] == header["kid"])).key
     pem = public.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
     unsigned = ".".join(
@@ -86,14 +89,14 @@ async def test_a_changed_claim_breaks_the_token(client: httpx.AsyncClient, cast:
 async def test_a_token_of_another_client_of_the_realm_is_401(
     client: httpx.AsyncClient, cast: Cast, app: FastAPI
 ) -> None:
-    realm = app.state.settings.default_realm_name
-    _, other_client = await app.state.keycloak.ensure_client(realm, "another-application")
-    tokens = await app.state.keycloak.sign_in(other_client, cast.admin.email, PASSWORD, remember=False)
+    realm = components_of(app)[Settings].default_realm_name
+    _, other_client = await components_of(app)[Keycloak].ensure_client(realm, "another-application")
+    tokens = await components_of(app)[Keycloak].sign_in(other_client, cast.admin.email, PASSWORD, remember=False)
     assert (await me(client, tokens["access_token"])).status_code == 401
 
 
 async def test_a_token_of_a_realm_that_is_no_tenant_is_401(client: httpx.AsyncClient, cast: Cast, app: FastAPI) -> None:
-    settings = app.state.settings
+    settings = components_of(app)[Settings]
     claims = {"iss": f"{settings.keycloak_server_url}/realms/master", "sub": "x", "exp": time.time() + 60}
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     token = jwt.encode(claims, key, algorithm="RS256", headers={"kid": "x"})
@@ -103,7 +106,7 @@ async def test_a_token_of_a_realm_that_is_no_tenant_is_401(client: httpx.AsyncCl
 async def test_an_expired_token_is_401(
     client: httpx.AsyncClient, cast: Cast, app: FastAPI, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings, keycloak = app.state.settings, app.state.keycloak
+    settings, keycloak = components_of(app)[Settings], components_of(app)[Keycloak]
     roles = ["super_admin"]
     usual = settings.keycloak_access_token_lifespan_seconds
     monkeypatch.setattr("budapp.auth.tokens._CLOCK_SKEW_SECONDS", 0)
@@ -129,12 +132,13 @@ async def test_a_warm_caller_costs_no_statement(client: httpx.AsyncClient, cast:
 
 
 async def test_a_caller_is_read_anew_within_five_seconds(app: FastAPI) -> None:
-    assert app.state.settings.caller_cache_seconds <= 5
+    assert components_of(app)[Settings].caller_cache_seconds <= 5
 
 
 async def test_the_realm_says_the_tenant_not_the_person(client: httpx.AsyncClient, cast: Cast, app: FastAPI) -> None:
     await me(client, cast.other_admin.tokens["access_token"])
-    caller: Caller = app.state.callers.get(cast.other_admin.tokens["access_token"])
+    caller = components_of(app)[Callers].get(cast.other_admin.tokens["access_token"])
+    assert caller is not None
     assert caller.tenant_id == cast.other_tenant_id
 
 

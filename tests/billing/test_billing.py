@@ -19,8 +19,10 @@ from sqlalchemy import select, update
 
 from budapp.billing_ops.cycles import months_after, roll_cycles
 from budapp.billing_ops.models import FREE_PLAN_ID, BillingPlan, UserBilling
+from budapp.commons.config import Settings
 from budapp.commons.database import Database, now
-from budapp.main import close, create_app
+from budapp.commons.domain import components_of
+from budapp.main import create_app
 from budapp.user_ops.models import User
 from tests.cast import PASSWORD, Cast, Person
 from tests.statements import Statements
@@ -292,12 +294,12 @@ async def test_without_a_sidecar_or_a_budmetrics_it_is_503(
     client: httpx.AsyncClient, cast: Cast, app: FastAPI, changes: Fields
 ) -> None:
     await set_up(client, cast.admin, cast.client.id)
-    replica = create_app(app.state.settings.model_copy(update=changes))
+    replica = create_app(components_of(app)[Settings].model_copy(update=changes))
     transport = httpx.ASGITransport(replica)
     async with httpx.AsyncClient(transport=transport, base_url="http://budapp.test") as other:
         answer = await other.get("/billing/current", headers=cast.client.headers)
         assert (answer.status_code, "retry-after" in answer.headers) == (503, True)
-    await close(replica)
+    await components_of(replica).close()
 
 
 async def test_reading_takes_few_statements(

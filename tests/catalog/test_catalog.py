@@ -11,7 +11,8 @@ import pytest
 from uuid_utils.compat import uuid7
 
 from budapp.commons.database import Database, now
-from budapp.endpoint_ops.models import DeploymentPricing, Endpoint
+from budapp.endpoint_ops.models import Endpoint
+from budapp.pricing_ops.models import DeploymentPricing
 from budapp.project_ops.models import Project
 from tests.cast import Cast, Person
 from tests.models.conftest import MakeModel, make_model, providers
@@ -80,7 +81,7 @@ async def test_clients_see_what_is_published_with_its_current_price(
     assert (row["capabilities"], row["modality"]["text"]["input"]) == (["Follows instructions"], True)
 
 
-async def test_a_deployment_that_is_not_running_stays_in_the_catalogue(
+async def test_a_deployment_that_is_not_running_stays_in_the_catalog(
     client: httpx.AsyncClient, cast: Cast, publish: Publish
 ) -> None:
     await publish("resting", status="unhealthy")
@@ -102,7 +103,7 @@ async def test_a_deployment_that_is_not_running_stays_in_the_catalogue(
         ("status=deleted", []),
     ],
 )
-async def test_the_catalogue_is_searched_and_filtered(
+async def test_the_catalog_is_searched_and_filtered(
     client: httpx.AsyncClient, cast: Cast, publish: Publish, query: str, found: list[str]
 ) -> None:
     await publish("one", description="An assistant", use_cases=["Rewriting letters"])
@@ -137,7 +138,7 @@ async def test_what_is_not_published_or_elsewhere_is_404(
         assert answer.status_code == 404
 
 
-async def test_the_catalogue_costs_one_statement(
+async def test_the_catalog_costs_one_statement(
     client: httpx.AsyncClient, cast: Cast, publish: Publish, database: Database
 ) -> None:
     await publish("one")

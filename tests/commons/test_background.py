@@ -1,6 +1,7 @@
 """What runs in the background comes back by itself, is seen while it is away, and stops one way or another."""
 
 import asyncio
+from typing import Any
 
 import pytest
 from fastapi import FastAPI
@@ -9,6 +10,10 @@ from prometheus_client import REGISTRY
 from budapp.commons import background
 from budapp.commons.background import keep_running, stop
 from budapp.commons.config import Settings
+from budapp.commons.database import Database
+from budapp.commons.domain import Component, Domain, components_of
+from budapp.domains import DOMAINS
+from budapp.integrations.dapr import DaprClient
 from budapp.main import create_app
 
 
@@ -59,23 +64,26 @@ async def serving(app: FastAPI) -> None:
         pass
 
 
-@pytest.mark.parametrize("part", ["denials", "session_uses", "jobs", "relay", "dapr", "storage", "keycloak", "valkey"])
+class Broken:
+    """A component whose end fails."""
+
+    async def start(self) -> None:
+        """Begin nothing."""
+
+    async def end(self) -> None:
+        raise RuntimeError("broken")
+
+
+@pytest.mark.parametrize("end", ["stop", "close"])
+@pytest.mark.parametrize("position", [0, 1, len(DOMAINS)])
 async def test_the_shutdown_goes_on_to_the_end_whatever_one_part_raises(
-    settings: Settings, migrated: None, monkeypatch: pytest.MonkeyPatch, part: str
+    settings: Settings, migrated: None, position: int, end: str
 ) -> None:
-    app = create_app(settings)
-    broken = getattr(app.state, part)
-    name = next(name for name in ("stop", "aclose", "close") if hasattr(broken, name))
-    end = getattr(broken, name)
-
-    async def fail() -> None:
-        await end()
-        raise RuntimeError(part)
-
-    monkeypatch.setattr(broken, name, fail)
-    with pytest.raises(RuntimeError, match=part):
-        await serving(app)
+    ends: dict[str, Any] = {end: Broken.end}
+    broken = Domain(components=(Component(Broken, lambda _: Broken(), start=Broken.start, **ends),))
+    app = create_app(settings, (*DOMAINS[:position], broken, *DOMAINS[position:]))
+    await serving(app)
     with pytest.raises(RuntimeError, match="closed"):
-        await app.state.dapr.invoke("anyone", "GET", "/")
-    assert app.state.database.engine.pool.checkedin() == 0
+        await components_of(app)[DaprClient].invoke("anyone", "GET", "/")
+    assert components_of(app)[Database].engine.pool.status().endswith("Current Checked out connections: 0")
     assert [task for task in asyncio.all_tasks() if task.get_name() in {"caller_changes", "outbox"}] == []

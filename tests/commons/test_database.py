@@ -5,7 +5,7 @@ from sqlalchemy import select, text, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool
 
-from budapp.commons.database import Database, Hook, after_commit, after_rollback, release
+from budapp.commons.database import Callback, Database, after_commit, after_rollback, release
 from budapp.commons.errors import Conflict, Unavailable
 from budapp.tenant_ops.models import Tenant
 
@@ -20,7 +20,7 @@ class Hooks:
     def __init__(self) -> None:
         self.ran: list[str] = []
 
-    def hook(self, name: str, error: Exception | None = None) -> Hook:
+    def hook(self, name: str, error: Exception | None = None) -> Callback:
         async def run() -> None:
             self.ran.append(name)
             if error is not None:

@@ -15,7 +15,8 @@ from budapp.commons.access import public
 from budapp.commons.config import Settings
 from budapp.commons.database import Database, Write
 from budapp.commons.deadlines import may_take
-from budapp.main import close, create_app
+from budapp.commons.domain import components_of
+from budapp.main import create_app
 from budapp.tenant_ops.models import Tenant
 from tests.cast import Cast
 from tests.commons.test_stores_down import assert_unavailable
@@ -44,7 +45,7 @@ async def hasty(settings: Settings, migrated: None) -> AsyncIterator[FastAPI]:
         return len(await file.read())
 
     yield app
-    await close(app)
+    await components_of(app).close()
 
 
 @pytest.fixture
@@ -64,7 +65,7 @@ async def test_what_takes_too_long_is_503_and_leaves_nothing(
     async with database.read() as session:
         assert (await session.scalars(select(Tenant))).all() == []
         open_transactions = "select count(*) from pg_stat_activity where state like 'idle in%' and datname = :name"
-        name = hasty.state.settings.psql_db_name
+        name = components_of(hasty)[Settings].psql_db_name
         assert await session.scalar(text(open_transactions), {"name": name}) == 0
 
 
@@ -118,7 +119,7 @@ async def test_a_hanging_database_is_503_soon_and_the_service_works_again_after(
         assert (await client.get("/users/me", headers=cast.admin.headers)).status_code == 200
         listed = await client.get("/projects/", headers=cast.admin.headers)
         assert [item["project"]["name"] for item in listed.json()["projects"]] == []
-    await close(app)
+    await components_of(app).close()
 
 
 async def test_postgresql_ends_what_takes_too_long_by_itself(settings: Settings, migrated: None) -> None:

@@ -9,9 +9,12 @@ import pytest
 from fastapi import FastAPI
 from prometheus_client.parser import text_string_to_metric_families
 
+from budapp.commons.access import Authenticator
 from budapp.commons.config import Settings
+from budapp.commons.domain import components_of
 from budapp.commons.errors import TooManyRequests
-from budapp.main import close, create_app
+from budapp.commons.rate_limits import RateLimiter
+from budapp.main import create_app
 from tests.cast import PASSWORD, Cast
 
 ORIGIN = "http://localhost:3000"
@@ -77,7 +80,7 @@ async def test_an_error_is_readable_for_the_frontends_origin(client: httpx.Async
 async def test_a_body_over_the_limit_is_413_announced_or_not(
     client: httpx.AsyncClient, app: FastAPI, announced: bool
 ) -> None:
-    limit = app.state.settings.request_body_max_bytes
+    limit = components_of(app)[Settings].request_body_max_bytes
 
     async def chunks() -> AsyncIterator[bytes]:
         for _ in range(limit // 65_536 + 2):
@@ -105,7 +108,7 @@ async def test_what_nobody_foresaw_is_a_500_without_details(
     async def broken(*_: object) -> None:
         raise ZeroDivisionError("secret detail")
 
-    monkeypatch.setattr(app.state.authenticator, "authenticate", broken)
+    monkeypatch.setattr(components_of(app)[Authenticator], "authenticate", broken)
     answer = await client.get("/users/me", headers=cast.admin.headers)
     assert answer.status_code == 500
     assert "secret detail" not in answer.text
@@ -179,7 +182,7 @@ async def test_neither_password_nor_token_is_ever_logged(
 
 @pytest.mark.parametrize(("trusted", "address"), [([], "10.9.8.7"), (["10.0.0.0/8"], "1.2.3.4")])
 async def test_the_forwarded_address_counts_only_from_a_trusted_proxy(
-    settings: Settings, trusted: list[str], address: str
+    settings: Settings, trusted: list[str], address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     app = create_app(settings.model_copy(update={"trusted_proxies": trusted}))
     seen: list[str] = []
@@ -188,11 +191,11 @@ async def test_the_forwarded_address_counts_only_from_a_trusted_proxy(
         seen.append(who)
         raise TooManyRequests(1)
 
-    app.state.rate_limiter.hit = hit
+    monkeypatch.setattr(components_of(app)[RateLimiter], "hit", hit)
     transport = httpx.ASGITransport(app, client=("10.9.8.7", 1))
     async with httpx.AsyncClient(transport=transport, base_url="http://budapp.test") as client:
         body = {"refresh_token": "x"}
         answer = await client.post("/auth/refresh-token", json=body, headers={"X-Forwarded-For": "1.2.3.4"})
-    await close(app)
+    await components_of(app).close()
     assert answer.status_code == 429
     assert seen == [address]

@@ -84,8 +84,7 @@ async def test_what_a_dead_replica_was_at_is_taken_up_when_its_claim_is_over(dat
 
 
 async def test_what_a_stopping_replica_was_at_is_taken_up_at_once(database: Database, runs: Runs) -> None:
-    jobs = Jobs(database)
-    jobs.add(job(runs, seconds=30))
+    jobs = Jobs(database, [job(runs, seconds=30)])
     await jobs.start()
     await runs.reach(1)
     await jobs.stop()
@@ -150,8 +149,7 @@ async def test_a_job_that_fails_is_counted_and_runs_again_when_due(database: Dat
 
 
 async def test_started_jobs_repeat_until_they_are_stopped(database: Database, runs: Runs) -> None:
-    jobs = Jobs(database)
-    jobs.add(job(runs, every=timedelta(milliseconds=20)))
+    jobs = Jobs(database, [job(runs, every=timedelta(milliseconds=20))])
     await jobs.start()
     await runs.reach(6)
     await jobs.stop()

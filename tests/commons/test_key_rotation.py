@@ -18,14 +18,15 @@ from sqlalchemy import func, select, update
 
 from budapp.commons.config import Settings
 from budapp.commons.database import Base, Database
-from budapp.commons.encryption import DecryptionError
+from budapp.commons.domain import components_of
+from budapp.commons.encrypted_columns import seal, sealed_columns, unseal
+from budapp.commons.encryption import DecryptionError, Encryption
 from budapp.commons.idempotency import IdempotencyRecord
 from budapp.commons.key_rotation import Rotation, key_uses, rotate
-from budapp.commons.sealing import seal, sealed_columns, unseal
 from budapp.events.models import OutboxMessage
 from budapp.events.outbox import enqueue_call, open_payload
 from budapp.integrations.peers import PeerCall
-from budapp.main import close, create_app
+from budapp.main import create_app
 from budapp.tenant_ops.models import TenantClient
 from tests.cast import PASSWORD, Cast, Person
 
@@ -47,7 +48,7 @@ async def replica(settings: Settings, *keys: str) -> AsyncIterator[tuple[FastAPI
     transport = httpx.ASGITransport(application, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://budapp.test") as client:
         yield application, client
-    await close(application)
+    await components_of(application).close()
 
 
 @asynccontextmanager
@@ -95,7 +96,7 @@ async def test_a_sealed_text_opens_in_its_own_row_only(cast: Cast, database: Dat
 
 def test_a_row_that_lacks_what_its_context_names_cannot_be_sealed(app: FastAPI) -> None:
     with pytest.raises(ValueError, match="tenant_id"):
-        seal(app.state.encryption, TenantClient(), TenantClient.client_secret_encrypted, "secret")
+        seal(components_of(app)[Encryption], TenantClient(), TenantClient.client_secret_encrypted, "secret")
 
 
 async def test_everything_is_sealed_anew_and_a_second_run_finds_nothing(
@@ -222,7 +223,7 @@ async def test_under_load_no_request_fails_and_afterwards_the_old_key_can_go(
         for key, body, answer in created[:5]:
             headers = {**cast.admin.headers, "Idempotency-Key": key}
             assert (await client.post("/projects/", json=body, headers=headers)).json() == answer
-        async with application.state.database.write() as session:
+        async with components_of(application)[Database].write() as session:
             for message in await session.scalars(select(OutboxMessage)):
                 assert open_payload(message, session)
 

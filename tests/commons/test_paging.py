@@ -15,6 +15,7 @@ from sqlalchemy import Column, DateTime, Integer, MetaData, Table, Text, Uuid, i
 
 from budapp.commons.crud import Page, fetch_page
 from budapp.commons.database import Database
+from budapp.commons.domain import components_of
 from budapp.commons.errors import UnprocessableContent
 from budapp.commons.paging import Paging, parse_order
 
@@ -53,10 +54,10 @@ with_database = settings(max_examples=40, deadline=None, suppress_health_check=[
 
 @pytest.fixture(scope="module")
 async def table(app: Any) -> AsyncIterator[None]:
-    async with app.state.database.engine.begin() as connection:
+    async with components_of(app)[Database].engine.begin() as connection:
         await connection.run_sync(probe.metadata.create_all)
     yield
-    async with app.state.database.engine.begin() as connection:
+    async with components_of(app)[Database].engine.begin() as connection:
         await connection.run_sync(probe.metadata.drop_all)
 
 

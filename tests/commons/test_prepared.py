@@ -7,8 +7,10 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy import Select, bindparam
 
+from budapp.commons.access import Authenticator
 from budapp.commons.crud import Crud, prepared
 from budapp.commons.database import Database
+from budapp.commons.domain import components_of
 from budapp.user_ops.models import User
 from tests.cast import Cast, Person
 from tests.statements import Statements
@@ -31,8 +33,8 @@ class People(Crud[User]):
 
 
 async def _people(app: FastAPI, person: Person) -> People:
-    session = app.state.database.read_session()
-    return People(session, await app.state.authenticator.authenticate(person.tokens["access_token"]))
+    session = components_of(app)[Database].read_session()
+    return People(session, await components_of(app)[Authenticator].authenticate(person.tokens["access_token"]))
 
 
 async def test_callers_with_the_same_rights_share_a_statement_and_see_their_own_rows(

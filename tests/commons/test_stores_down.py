@@ -12,8 +12,9 @@ from sqlalchemy import select
 
 from budapp.commons.config import Settings
 from budapp.commons.database import Database
+from budapp.commons.domain import components_of
 from budapp.events.models import OutboxMessage
-from budapp.main import close, create_app
+from budapp.main import create_app
 from budapp.user_ops.models import User
 from tests.cast import PASSWORD, Cast
 
@@ -50,7 +51,7 @@ def without(settings: Settings) -> Without:
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://budapp.test") as client:
             yield client
-        await close(app)
+        await components_of(app).close()
 
     return crippled
 

@@ -4,7 +4,10 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from budapp.commons.config import Settings
+from budapp.commons.domain import components_of
 from budapp.dataset_ops.checking import Checking
+from budapp.integrations.storage import Storage
 from tests.cast import Cast
 from tests.datasets.data import new_version
 from tests.projects.data import create
@@ -13,8 +16,8 @@ from tests.projects.data import create
 @pytest.fixture(scope="session")
 async def checking(app: FastAPI) -> Checking:
     """The jobs that look after files; the bucket is there."""
-    await app.state.storage.ensure_bucket(app.state.settings.minio_dataset_bucket)
-    checking: Checking = app.state.dataset_checking
+    await components_of(app)[Storage].ensure_bucket(components_of(app)[Settings].minio_dataset_bucket)
+    checking: Checking = components_of(app)[Checking]
     return checking
 
 

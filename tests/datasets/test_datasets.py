@@ -4,8 +4,10 @@ import asyncio
 
 import httpx
 import pytest
+from fastapi import FastAPI
 
 from budapp.commons.database import Database
+from budapp.commons.domain import components_of
 from budapp.dataset_ops.checking import Checking
 from budapp.dataset_ops.seeds import ensure_benchmark_datasets
 from tests.cast import Cast
@@ -117,11 +119,11 @@ async def test_reads_cost_three_statements_at_most(
 
 
 async def test_the_public_datasets_are_seeded_once_and_listed_for_everyone(
-    client: httpx.AsyncClient, cast: Cast, database: Database
+    app: FastAPI, client: httpx.AsyncClient, cast: Cast, database: Database
 ) -> None:
     for _ in range(2):
         async with database.write() as session:
-            await ensure_benchmark_datasets(session)
+            await ensure_benchmark_datasets(session, components_of(app))
     body = (await client.get("/dataset", params={"limit": 100}, headers=cast.tester.headers)).json()
     assert body["total_record"] == len(body["datasets"]) == 17
     found = await client.get("/dataset", params={"name": "alpaca", "search": True}, headers=cast.tester.headers)

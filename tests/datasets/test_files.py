@@ -11,7 +11,9 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy import update
 
+from budapp.commons.config import Settings
 from budapp.commons.database import Database, now
+from budapp.commons.domain import components_of
 from budapp.dataset_ops.checking import Checking
 from budapp.dataset_ops.files import Files
 from budapp.dataset_ops.models import DatasetFile
@@ -23,7 +25,7 @@ from tests.projects.data import messages
 
 def objects(app: FastAPI, tenant_id: Any) -> list[str]:
     """What the store holds of the tenant, unfinished uploads too."""
-    client, bucket = app.state.storage._client, app.state.settings.minio_dataset_bucket
+    client, bucket = components_of(app)[Storage]._client, components_of(app)[Settings].minio_dataset_bucket
     stored = [item.object_name for item in client.list_objects(bucket, prefix=f"{tenant_id}/", recursive=True)]
     return stored + [
         item.object_name for item in client._list_multipart_uploads(bucket, prefix=f"{tenant_id}/").uploads
@@ -152,7 +154,7 @@ async def test_a_file_of_another_kind_is_415(
 
 
 async def test_a_file_over_the_limit_is_413(client: httpx.AsyncClient, app: FastAPI, cast: Cast, version: str) -> None:
-    answer = await begin(client, cast.manager, version, app.state.settings.dataset_file_max_bytes + 1)
+    answer = await begin(client, cast.manager, version, components_of(app)[Settings].dataset_file_max_bytes + 1)
     assert (answer.status_code, answer.json()["param"]) == (413, "size")
 
 
@@ -236,15 +238,15 @@ async def test_who_brought_a_file_is_told_what_became_of_it(
 async def test_a_store_that_is_down_is_503_and_leaves_no_row(
     client: httpx.AsyncClient, app: FastAPI, cast: Cast, version: str
 ) -> None:
-    nowhere = app.state.settings.model_copy(update={"minio_endpoint": "127.0.0.1:9"})
+    nowhere = components_of(app)[Settings].model_copy(update={"minio_endpoint": "127.0.0.1:9"})
     storage = Storage(nowhere)
-    files = app.state.dataset_files
-    app.state.dataset_files = Files.of(nowhere, storage)
+    files = components_of(app)[Files]
+    components_of(app).override(Files, Files.of(nowhere, storage))
     try:
         for answer in (await begin(client, cast.manager, version, 10), await put(client, cast.manager, version)):
             assert answer.status_code == 503
     finally:
-        app.state.dataset_files = files
+        components_of(app).override(Files, files)
     assert await files_of(client, cast.manager, version) == []
     await storage.close()
 

@@ -4,6 +4,7 @@ import pytest
 from fastapi import FastAPI
 
 from budapp.commons.config import Settings
+from budapp.commons.domain import components_of
 from budapp.events.dispatch import EventHandlers
 from tests.events.sidecar import Sidecar, run_sidecar
 
@@ -26,7 +27,7 @@ def sidecar(running_sidecar: Sidecar) -> Sidecar:
 @pytest.fixture
 def handlers(app: FastAPI) -> Iterator[EventHandlers]:
     """The application's event handlers: none but the test's."""
-    before = getattr(app.state, "event_handlers", EventHandlers())
-    app.state.event_handlers = EventHandlers()
-    yield app.state.event_handlers
-    app.state.event_handlers = before
+    before = components_of(app)[EventHandlers]
+    components_of(app).override(EventHandlers, EventHandlers())
+    yield components_of(app)[EventHandlers]
+    components_of(app).override(EventHandlers, before)

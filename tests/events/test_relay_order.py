@@ -11,10 +11,12 @@ from hypothesis import strategies as st
 from sqlalchemy import delete, update
 
 from budapp.commons.database import Database, now
+from budapp.commons.domain import components_of
 from budapp.commons.errors import PeerFailed
 from budapp.events.models import OutboxMessage
 from budapp.events.outbox import enqueue_publish
 from budapp.events.relay import Claim, Relay
+from budapp.integrations.dapr import DaprClient
 
 AGGREGATES = ("a", "b", "c")
 
@@ -95,10 +97,10 @@ class World:
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(plan=st.lists(steps, max_size=30))
 async def test_any_interleaving_keeps_the_order(app: FastAPI, plan: list[tuple[str, object]]) -> None:
-    database: Database = app.state.database
+    database: Database = components_of(app)[Database]
     async with database.write() as session:
         await session.execute(delete(OutboxMessage))
-    world = World(database, Relay(database, app.state.dapr))
+    world = World(database, Relay(database, components_of(app)[DaprClient]))
     for name, argument in plan:
         if world.held or name in {"enqueue", "claim", "wait"}:
             await getattr(world, name)(argument)

@@ -5,11 +5,14 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from fastapi import FastAPI
 from uuid_utils.compat import uuid7
 
 from budapp.commons.database import Database
-from budapp.model_ops.models import CloudModel, Model, Provider
-from budapp.model_ops.seeds import ensure_providers
+from budapp.commons.domain import components_of
+from budapp.model_ops.models import Model
+from budapp.provider_ops.models import CloudModel, Provider
+from budapp.provider_ops.seeds import ensure_providers
 from tests.cast import Cast, Person
 from tests.peers.conftest import StandIn, environment, stand_in
 
@@ -41,10 +44,10 @@ def make_model(database: Database, cast: Cast) -> MakeModel:
 
 
 @pytest.fixture
-async def providers(database: Database) -> None:
+async def providers(app: FastAPI, database: Database) -> None:
     """What `providers.json` offers."""
     async with database.write() as session:
-        await ensure_providers(session)
+        await ensure_providers(session, components_of(app))
 
 
 @pytest.fixture
@@ -56,7 +59,7 @@ async def budmodel(stand_in: Callable[[str], StandIn]) -> Any:
 
 
 async def offer(database: Database, uri: str, **facts: Any) -> UUID:
-    """Put a model into the catalogue of clouds."""
+    """Put a model into the catalog of clouds."""
     async with database.write() as session:
         provider = Provider(id=uuid7(), name=uri, type=uri.partition("/")[0], icon="c", capabilities=["model"])
         about = {"modality": ["text_input", "text_output"], "supported_endpoints": [], "source": provider.type}

@@ -1,4 +1,4 @@
-"""Changing and deleting models, and what becomes of their licences and files."""
+"""Changing and deleting models, and what becomes of their licenses and files."""
 
 import json
 from datetime import timedelta
@@ -13,11 +13,13 @@ from uuid_utils.compat import uuid7
 
 from budapp.commons.config import Settings
 from budapp.commons.database import Database
+from budapp.commons.domain import components_of
 from budapp.endpoint_ops.models import Endpoint
+from budapp.integrations.storage import Storage
 from budapp.model_ops import license_files
 from budapp.model_ops.license_files import MAX_BYTES, MAX_WORDS, LicenseFiles
-from budapp.model_ops.measuring import measure_models
 from budapp.model_ops.models import License, Model
+from budapp.model_ops.storage_size import measure_models
 from tests.cast import Cast, Person
 from tests.events.sidecar import until
 from tests.models.conftest import MakeModel, marks
@@ -30,7 +32,7 @@ TEXT = ("MIT.txt", b"Permission is hereby granted", "text/plain")
 
 @pytest.fixture
 async def model(make_model: MakeModel, app: FastAPI) -> Model:
-    await app.state.storage.ensure_bucket(app.state.settings.minio_model_bucket)
+    await components_of(app)[Storage].ensure_bucket(components_of(app)[Settings].minio_model_bucket)
     return await make_model("Tiny", github_url="https://github.com/acme/tiny")
 
 
@@ -95,10 +97,10 @@ async def test_an_edit_that_says_nothing_is_422(client: httpx.AsyncClient, cast:
     assert answer.status_code == 422
 
 
-async def test_a_licence_is_one_thing(client: httpx.AsyncClient, cast: Cast, model: Model) -> None:
+async def test_a_license_is_one_thing(client: httpx.AsyncClient, cast: Cast, model: Model) -> None:
     await edit(client, cast.developer, model.id, 422, license_url="https://example.com", remove_license="true")
     await edit(
-        client, cast.developer, model.id, 422, files={"license_file": TEXT}, license_url="https://example.com/licence"
+        client, cast.developer, model.id, 422, files={"license_file": TEXT}, license_url="https://example.com/license"
     )
 
 
@@ -140,7 +142,7 @@ async def test_people_without_the_right_and_strangers_change_nothing(
     assert (await client.delete(f"/models/{model.id}", headers=cast.other_admin.headers)).status_code == 404
 
 
-async def test_a_licence_file_is_kept_and_shown_by_a_link_that_ends(
+async def test_a_license_file_is_kept_and_shown_by_a_link_that_ends(
     client: httpx.AsyncClient, cast: Cast, model: Model, app: FastAPI, budmodel: StandIn
 ) -> None:
     answer = await edit(client, cast.developer, model.id, files={"license_file": TEXT})
@@ -153,7 +155,7 @@ async def test_a_licence_file_is_kept_and_shown_by_a_link_that_ends(
     token = shown["path"].split("/")[1]
     for path in (f"licenses/x{token}/MIT.txt", "licenses/1:AAAA/MIT.txt", f"licenses/{model.id}/MIT.txt"):
         assert (await client.get(f"/static/{path}")).status_code == 404
-    files: LicenseFiles = app.state.license_files
+    files: LicenseFiles = components_of(app)[LicenseFiles]
     old = LicenseFiles(files.storage, files.bucket, files.encryption, timedelta(seconds=-1))
     assert (await client.get(f"/static/{old.link('licenses/x.txt', 'x')}")).status_code == 404
 
@@ -171,7 +173,7 @@ async def test_a_licence_file_is_kept_and_shown_by_a_link_that_ends(
         (("LICENSE.rst", b"a " * (MAX_WORDS + 1), "text/plain"), 422),
     ],
 )
-async def test_a_file_that_is_no_licence_is_refused(
+async def test_a_file_that_is_no_license_is_refused(
     client: httpx.AsyncClient, cast: Cast, model: Model, file: tuple[str, bytes, str], status: int
 ) -> None:
     answer = await edit(client, cast.developer, model.id, status, files={"license_file": file})
@@ -179,7 +181,9 @@ async def test_a_file_that_is_no_licence_is_refused(
 
 
 async def objects(app: FastAPI, model_id: UUID) -> list[str]:
-    found = await app.state.storage.list_objects(app.state.settings.minio_model_bucket, f"licenses/{model_id}/")
+    found = await components_of(app)[Storage].list_objects(
+        components_of(app)[Settings].minio_model_bucket, f"licenses/{model_id}/"
+    )
     return [one.name for one in found]
 
 
@@ -195,7 +199,7 @@ async def test_a_path_in_the_files_name_goes_nowhere(
     assert "passwd" not in names[0]
 
 
-async def test_what_no_licence_names_is_swept_away(
+async def test_what_no_license_names_is_swept_away(
     client: httpx.AsyncClient,
     cast: Cast,
     model: Model,
@@ -204,7 +208,7 @@ async def test_what_no_licence_names_is_swept_away(
     monkeypatch: Any,
     budmodel: Any,
 ) -> None:
-    files: LicenseFiles = app.state.license_files
+    files: LicenseFiles = components_of(app)[LicenseFiles]
     common = "licenses/common_licenses/mit.txt"
     await files.storage.put(files.bucket, common, b"MIT", "text/plain")
     await edit(client, cast.developer, model.id, files={"license_file": TEXT})
@@ -223,11 +227,11 @@ async def test_what_no_licence_names_is_swept_away(
     assert await files.storage.get(files.bucket, common) == b"MIT"
 
 
-async def test_deleting_takes_licence_and_files_along(
+async def test_deleting_takes_license_and_files_along(
     client: httpx.AsyncClient, cast: Cast, make_model: MakeModel, database: Database, budmodel: StandIn
 ) -> None:
     model = await make_model("Local", local_path="local_1")
-    await edit(client, cast.developer, model.id, license_url="https://example.com/licence")
+    await edit(client, cast.developer, model.id, license_url="https://example.com/license")
     answer = await client.delete(f"/models/{model.id}", headers=cast.developer.headers)
     assert (answer.status_code, answer.json()["object"]) == (200, "model.delete")
     assert (await client.get(f"/models/{model.id}", headers=cast.developer.headers)).status_code == 404
@@ -279,7 +283,7 @@ async def test_a_deployed_model_is_not_deleted(
 async def test_the_room_that_files_take_is_measured(
     client: httpx.AsyncClient, cast: Cast, make_model: MakeModel, database: Database, app: FastAPI, settings: Settings
 ) -> None:
-    storage, bucket = app.state.storage, settings.minio_bucket
+    storage, bucket = components_of(app)[Storage], settings.minio_bucket
     await storage.ensure_bucket(bucket)
     folder = f"measured_{uuid7()}"
     await storage.put(bucket, f"{folder}/weights", b"x" * 3_000_000, "application/octet-stream")
@@ -290,7 +294,7 @@ async def test_the_room_that_files_take_is_measured(
     assert found["storage_size_gb"] == pytest.approx(3_000_000 / 1024**3, abs=1e-6)
 
 
-async def test_budmodel_that_refuses_leaves_the_new_licence_and_a_failed_workflow(
+async def test_budmodel_that_refuses_leaves_the_new_license_and_a_failed_workflow(
     client: httpx.AsyncClient, cast: Cast, model: Model, database: Database, budmodel: StandIn
 ) -> None:
     url = f"https://example.com/{uuid7()}"

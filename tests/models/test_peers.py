@@ -8,6 +8,7 @@ import pytest
 from fastapi import FastAPI
 
 from budapp.commons.config import Settings
+from budapp.commons.domain import components_of
 from tests.cast import Cast
 from tests.models.conftest import MakeModel
 
@@ -21,9 +22,9 @@ def sidecar(settings: Settings) -> dict[str, str]:
 
 @pytest.fixture
 def system_user(app: FastAPI, cast: Cast) -> Iterator[None]:
-    app.state.settings.system_user_id = cast.admin.id
+    components_of(app)[Settings].system_user_id = cast.admin.id
     yield
-    app.state.settings.system_user_id = None
+    components_of(app)[Settings].system_user_id = None
 
 
 async def test_a_service_may_what_the_user_may_that_it_names(

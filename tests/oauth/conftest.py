@@ -13,8 +13,9 @@ import uvicorn
 from fastapi import FastAPI
 
 from budapp.commons.config import Settings
+from budapp.commons.domain import components_of
 from budapp.integrations.keycloak import Keycloak
-from budapp.main import close, create_app
+from budapp.main import create_app
 from tests.cast import Cast, Realms
 from tests.oauth.browser import Browser, browser
 
@@ -59,7 +60,7 @@ class Company:
 
 @pytest.fixture(scope="session")
 async def company(app: FastAPI, settings: Settings, realms: Realms) -> AsyncIterator[Company]:
-    keycloak: Keycloak = app.state.keycloak
+    keycloak: Keycloak = components_of(app)[Keycloak]
     realm = realms.clients[0].realm
     company = Company(realm.removesuffix("a") + "company", realm, keycloak)
     await keycloak.admin(settings.keycloak_realm_name).a_create_realm({"realm": company.name, "enabled": True})
@@ -169,4 +170,4 @@ async def site(settings: Settings, migrated: None) -> AsyncIterator[Site]:
         yield Site(app, base, http)
     server.should_exit = True
     await serving
-    await close(app)
+    await components_of(app).close()

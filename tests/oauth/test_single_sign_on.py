@@ -10,8 +10,10 @@ from sqlalchemy import update
 
 from budapp.commons.config import Settings
 from budapp.commons.database import Database, now
-from budapp.main import close, create_app
+from budapp.commons.domain import components_of
+from budapp.main import create_app
 from budapp.oauth_ops.models import OAuthExchange, OAuthSession, TenantOAuthConfig
+from budapp.user_ops.callers import Callers
 from tests.cast import PASSWORD, Cast
 from tests.oauth.conftest import CLIENT_SECRET, Company, Site
 
@@ -21,7 +23,7 @@ NO_ADDRESSES = dict.fromkeys(("issuer", "authorizationUrl", "tokenUrl", "jwksUrl
 @pytest.fixture(autouse=True)
 def _nobody_known(site: Site, cast: Cast) -> None:
     """The database is a new one for each test."""
-    site.app.state.callers.forget_all()
+    components_of(site.app)[Callers].forget_all()
 
 
 @pytest.fixture
@@ -265,11 +267,11 @@ async def test_addresses_of_providers_are_https_unless_a_setting_allows_else(
         "clientSecret": CLIENT_SECRET,
         "configData": company.config_data,
     }
-    settings: Settings = site.app.state.settings
+    settings: Settings = components_of(site.app)[Settings]
     strict = create_app(settings.model_copy(update={"sso_allow_http": False}))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(strict), base_url=site.base) as client:
         answer = await client.post("/admin/oauth/configure", json=body, headers=cast.admin.headers)
-    await close(strict)
+    await components_of(strict).close()
     assert (answer.status_code, answer.json()["param"]) == (422, "configData.issuer")
 
 
@@ -324,10 +326,10 @@ async def test_a_temporary_password_must_still_be_changed_after_a_sign_in_at_a_p
 @pytest.mark.usefixtures("configured")
 async def test_a_return_while_keycloak_is_down_sends_the_browser_back_all_the_same(site: Site, cast: Cast) -> None:
     state = (await site.start(cast))["state"]
-    settings: Settings = site.app.state.settings
+    settings: Settings = components_of(site.app)[Settings]
     lonely = create_app(settings.model_copy(update={"keycloak_server_url": "http://127.0.0.1:1"}))
     transport = httpx.ASGITransport(lonely)
     async with httpx.AsyncClient(transport=transport, base_url=site.base) as client:
         answer = await client.get("/oauth/secure-callback", params={"state": state, "code": "any"})
-    await close(lonely)
+    await components_of(lonely).close()
     assert answer.headers["location"] == f"{site.frontend}?error=failed&state={state}"

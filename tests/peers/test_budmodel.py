@@ -98,7 +98,7 @@ async def test_a_scan_tells_what_it_has_found(
     assert sum(found["total_issues_by_severity"].values()) == total
 
 
-async def test_a_licence_is_explained(dapr: DaprClient, caller: Caller, topic: Topic) -> None:
+async def test_a_license_is_explained(dapr: DaprClient, caller: Caller, topic: Topic) -> None:
     body = {"license_source": "licenses/1/gemma.txt", **caller.meta()}
     await dapr.invoke(Peer.BUDMODEL, "POST", "model-info/license-faq", body)
     await topic.until_told("results")

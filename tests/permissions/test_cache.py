@@ -13,9 +13,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from budapp.commons.config import Settings
+from budapp.commons.domain import components_of
 from budapp.commons.scopes import GLOBAL_SCOPES, ROLE_GRANTABLE
-from budapp.main import close, create_app
+from budapp.main import create_app
 from budapp.project_ops.schemas import MEMBER_SCOPES
+from budapp.user_ops.callers import Callers
 from tests.cast import PASSWORD, Cast, Person
 from tests.permissions.people import assign, make_role
 from tests.projects import data
@@ -36,7 +38,7 @@ async def replicas(settings: Settings, migrated: None) -> AsyncIterator[list[htt
     """Two replicas that remember callers and hear of each other's changes, and one that asks the database each time."""
     remembering = [create_app(settings) for _ in range(2)]
     apps = [*remembering, create_app(settings.model_copy(update={"caller_cache_seconds": 0}))]
-    listening = [asyncio.create_task(app.state.callers.listen()) for app in remembering]
+    listening = [asyncio.create_task(components_of(app)[Callers].listen()) for app in remembering]
     clients = [client_of(app) for app in apps]
     yield clients
     for task in listening:
@@ -45,7 +47,7 @@ async def replicas(settings: Settings, migrated: None) -> AsyncIterator[list[htt
             await task
     for client, app in zip(clients, apps, strict=True):
         await client.aclose()
-        await close(app)
+        await components_of(app).close()
 
 
 def client_of(app: FastAPI) -> httpx.AsyncClient:

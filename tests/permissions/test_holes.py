@@ -15,11 +15,14 @@ from sqlalchemy import select
 from budapp.commons.access import Caller, Requires
 from budapp.commons.config import Settings
 from budapp.commons.database import Database
+from budapp.commons.domain import components_of
 from budapp.commons.encryption import DecryptionError
 from budapp.commons.errors import Forbidden
 from budapp.commons.scopes import CLIENT_SCOPES, Scope, scopes_of
-from budapp.main import close, create_app
+from budapp.integrations.keycloak import Keycloak
+from budapp.main import create_app
 from budapp.tenant_ops.models import TenantClient
+from budapp.user_ops.callers import Callers
 from tests.cast import PASSWORD, Cast
 from tests.permissions.people import held
 from tests.users.test_users import create, signed_in
@@ -89,7 +92,7 @@ def test_the_hole_is_shut_by_a_test_elsewhere(hole: str) -> None:
 
 async def known_caller(client: httpx.AsyncClient, app: FastAPI, person: Any) -> Caller:
     await client.get("/users/me", headers=person.headers)
-    caller: Caller | None = app.state.callers.get(person.tokens["access_token"])
+    caller: Caller | None = components_of(app)[Callers].get(person.tokens["access_token"])
     assert caller is not None
     return caller
 
@@ -125,14 +128,14 @@ async def test_an_ended_session_stays_ended_where_valkey_is_down(
     async with httpx.AsyncClient(transport=httpx.ASGITransport(lost), base_url="http://lost.test") as replica:
         await client.post("/auth/logout", json={"refresh_token": token["refresh_token"]}, headers=headers)
         assert (await replica.get("/users/me", headers=headers)).status_code == 401
-    await close(lost)
+    await components_of(lost).close()
 
 
 async def test_a_user_id_in_the_query_makes_nobody_somebody_else(
     client: httpx.AsyncClient, cast: Cast, app: FastAPI
 ) -> None:
     url = f"/users/me?user_id={cast.admin.id}"
-    internal = {"dapr-api-token": app.state.settings.app_api_token.get_secret_value()}
+    internal = {"dapr-api-token": components_of(app)[Settings].app_api_token.get_secret_value()}
     assert (await client.get(url, headers=internal)).status_code == 401
     me = await client.get(url, headers=internal | cast.developer.headers)
     assert me.json()["user"]["id"] == str(cast.developer.id)
@@ -182,8 +185,10 @@ def test_no_answer_has_a_field_for_a_stored_secret(app: FastAPI) -> None:
 
 
 async def test_the_client_in_keycloak_sends_nobody_just_anywhere(app: FastAPI, cast: Cast) -> None:
-    settings = app.state.settings
-    admin = app.state.keycloak.admin(settings.default_realm_name)
-    client = await admin.a_get_client(await admin.a_get_client_id(settings.default_client_name))
+    settings = components_of(app)[Settings]
+    admin = components_of(app)[Keycloak].admin(settings.default_realm_name)
+    client_id = await admin.a_get_client_id(settings.default_client_name)
+    assert client_id is not None
+    client = await admin.a_get_client(client_id)
     assert "*" not in [*client["redirectUris"], *client["webOrigins"]]
     assert not client["publicClient"]

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from sqlalchemy import func, select
 
 from budapp.commons.database import Database
+from budapp.commons.domain import components_of
+from budapp.user_ops.callers import Callers
 from budapp.user_ops.models import User, UserPermission
 from tests.cast import Cast, Person
 from tests.permissions.people import assign, make_role
@@ -164,7 +166,7 @@ async def test_no_sequence_of_changes_ever_leaves_a_tenant_without_an_administra
 def forget_callers(client: httpx.AsyncClient) -> None:
     """Have the replica read everybody anew, after rows were changed behind its back."""
     transport: Any = client._transport
-    transport.app.state.callers.forget_all()
+    components_of(transport.app)[Callers].forget_all()
 
 
 async def move(

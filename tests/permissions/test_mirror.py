@@ -10,11 +10,14 @@ from fastapi import FastAPI
 from sqlalchemy import select
 from structlog.testing import capture_logs
 
+from budapp.commons.config import Settings
 from budapp.commons.database import Database
+from budapp.commons.domain import components_of
 from budapp.commons.errors import AppError, Unavailable
 from budapp.commons.scopes import UserRole
 from budapp.integrations.keycloak import Keycloak
-from budapp.user_ops.mirror import KeycloakMirror, role_of
+from budapp.user_ops.callers import Callers
+from budapp.user_ops.keycloak_mirror import KeycloakMirror, role_of
 from budapp.user_ops.models import User
 from tests.cast import PASSWORD, Cast, Person
 from tests.permissions.people import assign, held, make_role
@@ -27,10 +30,10 @@ class Console:
     """Changes people in Keycloak as somebody at its console would: nothing here hears of it."""
 
     def __init__(self, app: FastAPI, database: Database) -> None:
-        self.keycloak: Keycloak = app.state.keycloak
-        self.mirror: KeycloakMirror = app.state.mirror
+        self.keycloak: Keycloak = components_of(app)[Keycloak]
+        self.mirror: KeycloakMirror = components_of(app)[KeycloakMirror]
         self.database = database
-        self.realm: str = app.state.settings.default_realm_name
+        self.realm: str = components_of(app)[Settings].default_realm_name
 
     async def row(self, person: Person) -> User:
         async with self.database.read() as session:
@@ -217,9 +220,9 @@ async def test_a_realm_that_is_gone_does_not_keep_the_others_back(
 
 
 async def test_nothing_changes_while_keycloak_is_down(cast: Cast, app: FastAPI, console: Console) -> None:
-    settings = app.state.settings.model_copy(update={"keycloak_server_url": "http://127.0.0.1:9"})
+    settings = components_of(app)[Settings].model_copy(update={"keycloak_server_url": "http://127.0.0.1:9"})
     lost = Keycloak(settings)
-    mirror = KeycloakMirror(console.database, lost, app.state.callers)
+    mirror = KeycloakMirror(console.database, lost, components_of(app)[Callers])
     with pytest.raises(Unavailable):
         await mirror.mirror_user(cast.tester.id, console.realm)
     assert (await console.row(cast.tester)).status == "active"

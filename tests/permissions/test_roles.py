@@ -13,7 +13,9 @@ from sqlalchemy.exc import IntegrityError
 
 from budapp.commons.config import Settings
 from budapp.commons.database import Database
-from budapp.main import close, create_app
+from budapp.commons.domain import components_of
+from budapp.main import create_app
+from budapp.user_ops.callers import Callers
 from budapp.user_ops.models import User, UserPermission
 from tests.cast import Cast, Person
 from tests.permissions.people import assign, held, make_role
@@ -24,14 +26,14 @@ from tests.projects.data import MISSING, add
 async def replica(settings: Settings, migrated: None) -> AsyncIterator[httpx.AsyncClient]:
     """Another replica, which hears of changes over Valkey."""
     app = create_app(settings)
-    listening = asyncio.create_task(app.state.callers.listen())
+    listening = asyncio.create_task(components_of(app)[Callers].listen())
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://replica.test") as http:
         yield http
     listening.cancel()
     with suppress(asyncio.CancelledError):
         await listening
-    await close(app)
+    await components_of(app).close()
 
 
 async def grant(database: Database, person: Person, *scopes: str) -> None:
@@ -92,7 +94,7 @@ async def test_new_scopes_count_where_the_announcement_is_not_heard(
     client: httpx.AsyncClient, cast: Cast, settings: Settings, migrated: None
 ) -> None:
     deaf = create_app(settings)
-    deaf.state.callers._seconds = 0.5
+    components_of(deaf)[Callers]._seconds = 0.5
     role = await make_role(client, cast.manager, "Readers", "project:view")
     await assign(client, cast.manager, cast.developer.id, role["id"])
     async with httpx.AsyncClient(transport=httpx.ASGITransport(deaf), base_url="http://deaf.test") as replica:
@@ -100,7 +102,7 @@ async def test_new_scopes_count_where_the_announcement_is_not_heard(
         await client.patch(f"/roles/{role['id']}", json={"scopes": []}, headers=cast.manager.headers)
         await asyncio.sleep(0.6)
         assert (await replica.get("/projects/", headers=cast.developer.headers)).status_code == 403
-    await close(deaf)
+    await components_of(deaf).close()
 
 
 async def test_nobody_makes_changes_deletes_or_gives_a_role_that_holds_more_than_they_do(

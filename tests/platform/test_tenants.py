@@ -11,12 +11,15 @@ from fastapi import FastAPI
 from sqlalchemy import select
 from typer.testing import CliRunner
 
-from budapp.cli import app as cli
+from budapp.cli.main import app as cli
 from budapp.commons.config import Settings
 from budapp.commons.database import Database
+from budapp.commons.domain import components_of
 from budapp.commons.errors import Conflict
-from budapp.main import close, create_app
+from budapp.integrations.keycloak import Keycloak
+from budapp.main import create_app
 from budapp.tenant_ops.models import Tenant
+from budapp.user_ops.callers import Callers
 from tests.cast import PASSWORD, Cast
 from tests.events.sidecar import until
 from tests.projects.data import messages
@@ -27,8 +30,8 @@ async def identifier(app: FastAPI) -> AsyncIterator[str]:
     """A name for a tenant; its realm goes at the end."""
     name = f"test-{uuid4().hex[:12]}"
     yield name
-    if await app.state.keycloak.realm_exists(name):
-        await app.state.keycloak.delete_realm(name)
+    if await components_of(app)[Keycloak].realm_exists(name):
+        await components_of(app)[Keycloak].delete_realm(name)
 
 
 async def make(client: httpx.AsyncClient, cast: Cast, identifier: str, **changes: Any) -> httpx.Response:
@@ -135,7 +138,7 @@ async def test_a_name_or_identifier_that_is_taken_is_409_and_leaves_no_realm(
         "identifier",
         "identifier",
     ]
-    assert not await app.state.keycloak.realm_exists(identifier)
+    assert not await components_of(app)[Keycloak].realm_exists(identifier)
     assert (await client.get("/tenants", headers=cast.admin.headers)).json()["total_record"] == 2
 
 
@@ -165,7 +168,7 @@ async def test_a_creation_that_fails_halfway_leaves_neither_realm_nor_row(
         assert (await make(client, cast, identifier)).status_code == 500
     finally:
         await alter("drop constraint no_chief")
-    assert not await app.state.keycloak.realm_exists(identifier)
+    assert not await components_of(app)[Keycloak].realm_exists(identifier)
     assert (await client.get("/tenants", headers=cast.admin.headers)).json()["total_record"] == 2
     assert (await make(client, cast, identifier)).status_code == 200
 
@@ -178,7 +181,7 @@ async def test_a_disabled_tenant_is_out_at_once_on_every_replica_and_comes_back(
     again = await login(client, "chief@example.com", PASSWORD, tenant=identifier)
     path = f"/tenants/{made.json()['tenant']['id']}"
     replica = create_app(settings)
-    listening = asyncio.create_task(replica.state.callers.listen())
+    listening = asyncio.create_task(components_of(replica)[Callers].listen())
     transport = httpx.ASGITransport(replica, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://replica.test") as other:
         assert (await other.get("/users/me", headers=headers)).status_code == 200
@@ -200,7 +203,7 @@ async def test_a_disabled_tenant_is_out_at_once_on_every_replica_and_comes_back(
     assert (await client.post("/auth/refresh-token", json=refreshed)).status_code == 401
     assert (await login(client, "chief@example.com", PASSWORD, tenant=identifier)).status_code == 200
     listening.cancel()
-    await close(replica)
+    await components_of(replica).close()
 
 
 async def test_a_password_reset_is_not_for_a_disabled_tenant(
@@ -247,7 +250,7 @@ async def test_the_command_line_makes_lists_and_disables_tenants(
 
 
 async def test_a_realm_that_is_there_is_never_taken_over(app: FastAPI, identifier: str) -> None:
-    keycloak = app.state.keycloak
+    keycloak = components_of(app)[Keycloak]
     await keycloak.create_realm(identifier, ["admin"])
     with pytest.raises(Conflict):
         await keycloak.create_realm(identifier, ["admin"])

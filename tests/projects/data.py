@@ -8,9 +8,9 @@ import httpx
 from sqlalchemy import select, text
 from uuid_utils.compat import uuid7
 
+from budapp.api_key_ops.models import Credential
 from budapp.cluster_ops.models import Cluster
 from budapp.commons.database import Database
-from budapp.credential_ops.models import Credential
 from budapp.endpoint_ops.models import Endpoint
 from budapp.events.models import OutboxMessage
 from budapp.events.outbox import open_payload

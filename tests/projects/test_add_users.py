@@ -6,6 +6,8 @@ import pytest
 from fastapi import FastAPI
 
 from budapp.commons.database import Database
+from budapp.commons.domain import components_of
+from budapp.integrations.keycloak import Keycloak
 from budapp.project_ops.schemas import MEMBER_SCOPES
 from tests.cast import Cast, Person, Realms
 from tests.projects.data import MISSING, add_user, body_of, create, emails, join, members_of, messages
@@ -71,7 +73,7 @@ async def test_the_password_in_the_mail_opens_the_new_account(
     project = await create(client, cast.admin)
     assert (await add(client, cast.admin, project["id"], {"email": "key.holder@example.com"})).status_code == 200
     [content] = [p["payload"]["content"] for _, p in await messages(database) if p.get("name") == "bud-project-invite"]
-    tokens = await app.state.keycloak.sign_in(
+    tokens = await components_of(app)[Keycloak].sign_in(
         realms.clients[0], "key.holder@example.com", content["user"]["password"], remember=False
     )
     assert tokens["access_token"]

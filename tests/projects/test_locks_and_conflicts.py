@@ -3,7 +3,9 @@ from fastapi import FastAPI
 from sqlalchemy import update
 from sqlalchemy.exc import IntegrityError
 
+from budapp.commons.access import Authenticator
 from budapp.commons.database import Database
+from budapp.commons.domain import components_of
 from budapp.commons.errors import Conflict
 from budapp.commons.integrity import conflict_on
 from budapp.project_ops.crud import ProjectCrud
@@ -15,7 +17,7 @@ from tests.projects.data import add, project_row
 async def test_a_locked_row_is_as_others_have_left_it(database: Database, cast: Cast, app: FastAPI) -> None:
     row = project_row(cast.admin, "before")
     await add(database, row)
-    caller = await app.state.authenticator.authenticate(cast.admin.tokens["access_token"])
+    caller = await components_of(app)[Authenticator].authenticate(cast.admin.tokens["access_token"])
     async with database.write() as session:
         crud = ProjectCrud(session, caller)
         seen = await crud.get(row.id)

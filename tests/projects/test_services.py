@@ -6,8 +6,9 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from budapp.commons.access import Caller
+from budapp.commons.access import Authenticator, Caller
 from budapp.commons.database import Database
+from budapp.commons.domain import components_of
 from budapp.commons.errors import Forbidden, NotFound
 from budapp.project_ops.crud import Lock
 from budapp.project_ops.schemas import MEMBER_SCOPES
@@ -18,7 +19,7 @@ from tests.statements import Statements
 
 
 async def caller_of(app: FastAPI, person: Person) -> Caller:
-    caller: Caller = await app.state.authenticator.authenticate(person.tokens["access_token"])
+    caller: Caller = await components_of(app)[Authenticator].authenticate(person.tokens["access_token"])
     return caller
 
 

@@ -11,10 +11,16 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy import select, update
 
+from budapp.commons.access import Authenticator
+from budapp.commons.config import Settings
 from budapp.commons.database import Database, now
-from budapp.main import close, create_app
+from budapp.commons.domain import components_of
+from budapp.integrations.keycloak import Keycloak
+from budapp.main import create_app
+from budapp.session_ops.last_used import LastUsed
 from budapp.session_ops.models import UserSession
 from budapp.session_ops.services import purge_sessions
+from budapp.user_ops.callers import Callers
 from budapp.user_ops.models import RevokedSession, UserPermission
 from budapp.user_ops.sessions import purge_revocations, revoke_sessions
 from tests.cast import PASSWORD, Cast, Person
@@ -57,15 +63,15 @@ async def status(client: httpx.AsyncClient, tokens: Fields) -> tuple[int, int]:
 @asynccontextmanager
 async def replica(app: FastAPI, **changes: object) -> AsyncIterator[httpx.AsyncClient]:
     """Another process of the service, which hears the announcements."""
-    other = create_app(app.state.settings.model_copy(update=changes))
-    listening = asyncio.create_task(other.state.callers.listen())
+    other = create_app(components_of(app)[Settings].model_copy(update=changes))
+    listening = asyncio.create_task(components_of(other)[Callers].listen())
     transport = httpx.ASGITransport(other, client=("192.0.2.9", 1234))
     async with httpx.AsyncClient(transport=transport, base_url="http://budapp.test") as client:
         await asyncio.sleep(0.3)
         yield client
     listening.cancel()
     await asyncio.gather(listening, return_exceptions=True)
-    await close(other)
+    await components_of(other).close()
 
 
 async def test_the_list_names_device_address_and_times_with_this_session_first(
@@ -225,10 +231,12 @@ async def test_when_keycloak_is_down_nothing_is_ended_and_it_is_said_soon(
 ) -> None:
     lost, here = await sign_in(client, cast.developer), await sign_in(client, cast.developer)
     async with replica(
-        app, keycloak_server_url="http://127.0.0.1:9", keycloak_public_url=app.state.settings.keycloak_issuer_base
+        app,
+        keycloak_server_url="http://127.0.0.1:9",
+        keycloak_public_url=components_of(app)[Settings].keycloak_issuer_base,
     ) as broken:
         broken_app = broken._transport.app  # type: ignore[attr-defined]
-        broken_app.state.authenticator = app.state.authenticator
+        components_of(broken_app).override(Authenticator, components_of(app)[Authenticator])
         path = f"/users/me/sessions/{lost['session_state']}"
         assert (await broken.get("/users/me/sessions", headers=bearer(here))).status_code == 503
         assert (await broken.delete(path, headers=bearer(here))).status_code == 503
@@ -239,7 +247,9 @@ async def test_what_keycloak_ended_before_a_failure_can_be_ended_again_here(
     client: httpx.AsyncClient, cast: Cast, app: FastAPI
 ) -> None:
     lost, here = await sign_in(client, cast.developer), await sign_in(client, cast.developer)
-    await app.state.keycloak.end_session(app.state.settings.default_realm_name, lost["session_state"])
+    await components_of(app)[Keycloak].end_session(
+        components_of(app)[Settings].default_realm_name, lost["session_state"]
+    )
     assert (await client.get("/users/me", headers=bearer(lost))).status_code == 200
     path = f"/users/me/sessions/{lost['session_state']}"
     assert (await client.delete(path, headers=bearer(here))).status_code == 200
@@ -258,7 +268,7 @@ async def test_a_warm_request_costs_no_statement_and_its_use_shows_within_the_mi
     for _ in range(10):
         await client.get("/users/me", headers=bearer(tokens))
     assert statements == []
-    await app.state.session_uses.write()
+    await components_of(app)[LastUsed].write()
     assert len(statements) == 1
     async with database.read() as session:
         assert now() - (await session.scalars(select(UserSession.last_used_at))).one() < timedelta(seconds=30)
@@ -268,13 +278,13 @@ async def test_uses_that_two_replicas_write_at_once_are_all_kept(
     client: httpx.AsyncClient, cast: Cast, app: FastAPI, database: Database
 ) -> None:
     everyone = [await sign_in(client, person) for person in (cast.developer, cast.tester)]
-    replicas = [create_app(app.state.settings) for _ in range(4)]
+    replicas = [create_app(components_of(app)[Settings]) for _ in range(4)]
     for number, other in enumerate(replicas):
         for tokens in everyone[:: 1 if number % 2 else -1]:
-            other.state.session_uses.note(tokens["session_state"])
-    await asyncio.gather(*(other.state.session_uses.write() for other in replicas))
+            components_of(other)[LastUsed].note(tokens["session_state"])
+    await asyncio.gather(*(components_of(other)[LastUsed].write() for other in replicas))
     for other in replicas:
-        await close(other)
+        await components_of(other).close()
     async with database.read() as session:
         assert len((await session.scalars(select(UserSession.id))).all()) == 2
 

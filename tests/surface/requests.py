@@ -19,10 +19,15 @@ from fastapi import FastAPI
 from sqlalchemy import update
 
 from budapp.billing_ops.models import FREE_PLAN_ID
-from budapp.commons.database import now
-from budapp.commons.sealing import seal
+from budapp.commons.config import Settings
+from budapp.commons.database import Database, now
+from budapp.commons.domain import components_of
+from budapp.commons.encrypted_columns import seal
+from budapp.commons.encryption import Encryption
 from budapp.dataset_ops.models import DatasetFile
 from budapp.endpoint_ops.models import Endpoint
+from budapp.integrations.keycloak import Keycloak
+from budapp.integrations.storage import Storage
 from budapp.model_ops.license_files import LicenseFile, LicenseFiles
 from budapp.oauth_ops.models import OAuthExchange
 from budapp.user_ops.models import User
@@ -99,7 +104,7 @@ def fill(operation: str, things: Things) -> Filled:
 async def _sign_in(asking: Asking, email: str = "visitor@example.com") -> None:
     """Have a session for the request to use up."""
     client = asking.realms.clients[asking.things["tenant_id"] == str(asking.scene.cast.other_tenant_id)]
-    tokens = await asking.app.state.keycloak.sign_in(client, email, PASSWORD, remember=False)
+    tokens = await components_of(asking.app)[Keycloak].sign_in(client, email, PASSWORD, remember=False)
     asking.things.update(refresh_token=tokens["refresh_token"], session_id=tokens["session_state"])
 
 
@@ -110,7 +115,7 @@ async def _second_session(asking: Asking) -> None:
 
 
 async def _file(asking: Asking, name: str) -> DatasetFile:
-    async with asking.app.state.database.read() as session:
+    async with components_of(asking.app)[Database].read() as session:
         file: DatasetFile | None = await session.get(DatasetFile, UUID(asking.things[name]))
     assert file is not None
     return file
@@ -118,18 +123,18 @@ async def _file(asking: Asking, name: str) -> DatasetFile:
 
 async def _stored(asking: Asking) -> None:
     """Have the content of the file that is ready in the store."""
-    storage, bucket = asking.app.state.storage, asking.app.state.settings.minio_dataset_bucket
+    storage, bucket = components_of(asking.app)[Storage], components_of(asking.app)[Settings].minio_dataset_bucket
     await storage.ensure_bucket(bucket)
     await storage.put(bucket, (await _file(asking, "ready_file_id")).object_name, CSV, "text/csv")
 
 
 async def _uploaded(asking: Asking) -> None:
     """Have the parts of the file that is on its way in the store."""
-    storage, bucket = asking.app.state.storage, asking.app.state.settings.minio_dataset_bucket
+    storage, bucket = components_of(asking.app)[Storage], components_of(asking.app)[Settings].minio_dataset_bucket
     await storage.ensure_bucket(bucket)
     name = (await _file(asking, "file_id")).object_name
     upload_id = await storage.begin_upload(bucket, name)
-    async with asking.app.state.database.write() as session:
+    async with components_of(asking.app)[Database].write() as session:
         file = await session.get(DatasetFile, UUID(asking.things["file_id"]))
         assert file is not None
         file.upload_id = upload_id
@@ -140,28 +145,28 @@ async def _uploaded(asking: Asking) -> None:
 
 async def _published(asking: Asking) -> None:
     """Have the deployment published."""
-    async with asking.app.state.database.write() as session:
+    async with components_of(asking.app)[Database].write() as session:
         endpoint = await session.get_one(Endpoint, UUID(asking.things["endpoint_id"]))
         endpoint.model_id = UUID(asking.things["model_id"])
         endpoint.is_published, endpoint.published_date = True, now()
 
 
 async def _licensed(asking: Asking) -> None:
-    """Have a licence in the store, and a link to it."""
-    files: LicenseFiles = asking.app.state.license_files
+    """Have a license in the store, and a link to it."""
+    files: LicenseFiles = components_of(asking.app)[LicenseFiles]
     await files.storage.ensure_bucket(files.bucket)
     path = await files.put(UUID(asking.things["model_id"]), LicenseFile("MIT.txt", b"MIT", "text/plain"))
     asking.things["token"] = files.link(path, "MIT.txt").split("/")[1]
 
 
 async def _bucket(asking: Asking) -> None:
-    await asking.app.state.storage.ensure_bucket(asking.app.state.settings.minio_dataset_bucket)
+    await components_of(asking.app)[Storage].ensure_bucket(components_of(asking.app)[Settings].minio_dataset_bucket)
 
 
 async def _before_onboarding(asking: Asking) -> None:
     if asking.person is None:
         return
-    async with asking.app.state.database.write() as session:
+    async with components_of(asking.app)[Database].write() as session:
         user = await session.get(User, asking.person.id)
         assert user is not None
         user.first_login = True
@@ -169,12 +174,12 @@ async def _before_onboarding(asking: Asking) -> None:
 
 async def _exchange(asking: Asking) -> None:
     """Have tokens wait for the request to fetch them."""
-    encryption, token = asking.app.state.encryption, uuid4().hex
+    encryption, token = components_of(asking.app)[Encryption], uuid4().hex
     row = OAuthExchange(tenant_id=UUID(asking.things["tenant_id"]), user_id=UUID(asking.things["visitor_id"]))
     row.token_hash, row.expires_at = hashlib.sha256(token.encode()).hexdigest(), now() + timedelta(minutes=1)
     tokens = {"access_token": "a", "refresh_token": "r", "expires_in": 60}
     seal(encryption, row, OAuthExchange.tokens_encrypted, json.dumps(tokens))
-    async with asking.app.state.database.write() as session:
+    async with components_of(asking.app)[Database].write() as session:
         session.add(row)
     asking.things["exchange_token"] = token
 
@@ -183,7 +188,7 @@ async def _own_drafts(asking: Asking) -> None:
     """Have the caller be who began the tenant's workflows: nobody else posts their steps."""
     if asking.person is None or str(asking.person.tenant_id) != asking.things["tenant_id"]:
         return
-    async with asking.app.state.database.write() as session:
+    async with components_of(asking.app)[Database].write() as session:
         mine = Workflow.tenant_id == asking.person.tenant_id
         await session.execute(update(Workflow).where(mine).values(created_by=asking.person.id))
 

@@ -9,14 +9,11 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
 from budapp.commons.access import api_routes
-from budapp.main import ROUTERS
+from budapp.commons.domain import routes_of
+from budapp.domains import DOMAINS
 
 ROUTES: dict[str, APIRoute] = {
-    f"{method} {route.path_format}": route
-    for router in ROUTERS
-    for route in router.routes
-    if isinstance(route, APIRoute)
-    for method in sorted(route.methods or ())
+    f"{method} {route.path_format}": route for route in routes_of(DOMAINS) for method in sorted(route.methods or ())
 }
 """`METHOD /path` → route."""
 

@@ -15,29 +15,32 @@ from fastapi import FastAPI
 from sqlalchemy import select, text
 from uuid_utils.compat import uuid7
 
+from budapp.api_key_ops.models import Credential, CredentialType
 from budapp.audit.models import AuditEntry
 from budapp.audit_ops.models import AuditDelivery, DeliveryKind
 from budapp.auth.models import PasswordReset
 from budapp.billing_ops.models import FREE_PLAN_ID, UserBilling
 from budapp.cluster_ops.models import Cluster, ClusterStatus
+from budapp.commons.config import Settings
 from budapp.commons.database import Base, Database, WriteSession, now
+from budapp.commons.domain import components_of
 from budapp.commons.scopes import UserRole, UserType
-from budapp.credential_ops.models import Credential, CredentialType
 from budapp.dataset_ops.models import Dataset, DatasetFile, DatasetVersion, FileStatus
+from budapp.domains import TABLES
 from budapp.endpoint_ops.models import Endpoint, EndpointStatus
-from budapp.integrations.keycloak import NewUser, RealmClient
-from budapp.model_ops.models import Model, Provider
+from budapp.integrations.keycloak import Keycloak, NewUser, RealmClient
+from budapp.model_ops.models import Model
 from budapp.oauth_ops.models import TenantOAuthConfig
 from budapp.project_ops.models import Project, ProjectMember, ProjectType
 from budapp.project_ops.schemas import MEMBER_SCOPES
-from budapp.tables import ALL_TABLES
+from budapp.provider_ops.models import Provider
 from budapp.user_ops.models import CustomRole, UserStatus
 from budapp.workflow_ops.models import Workflow, WorkflowAttempt, WorkflowStep
 from tests.cast import PASSWORD, Account, Cast, Person, Realms, Role, tenant_row, user_row
 from tests.datasets.data import CSV
 from tests.emptying import empty
 
-assert ALL_TABLES
+assert TABLES
 
 Members = Sequence[tuple[UUID, Sequence[str]]]
 Things = dict[str, str]
@@ -69,7 +72,7 @@ class Extras:
 
 async def make_extras(app: FastAPI, realms: Realms) -> Extras:
     """Make the accounts, once for all tests of a worker."""
-    keycloak = app.state.keycloak
+    keycloak = components_of(app)[Keycloak]
 
     async def enrol(realm: int, name: str, *, signed_in: bool = False) -> Account:
         client, email = realms.clients[realm], f"{name}@example.com"
@@ -88,8 +91,8 @@ async def make_extras(app: FastAPI, realms: Realms) -> Extras:
 
 async def remove_idle_realms(app: FastAPI, extras: Extras) -> None:
     """Remove the realm of the idle tenant, and those of tenants that requests have made."""
-    keycloak = app.state.keycloak
-    for realm in await keycloak.admin(app.state.settings.keycloak_realm_name).a_get_realms():
+    keycloak = components_of(app)[Keycloak]
+    for realm in await keycloak.admin(components_of(app)[Settings].keycloak_realm_name).a_get_realms():
         if realm["realm"].startswith(extras.idle_realm):
             await keycloak.delete_realm(realm["realm"])
 

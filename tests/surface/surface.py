@@ -10,7 +10,11 @@ from unittest.mock import patch
 import httpx
 from fastapi import FastAPI
 
+from budapp.commons.config import Settings
 from budapp.commons.database import Database
+from budapp.commons.domain import components_of
+from budapp.integrations.keycloak import Keycloak
+from budapp.user_ops.callers import Callers
 from tests.cast import PASSWORD, Person, Realms
 from tests.surface.callers import CALLERS
 from tests.surface.requests import REQUESTS, Asking, Filled, Valid, fill
@@ -38,13 +42,13 @@ class Surface:
 
     @property
     def database(self) -> Database:
-        database: Database = self.app.state.database
+        database: Database = components_of(self.app)[Database]
         return database
 
     async def restore(self) -> None:
         """Have everything as it was; the ids are new ones."""
         self.scene = await enter_scene(self.database, self.realms, self.extras)
-        self.app.state.callers.forget_all()
+        components_of(self.app)[Callers].forget_all()
 
     def person(self, caller: str) -> Person | None:
         """Return who it is that calls."""
@@ -58,7 +62,7 @@ class Surface:
             await valid.prepare(Asking(self.app, self.realms, self.scene, person, things))
         if valid.own_session and person is not None:
             realm = self.realms.clients[person.tenant_id == self.scene.cast.other_tenant_id]
-            tokens = await self.app.state.keycloak.sign_in(realm, person.email, PASSWORD, remember=False)
+            tokens = await components_of(self.app)[Keycloak].sign_in(realm, person.email, PASSWORD, remember=False)
             person = replace(person, tokens=tokens)
         return person
 
@@ -72,7 +76,7 @@ class Surface:
         kind, person = CALLERS[caller], person or self.person(caller)
         headers = dict(person.headers) if person else {}
         if kind.sidecar:
-            headers["dapr-api-token"] = self.app.state.settings.app_api_token.get_secret_value()
+            headers["dapr-api-token"] = components_of(self.app)[Settings].app_api_token.get_secret_value()
         if kind.expired:
             with patch("budapp.auth.tokens._CLOCK_SKEW_SECONDS", _LONG_AGO):
                 return await self._send(request, headers)
@@ -101,7 +105,7 @@ class Surface:
             assert secret not in answer.text, said
 
     def _secrets(self) -> list[str]:
-        settings = self.app.state.settings
+        settings = components_of(self.app)[Settings]
         own = [settings.psql_password, settings.app_api_token]
         return [secret.get_secret_value() for secret in own] + [client.secret for client in self.realms.clients]
 

@@ -8,6 +8,8 @@ import pytest
 from sqlalchemy import delete
 
 from budapp.commons.database import Base
+from budapp.commons.domain import components_of
+from budapp.user_ops.callers import Callers
 from tests.append_only import without_triggers
 from tests.surface.requests import fill
 from tests.surface.routes import Location
@@ -32,7 +34,7 @@ async def empty_the_other_tenant(surface: Surface) -> None:
         for table in reversed(Base.metadata.sorted_tables):
             if "tenant_id" in table.columns and table.name != "tenant_client":
                 await connection.execute(delete(table).where(table.c.tenant_id == other))
-    surface.app.state.callers.forget_all()
+    components_of(surface.app)[Callers].forget_all()
 
 
 NEVER_THE_SAME = {

@@ -7,6 +7,8 @@ import pytest
 from fastapi import FastAPI
 
 from budapp.commons.config import Settings
+from budapp.commons.domain import components_of
+from budapp.integrations.keycloak import Keycloak
 from budapp.integrations.password_rules import UNKNOWN_RULE, refused_password
 from tests.cast import PASSWORD, Cast, Realms
 from tests.users.test_users import NEW_PASSWORD, colleague, create, login, signed_in
@@ -28,7 +30,7 @@ RULES = [
 async def set_policy(app: FastAPI, realms: Realms, settings: Settings) -> AsyncIterator[SetPolicy]:
     """Set the policy of the cast's realm, as an administrator does in Keycloak's console; the usual one comes back."""
     realm = realms.clients[0].realm
-    admin = app.state.keycloak.admin(realm)
+    admin = components_of(app)[Keycloak].admin(realm)
 
     async def change(policy: str) -> None:
         await admin.a_update_realm(realm, {"passwordPolicy": policy})

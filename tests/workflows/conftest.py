@@ -14,7 +14,9 @@ from sqlalchemy import text
 
 from budapp.commons.config import Settings
 from budapp.commons.database import Database
-from budapp.model_ops.seeds import ensure_providers
+from budapp.commons.domain import components_of
+from budapp.provider_ops.seeds import ensure_providers
+from budapp.workflow_ops.services import Workflows
 from tests.cast import Cast, Person
 from tests.events.sidecar import until
 from tests.peers.conftest import StandIn, environment, stand_in
@@ -117,7 +119,7 @@ class Bench:
             return list(result.all()) if result.returns_rows else []
 
     async def reconcile(self) -> None:
-        await self.app.state.workflows.reconciler.reconcile()
+        await components_of(self.app)[Workflows].reconciler.reconcile()
 
 
 @pytest.fixture
@@ -125,7 +127,7 @@ async def bench(
     app: FastAPI, client: httpx.AsyncClient, cast: Cast, database: Database, settings: Settings, stand_in: Any
 ) -> AsyncIterator[Bench]:
     async with database.write() as session:
-        await ensure_providers(session)
+        await ensure_providers(session, components_of(app))
     url = settings.tensorzero_redis_url.get_secret_value()
     redis = Redis.from_url(f"{url.rpartition('/')[0]}/0")
     await redis.delete(settings.app_topic)

@@ -1,4 +1,4 @@
-"""What budmodel reads in a licence, after a model has got one."""
+"""What budmodel reads in a license, after a model has got one."""
 
 from typing import Any
 from uuid import uuid4
@@ -27,7 +27,7 @@ async def faq_workflows(bench: Bench) -> list[str]:
     return [str(row[0]) for row in found]
 
 
-async def test_a_new_licence_is_read(bench: Bench) -> None:
+async def test_a_new_license_is_read(bench: Bench) -> None:
     model_id = await local_model(bench)
     fresh = await licensed(bench, model_id, TWO)
     assert fresh is not None
@@ -35,12 +35,12 @@ async def test_a_new_licence_is_read(bench: Bench) -> None:
     listed = await bench.call("GET", "/workflows")
     assert listed["workflows"] == [], "people don't see it among what they do"
     await bench.until((await faq_workflows(bench))[0], "completed")
-    licence = (await bench.call("GET", f"/models/{model_id}"))["model"]["model_licenses"]
-    assert (licence["name"], licence["license_type"], licence["url"]) == ("Apache License 2.0", "permissive", TWO)
-    assert {type(faq["answer"]) for faq in licence["faqs"]} == {bool}
+    license = (await bench.call("GET", f"/models/{model_id}"))["model"]["model_licenses"]
+    assert (license["name"], license["license_type"], license["url"]) == ("Apache License 2.0", "permissive", TWO)
+    assert {type(faq["answer"]) for faq in license["faqs"]} == {bool}
 
 
-async def test_what_was_read_in_a_licence_that_is_gone_is_left(bench: Bench) -> None:
+async def test_what_was_read_in_a_license_that_is_gone_is_left(bench: Bench) -> None:
     model_id = await local_model(bench)
     await licensed(bench, model_id, TWO)
     await licensed(bench, model_id, ONE)
@@ -50,15 +50,15 @@ async def test_what_was_read_in_a_licence_that_is_gone_is_left(bench: Bench) -> 
     assert (await bench.call("GET", f"/models/{model_id}"))["model"]["model_licenses"] is None
 
 
-async def test_the_newest_licence_wins_whichever_is_read_first(bench: Bench) -> None:
+async def test_the_newest_license_wins_whichever_is_read_first(bench: Bench) -> None:
     model_id = await local_model(bench)
     await licensed(bench, model_id, TWO)
     await licensed(bench, model_id, ONE)
     first, second = await faq_workflows(bench)
     await bench.until(second, "completed")
     await bench.until(first, "completed")
-    licence = (await bench.call("GET", f"/models/{model_id}"))["model"]["model_licenses"]
-    assert (licence["url"], licence["name"]) == (ONE, "MIT License")
+    license = (await bench.call("GET", f"/models/{model_id}"))["model"]["model_licenses"]
+    assert (license["url"], license["name"]) == (ONE, "MIT License")
 
 
 async def test_a_failed_reading_can_be_tried_again(bench: Bench) -> None:
@@ -74,7 +74,7 @@ async def test_a_failed_reading_can_be_tried_again(bench: Bench) -> None:
     assert (await bench.call("GET", f"/models/{model_id}"))["model"]["model_licenses"]["faqs"]
 
 
-async def test_a_silent_service_fails_the_reading_and_leaves_the_licence(bench: Bench) -> None:
+async def test_a_silent_service_fails_the_reading_and_leaves_the_license(bench: Bench) -> None:
     model_id = await local_model(bench)
     url = f"{TWO}/{uuid4()}"
     await bench.peer.does_wrong(url, silent_from="1")

@@ -6,7 +6,9 @@ from uuid import uuid4
 
 import pytest
 
-from budapp.workflow_ops.reconciler import Reconciler
+from budapp.commons.domain import components_of
+from budapp.integrations.dapr import DaprClient
+from budapp.workflow_ops.services import Workflows
 from tests.cast import Cast
 from tests.projects.data import messages
 from tests.statements import Statements
@@ -113,7 +115,7 @@ async def test_results_that_come_first_complete_it_and_later_steps_are_still_tic
 async def test_events_that_come_before_the_answer_are_kept(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """The answer takes long on its way back, so that all events are there before it."""
     workflow_id = await bench.draft()
-    dapr, arrived = bench.app.state.dapr, asyncio.Event()
+    dapr, arrived = components_of(bench.app)[DaprClient], asyncio.Event()
     invoke = dapr.invoke
 
     async def late(*arguments: Any, **options: Any) -> Any:
@@ -138,7 +140,7 @@ async def test_what_was_cancelled_while_the_service_was_asked_stays_cancelled(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     workflow_id = await bench.draft()
-    dapr, asked, arrived = bench.app.state.dapr, asyncio.Event(), asyncio.Event()
+    dapr, asked, arrived = components_of(bench.app)[DaprClient], asyncio.Event(), asyncio.Event()
     invoke = dapr.invoke
 
     async def late(*arguments: Any, **options: Any) -> Any:
@@ -318,8 +320,7 @@ async def test_somebody_elses_workflow_is_not_found(bench: Bench, cast: Cast) ->
 async def test_drafts_that_nobody_touches_expire(bench: Bench) -> None:
     old, fresh = await bench.draft(), await bench.draft()
     await bench.sql("update workflow set modified_at = now() - interval '15 days' where id = cast(:id as uuid)", id=old)
-    reconciler: Reconciler = bench.app.state.workflows.reconciler
-    await reconciler.expire_drafts()
+    await components_of(bench.app)[Workflows].reconciler.expire_drafts()
     assert (await bench.get(old))["status"] == "cancelled"
     assert (await bench.get(fresh))["status"] == "in_progress"
 

@@ -10,6 +10,8 @@ import pytest
 from uuid_utils.compat import uuid7
 
 from budapp.cluster_ops.models import Cluster
+from budapp.commons.domain import components_of
+from budapp.events.relay import Relay
 from budapp.quantization_ops.seeds import ensure_methods
 from tests.cast import Cast, Person
 from tests.events.sidecar import until
@@ -86,7 +88,7 @@ async def enter_cluster(bench: Bench, owner: Person, status: str = "available") 
 @pytest.fixture
 async def ground(bench: Bench, stand_in: Callable[[str], StandIn], cast: Cast) -> AsyncIterator[Ground]:
     async with bench.database.write() as session:
-        await ensure_methods(session)
+        await ensure_methods(session, components_of(bench.app))
     budsim, budcluster = stand_in("budsim"), stand_in("budcluster")
     cluster_id = await enter_cluster(bench, cast.admin)
     await budcluster.http.post("/control/clusters", json={"id": cluster_id})
@@ -205,7 +207,7 @@ async def test_cancelling_ends_the_work_at_the_service_and_takes_back_what_it_ma
         "select correlation_id, peer_workflow_id from workflow_attempt where task = 'deployment'"
     )
     assert (await bench.get(workflow_id))["status"] == "cancelled"
-    await bench.app.state.relay.drain()
+    await components_of(bench.app)[Relay].drain()
 
     async def has_ended() -> bool:
         return bool((await ground.budcluster.work(peer_id))["status"] == "TERMINATED")

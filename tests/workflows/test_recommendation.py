@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
+from budapp.commons.domain import components_of
 from budapp.recommendation_ops.services import recommend
+from budapp.workflow_ops.services import Workflows
 from tests.cast import Cast
 from tests.peers.conftest import StandIn
 from tests.projects.data import messages
@@ -19,7 +21,7 @@ __all__ = ["ground"]
 
 async def work(bench: Bench) -> list[str]:
     """Begin what is due, and return the workflows."""
-    await recommend(bench.database, bench.app.state.workflows)
+    await recommend(bench.database, components_of(bench.app)[Workflows])
     rows = await bench.sql("select id from workflow where workflow_type = 'cluster_recommendation' order by id")
     return [str(row[0]) for row in rows]
 

@@ -1,0 +1,72 @@
+"""`budapp audit ...`: checking the trail from outside the service."""
+
+from pathlib import Path
+from typing import Annotated
+from uuid import UUID
+
+import typer
+
+from budapp.audit.hash_chain import Head
+from budapp.audit.verification import Verdict, chains, verify_chain
+from budapp.audit_ops.export import BadExport
+from budapp.audit_ops.export import verify_export as check_file
+from budapp.audit_ops.retention import remove_old
+from budapp.commons.commands import run_with
+from budapp.commons.config import audit_keys_of, get_settings
+from budapp.commons.database import Database
+from budapp.commons.signing import Keys
+
+app = typer.Typer(no_args_is_help=True, help="Check the audit trail.")
+
+
+def _anchor(text: str) -> Head:
+    position, _, chain_hash = text.partition(":")
+    if not position.isdecimal() or len(chain_hash) != 64:
+        raise typer.BadParameter("an anchor is <position>:<chain hash>")
+    return int(position), chain_hash
+
+
+@app.command()
+def verify(
+    tenant: Annotated[UUID | None, typer.Option(help="Only this tenant's chain")] = None,
+    anchor: Annotated[str | None, typer.Option(help="<position>:<chain hash> noted earlier; needs --tenant")] = None,
+) -> None:
+    """Go through the chains; ends with status 1 at the first entry of a chain that is not as it was written."""
+    if anchor is not None and tenant is None:
+        raise typer.BadParameter("--anchor needs --tenant")
+    verdicts = run_with(lambda c: _verify(c[Database], tenant, _anchor(anchor) if anchor else None))
+    for verdict in verdicts:
+        typer.echo(_described(verdict))
+    if any(verdict.finding for verdict in verdicts):
+        raise typer.Exit(1)
+
+
+async def _verify(database: Database, tenant: UUID | None, anchor: Head | None) -> list[Verdict]:
+    wanted = [tenant] if tenant is not None else await chains(database)
+    return [await verify_chain(database, chain_id, anchor) for chain_id in wanted]
+
+
+def _described(verdict: Verdict) -> str:
+    anchor = f"{verdict.head[0]}:{verdict.head[1]}"
+    if verdict.finding is None:
+        return f"{verdict.chain_id}: {verdict.checked} entries as they were written, anchor {anchor}"
+    found = verdict.finding
+    return f"{verdict.chain_id}: {found.kind.upper()} at {found.position}, entry {found.entry_id}: {found.text}"
+
+
+@app.command("verify-export")
+def verify_export(file: Annotated[Path, typer.Argument(exists=True, dir_okay=False)]) -> None:
+    """Check a file that `/audit/export` gave out; ends with status 1 where it was changed or is not complete."""
+    try:
+        closing = check_file(Keys(audit_keys_of(get_settings())), file)
+    except BadExport as error:
+        typer.echo(f"{file}: {error}")
+        raise typer.Exit(1) from None
+    head = closing["head"]
+    typer.echo(f"{file}: {closing['count']} entries as exported, anchor {head['position']}:{head['chain_hash']}")
+
+
+@app.command()
+def retain() -> None:
+    """Remove now what tenants keep no longer."""
+    run_with(lambda c: remove_old(c[Database]))

@@ -1,0 +1,3 @@
+from budapp.cli.main import main
+
+main()

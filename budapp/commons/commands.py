@@ -1,0 +1,31 @@
+"""What the commands of all domains share."""
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import click
+
+from budapp.commons.config import Settings
+from budapp.commons.domain import Components
+from budapp.commons.logging import configure_logging
+
+Result = TypeVar("Result")
+
+MakeComponents = Callable[[], Components]
+
+
+def run_with(work: Callable[[Components], Awaitable[Result]]) -> Result:
+    """Do the work of a command with the components of the service, only those built that it asks for."""
+    make: MakeComponents = click.get_current_context().find_root().obj
+
+    async def run() -> Result:
+        components = make()
+        configure_logging(components[Settings].log_level, sys.stderr)  # what a command prints is its own
+        try:
+            return await work(components)
+        finally:
+            await components.close()
+
+    return asyncio.run(run())

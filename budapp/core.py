@@ -1,0 +1,66 @@
+"""What the service has below every domain: stores, peers, periodic jobs, health checks."""
+
+from datetime import timedelta
+from functools import partial
+
+from redis.asyncio import Redis
+
+from budapp.commons import health, idempotency, jobs
+from budapp.commons.config import Settings
+from budapp.commons.database import Database, WriteSession
+from budapp.commons.domain import Component, Components, Domain, HealthCheck
+from budapp.commons.encryption import Encryption
+from budapp.commons.health import HealthChecks
+from budapp.commons.jobs import Job, Jobs
+from budapp.commons.rate_limits import RateLimiter
+from budapp.integrations.dapr import DaprClient
+from budapp.integrations.identity_brokers import CALLBACK_PATH, Brokering
+from budapp.integrations.keycloak import Keycloak
+from budapp.integrations.storage import Storage
+from budapp.integrations.valkey import connect_valkey, valkey_up
+
+
+def _health_checks(c: Components) -> dict[str, HealthCheck]:
+    return {
+        "postgresql": c[Database].healthy,
+        "valkey": lambda: valkey_up(c[Redis]),
+        "keycloak": c[Keycloak].healthy,
+        "dapr": c[DaprClient].healthy,
+        "storage": c[Storage].healthy,
+    }
+
+
+async def _ensure_buckets(_session: WriteSession, c: Components) -> None:
+    settings = c[Settings]
+    for bucket in (settings.minio_bucket, settings.minio_model_bucket, settings.minio_dataset_bucket):
+        await c[Storage].ensure_bucket(bucket)
+
+
+domain = Domain(
+    routers=(health.router,),
+    tables=(idempotency, jobs),
+    components=(
+        Component(Database, lambda c: Database(c[Settings], c.hooks), close=Database.dispose),
+        Component(Encryption, lambda c: c[Database].encryption),
+        Component(Redis, lambda c: connect_valkey(c[Settings]), close=Redis.aclose),
+        Component(Keycloak, lambda c: Keycloak(c[Settings]), close=Keycloak.close),
+        Component(DaprClient, lambda c: DaprClient(c[Settings]), close=DaprClient.close),
+        Component(Storage, lambda c: Storage(c[Settings]), close=Storage.close),
+        Component(RateLimiter, lambda c: RateLimiter(c[Redis])),
+        Component(Brokering, lambda c: Brokering(c[Keycloak], c[Settings].callback_base + CALLBACK_PATH)),
+        Component(
+            HealthChecks, lambda c: HealthChecks(check for one in c.domains for check in one.health_checks(c).items())
+        ),
+        Component(
+            Jobs,
+            lambda c: Jobs(c[Database], [job for one in c.domains for job in one.jobs(c)]),
+            start=Jobs.start,
+            stop=Jobs.stop,
+        ),
+    ),
+    jobs=lambda c: (
+        Job("purge_idempotency_records", timedelta(hours=1), partial(idempotency.purge_records, c[Database])),
+    ),
+    seeds=(_ensure_buckets,),
+    health_checks=_health_checks,
+)

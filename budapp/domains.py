@@ -1,0 +1,44 @@
+"""Every domain of the service, in layers from the lower to the upper.
+
+A domain may use those of the layers below it; `|` parts domains of one layer, which do not know each other. The layers
+contract, the routes, tables, workflows, jobs, hooks, seeds and commands all follow from this list.
+"""
+
+from importlib import import_module
+
+from budapp import core
+from budapp.commons.domain import Domain
+
+LAYERS = (
+    "events",
+    "audit",
+    "tenant_ops",
+    "oauth_ops",
+    "user_ops",
+    "billing_ops | role_ops | session_ops",
+    "asset_ops | template_ops",
+    "audit_ops | project_ops | workflow_ops",
+    "provider_ops",
+    "api_key_ops | cluster_ops | dataset_ops | model_ops",
+    "endpoint_ops | quantization_ops | recommendation_ops",
+    "pricing_ops",
+    "catalog_ops",
+    "announced_ops",
+    "permission_ops | platform_ops",
+    "auth",
+)
+
+NAMES = tuple(name for layer in LAYERS for name in layer.split(" | "))
+
+
+def _load(name: str) -> Domain:
+    found = import_module(f"budapp.{name}.domain").domain
+    if not isinstance(found, Domain):
+        raise TypeError(f"budapp.{name}.domain.domain is not a Domain")
+    return found
+
+
+DOMAINS = (core.domain, *(_load(name) for name in NAMES))
+
+TABLES = tuple(table for domain in DOMAINS for table in domain.tables)
+"""The modules with the tables; with this module imported, the metadata knows them all."""

@@ -1,0 +1,23 @@
+"""Deployments: models that run in projects."""
+
+from budapp.commons.domain import Domain
+from budapp.endpoint_ops import crud, models, services
+from budapp.endpoint_ops.routes import router
+from budapp.endpoint_ops.step_views import DeploymentSteps
+from budapp.model_ops import hooks as model_hooks
+from budapp.project_ops import hooks as project_hooks
+from budapp.provider_ops import hooks as provider_hooks
+from budapp.user_ops import hooks as user_hooks
+
+domain = Domain(
+    routers=(router,),
+    tables=(models,),
+    step_views=(DeploymentSteps,),
+    hooks=(
+        project_hooks.count.register(crud.count_in_project, name="endpoints"),
+        project_hooks.before_removal.register(services.before_project_removal),
+        user_hooks.before_deletion.register(services.before_user_deletion),
+        model_hooks.endpoint_count.register(crud.count_of_model),
+        provider_hooks.after_sync.register(services.follow_catalog),
+    ),
+)

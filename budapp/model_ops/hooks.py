@@ -1,0 +1,19 @@
+"""What other domains know of models."""
+
+from collections.abc import Awaitable, Callable, Collection
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement
+
+from budapp.commons.database import ReadSession
+from budapp.commons.hooks import Hook
+from budapp.model_ops.schemas import RecommendationView
+
+endpoint_count = Hook[Callable[[Any], ColumnElement[int]]]("count the endpoints of a model", single=True)
+"""From the column with a model's id to the number of its endpoints."""
+
+recommendations = Hook[Callable[[ReadSession, Collection[UUID]], Awaitable[dict[UUID, RecommendationView]]]](
+    "recommended clusters of models", single=True
+)
+"""The cluster that suits each of the models best; models without one are left out."""

@@ -1,0 +1,53 @@
+"""When sessions were last used, gathered in the process and written down once a minute."""
+
+import asyncio
+from datetime import datetime
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from budapp.commons.background import keep_running, stop
+from budapp.commons.database import Database, now
+from budapp.commons.logging import get_logger
+from budapp.session_ops import crud
+
+logger = get_logger(__name__)
+
+WRITE_SECONDS = 60
+
+
+class LastUsed:
+    """The uses that this process has seen since it last wrote them down; they can be lost."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._uses: dict[str, datetime] = {}
+        self._writing: list[asyncio.Task[None]] = []
+
+    def note(self, session_id: str) -> None:
+        """Note a request in the session; costs no statement."""
+        self._uses[session_id] = now()
+
+    async def start(self) -> None:
+        """Begin to write down, in the background."""
+        self._writing = [keep_running("last_used", self._repeat)]
+
+    async def stop(self) -> None:
+        """Write down what is left."""
+        await stop(*self._writing)
+        await self.write()
+
+    async def write(self) -> None:
+        """Write down, in one statement, what has been noted since the last time."""
+        uses, self._uses = self._uses, {}
+        if not uses:
+            return
+        try:
+            async with self._database.write() as session:
+                await crud.note_uses(session, uses)
+        except (SQLAlchemyError, OSError) as error:
+            logger.warning("last_used_not_written", count=len(uses), reason=repr(error))
+
+    async def _repeat(self) -> None:
+        while True:
+            await asyncio.sleep(WRITE_SECONDS)
+            await self.write()
