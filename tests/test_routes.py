@@ -10,7 +10,7 @@ import pytest
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 
-from budapp.commons.access import Access, access_of, api_routes, check_routes, public
+from budapp.commons.access import Access, access_of, api_routes, check_routes, public, row_parameter
 from budapp.commons.schemas import Answer
 from tests.cast import Cast
 from tests.surface.requests import fill
@@ -68,6 +68,12 @@ def test_the_walk_sees_every_route(app: FastAPI) -> None:
 @every_route
 def test_every_route_says_who_may_call_it(method: str, route: APIRoute) -> None:
     assert declared(route).kind in {"public", "signed in", "permission", "internal"}
+
+
+@every_route
+def test_a_route_about_a_row_says_how_the_row_is_found(method: str, route: APIRoute) -> None:
+    names_row = row_parameter(route) is not None and declared(route).kind != "public"
+    assert not names_row or declared(route).row is not None
 
 
 @every_route

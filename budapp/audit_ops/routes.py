@@ -25,7 +25,7 @@ from budapp.audit_ops.schemas import (
     TamperedFound,
     TamperedQuery,
 )
-from budapp.commons.access import Caller, Requires, SignedIn
+from budapp.commons.access import Caller, Requires, SignedIn, SignedInAccess
 from budapp.commons.database import Database, Read, Write
 from budapp.commons.domain import provided
 from budapp.commons.schemas import Answer
@@ -34,6 +34,8 @@ from budapp.commons.scopes import Scope
 router = APIRouter(prefix="/audit", tags=["audit"])
 
 Auditor = Annotated[Caller, Depends(Requires(Scope.USER_MANAGE))]
+AuditorOf = Annotated[Caller, Depends(Requires(Scope.USER_MANAGE, row=services.get_record))]
+Reader = Annotated[Caller, Depends(SignedInAccess(row=services.get_record))]
 
 
 DatabaseDep = Annotated[Database, provided(Database)]
@@ -65,13 +67,13 @@ async def _stream(export: Export) -> StreamingResponse:
 
 
 @router.get("/records/{audit_id}")
-async def get_record(audit_id: UUID, caller: SignedIn, session: Read) -> AuditRecordAnswer:
+async def get_record(audit_id: UUID, caller: Reader, session: Read) -> AuditRecordAnswer:
     """Return one entry."""
     return AuditRecordAnswer(data=AuditRecord.model_validate(await services.get_record(session, caller, audit_id)))
 
 
 @router.get("/records/{audit_id}/verify")
-async def verify_record(audit_id: UUID, caller: Auditor, session: Read, database: DatabaseDep) -> RecordVerified:
+async def verify_record(audit_id: UUID, caller: AuditorOf, session: Read, database: DatabaseDep) -> RecordVerified:
     """Tell whether an entry is as it was written."""
     verdict = await services.verify_record(session, database.audit_keys, caller, audit_id)
     return RecordVerified(message=verdict.message, data=verdict)

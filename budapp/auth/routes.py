@@ -22,6 +22,7 @@ from budapp.commons.config import Settings
 from budapp.commons.database import Read, Write
 from budapp.commons.domain import components_of
 from budapp.commons.errors import Unauthenticated
+from budapp.commons.http import unversioned_path
 from budapp.commons.origin import OriginDep, origin_of
 from budapp.commons.rate_limits import RateLimiter
 from budapp.commons.schemas import Answer
@@ -38,7 +39,7 @@ class LimitedBy:
         self._limiter = components_of(request)[RateLimiter]
 
     async def __call__(self, limit: str, account: str | None = None) -> None:
-        path = self._request.url.path
+        path = unversioned_path(self._request.scope)
         await self._limiter.hit(limit, path, origin_of(self._request).address or "unknown")
         if account is not None:
             await self._limiter.hit(limit, path, account)

@@ -10,10 +10,13 @@ from budapp.commons.database import Read, Write
 from budapp.commons.idempotency import IdempotentRoute
 from budapp.commons.scopes import Scope
 from budapp.integrations.dapr import DaprDep
+from budapp.user_ops.services import get_user
 
 router = APIRouter(prefix="/billing", tags=["billing"], route_class=IdempotentRoute)
 
 Manager = Annotated[Caller, Depends(Requires(Scope.USER_MANAGE))]
+Reader = Annotated[Caller, Depends(Requires(Scope.USER_MANAGE, row=services.billing_of_user))]
+UsageReader = Annotated[Caller, Depends(Requires(Scope.USER_MANAGE, row=get_user))]
 
 
 @router.get("/plans", dependencies=[public])
@@ -47,13 +50,13 @@ async def change_plan(data: BillingSetup, caller: Manager, session: Write) -> Us
 
 
 @router.get("/user/{user_id}")
-async def get_billing(user_id: UUID, caller: Manager, session: Read) -> UserBillingAnswer:
+async def get_billing(user_id: UUID, caller: Reader, session: Read) -> UserBillingAnswer:
     """Return a user's plan in the current cycle."""
     billing = await services.billing_of_user(session, caller, user_id)
     return UserBillingAnswer(message="Billing found", result=billing)
 
 
 @router.get("/user/{user_id}/usage")
-async def get_usage(user_id: UUID, caller: Manager, session: Read, dapr: DaprDep) -> UsageAnswer:
+async def get_usage(user_id: UUID, caller: UsageReader, session: Read, dapr: DaprDep) -> UsageAnswer:
     """Return a user's plan, and what they have used of it in this cycle."""
     return UsageAnswer(result=await services.current_usage(session, dapr, caller, user_id))

@@ -1,15 +1,17 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query
 
 from budapp.catalog_ops import services
 from budapp.catalog_ops.schemas import CatalogList, CatalogModel, CatalogQuery
-from budapp.commons.access import SignedIn
+from budapp.commons.access import Caller, SignedIn, SignedInAccess
 from budapp.commons.database import Read
 from budapp.model_ops.license_files import LicenseFilesDep
 
 router = APIRouter(prefix="/models/catalog", tags=["catalog"])
+
+Reader = Annotated[Caller, Depends(SignedInAccess(row=services.find_published))]
 
 
 @router.get("")
@@ -19,6 +21,6 @@ async def list_catalog(caller: SignedIn, session: Read, query: Annotated[Catalog
 
 
 @router.get("/{endpoint_id}")
-async def get_catalog_model(endpoint_id: UUID, caller: SignedIn, session: Read, files: LicenseFilesDep) -> CatalogModel:
+async def get_catalog_model(endpoint_id: UUID, caller: Reader, session: Read, files: LicenseFilesDep) -> CatalogModel:
     """Return what clients may know of a model that they can use."""
     return CatalogModel(**await services.get_published(session, caller, files, endpoint_id))

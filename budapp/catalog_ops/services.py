@@ -3,6 +3,8 @@
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy import Row
+
 from budapp.catalog_ops.crud import CatalogCrud
 from budapp.catalog_ops.schemas import CatalogQuery, Pricing
 from budapp.commons.access import Caller
@@ -17,13 +19,18 @@ async def list_published(session: ReadSession, caller: Caller, query: CatalogQue
     return await CatalogCrud(session, caller).page_of_published(query)
 
 
+async def find_published(session: ReadSession, caller: Caller, endpoint_id: UUID) -> Row[Any]:
+    """Return the columns of `CatalogCrud.published`, or raise `NotFound`."""
+    return await CatalogCrud(session, caller).published(endpoint_id)
+
+
 async def get_published(session: ReadSession, caller: Caller, files: LicenseFiles, endpoint_id: UUID) -> dict[str, Any]:
     """Return all that clients may know of a published model, as the fields of a `CatalogModel`.
 
     Raises:
         NotFound: no such deployment, or it is not published.
     """
-    row = await CatalogCrud(session, caller).published(endpoint_id)
+    row = await find_published(session, caller, endpoint_id)
     found = await models.get_model(session, caller, files, row.model_id)
     # Who made it, and where its files are, is nothing to clients.
     hidden = {"created_user": None, "local_path": None}

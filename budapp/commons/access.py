@@ -125,6 +125,12 @@ async def authenticated(request: Request) -> Caller:
     return caller
 
 
+def require_password_set(caller: Caller) -> None:
+    """Raise `Forbidden`, naming the route, where the caller was invited and has set no password of their own yet."""
+    if caller.status != "active":
+        raise Forbidden(f"Set a password of your own first: PATCH /users/{caller.user_id}", param="password")
+
+
 class Public(Access):
     """Anyone may call the route."""
 
@@ -172,8 +178,7 @@ class Requires(Access):
 
     def admit(self, caller: Caller) -> None:
         """Let those pass who are active and hold the scope."""
-        if caller.status != "active":
-            raise Forbidden("Set a password of your own first")
+        require_password_set(caller)
         if self.scope not in caller.scopes:
             raise Forbidden(f"This needs the permission {self.scope}")
 
@@ -242,6 +247,11 @@ def access_of(route: APIRoute) -> Access | None:
     """Return what the route asks of its caller, or None where it does not say, or says it twice."""
     found = [dependency.call for dependency in route.dependant.dependencies if isinstance(dependency.call, Access)]
     return found[0] if len(found) == 1 else None
+
+
+def row_parameter(route: APIRoute) -> str | None:
+    """Return the parameter of the path that names the row which the route is about: the first one that is an id."""
+    return next((name for name in route.param_convertors if name.endswith("_id")), None)
 
 
 def api_routes(app: FastAPI) -> list[APIRoute]:

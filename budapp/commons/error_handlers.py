@@ -1,5 +1,6 @@
 """One place where exceptions become answers."""
 
+import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -42,14 +43,18 @@ _DATA_EXCEPTION = "22"
 _TRANSIENT_CLASSES = ("08", "40", "53", "55", "57")
 
 
+class _Problem(JSONResponse):
+    """An error's body; what is no text at all, such as half a surrogate pair in a field's name, becomes `?`."""
+
+    media_type = "application/problem+json"
+
+    def render(self, content: Any) -> bytes:
+        return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
+
+
 def error_response(error: AppError, instance: str) -> Response:
     """Return the answer for the error at the path."""
-    return JSONResponse(
-        error_body(error, instance, request_id.get()),
-        status_code=error.status,
-        headers=error.headers(),
-        media_type="application/problem+json",
-    )
+    return _Problem(error_body(error, instance, request_id.get()), status_code=error.status, headers=error.headers())
 
 
 def as_app_error(error: Exception) -> AppError:

@@ -56,7 +56,7 @@ class RequestMiddleware:
         client = scope.get("client")
         address = client[0] if client else None
         came_from = provenance.set(Provenance("request", None, address, headers.get("user-agent"), scope))
-        _strip_version(scope)
+        _mount_version(scope)
         try:
             refusal = self._refusal(headers.get("content-length", "0"))
             if refusal is not None:
@@ -129,9 +129,13 @@ def _usable_id(sent: str | None) -> str:
     return sent if sent and _REQUEST_ID.fullmatch(sent) else uuid4().hex
 
 
-def _strip_version(scope: Scope) -> None:
-    """Answer `/v1/...` and, for clients that know no version, the bare path alike."""
+def unversioned_path(scope: Scope) -> str:
+    """Return the request's path without the version, which is the same for all clients."""
     path: str = scope["path"]
-    if path.startswith(f"{_VERSION_PREFIX}/"):
-        scope["path"] = path.removeprefix(_VERSION_PREFIX)
-        scope["raw_path"] = scope["path"].encode()
+    return path.removeprefix(scope.get("root_path", ""))
+
+
+def _mount_version(scope: Scope) -> None:
+    """Answer `/v1/...` and, for clients that know no version, the bare path alike; redirects keep the version."""
+    if scope["path"].startswith(f"{_VERSION_PREFIX}/"):
+        scope["root_path"] = _VERSION_PREFIX

@@ -24,6 +24,7 @@ from budapp.commons.domain import components_of
 from budapp.commons.encrypted_columns import seal, sealed, unseal
 from budapp.commons.encryption import Encryption
 from budapp.commons.errors import Conflict, Unauthenticated, UnprocessableContent
+from budapp.commons.http import unversioned_path
 
 HEADER = "Idempotency-Key"
 KEPT_FOR = timedelta(hours=24)
@@ -154,7 +155,7 @@ class _Once:
     async def _request_hash(self) -> str:
         request = self.request
         digest = hashlib.sha256()
-        for part in (request.method, request.url.path, request.url.query):
+        for part in (request.method, unversioned_path(request.scope), request.url.query):
             digest.update(part.encode() + b"\n")
         digest.update(await request.body())
         return digest.hexdigest()

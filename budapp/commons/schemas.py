@@ -1,5 +1,6 @@
 """Shapes that the answers of every domain share."""
 
+from collections.abc import Collection, Sequence
 from typing import Annotated, Any, Literal, Self, get_origin
 from urllib.parse import urlsplit
 
@@ -51,6 +52,13 @@ Color = Annotated[str, StringConstraints(pattern=r"^#[0-9A-Fa-f]{6}$")]
 def blank_to_none(value: Any) -> Any:
     """Take a text of nothing but spaces for none at all."""
     return None if isinstance(value, str) and not value.strip() else value
+
+
+def refuse_unknown(names: Sequence[str], known: Collection[str]) -> None:
+    """Raise `ValueError` where a name is not known; it says which one by its place, and never quotes it."""
+    unknown = [str(number) for number, name in enumerate(names, 1) if name not in known]
+    if unknown:
+        raise ValueError(f"number {', '.join(unknown)} in the list is none of {', '.join(known)}")
 
 
 def is_web_address(value: str) -> bool:

@@ -34,6 +34,9 @@ from budapp.dataset_ops.schemas import (
 router = APIRouter(tags=["datasets"], route_class=IdempotentRoute)
 
 Viewer = Annotated[Caller, Depends(Requires(Scope.PROJECT_VIEW))]
+Reader = Annotated[Caller, Depends(Requires(Scope.PROJECT_VIEW, row=services.get_dataset))]
+Adder = Annotated[Caller, Depends(services.ADDING)]
+Changer = Annotated[Caller, Depends(services.CHANGING)]
 Number = Annotated[int, Path(ge=1, le=1_000_000, description="The version's number")]
 
 VERSION = "/datasets/{dataset_id}/versions/{number}"
@@ -54,39 +57,39 @@ async def list_datasets(caller: Viewer, session: Read, query: Annotated[DatasetQ
 
 
 @router.post("/datasets")
-async def create_dataset(data: DatasetCreate, caller: Viewer, session: Write) -> DatasetSaved:
+async def create_dataset(data: DatasetCreate, caller: Adder, session: Write) -> DatasetSaved:
     """Make an empty dataset; this and every change needs endpoint:manage, in the tenant or in the project."""
     return DatasetSaved.created(await services.create_dataset(session, caller, data))
 
 
 @router.get("/datasets/{dataset_id}")
-async def get_dataset(dataset_id: UUID, caller: Viewer, session: Read) -> DatasetRetrieved:
+async def get_dataset(dataset_id: UUID, caller: Reader, session: Read) -> DatasetRetrieved:
     """Return a dataset with its versions and their files."""
     return DatasetRetrieved(dataset=await services.get_dataset(session, caller, dataset_id))
 
 
 @router.patch("/datasets/{dataset_id}")
-async def update_dataset(dataset_id: UUID, data: DatasetUpdate, caller: Viewer, session: Write) -> DatasetSaved:
+async def update_dataset(dataset_id: UUID, data: DatasetUpdate, caller: Changer, session: Write) -> DatasetSaved:
     """Change the name or the description."""
     return DatasetSaved.updated(await services.update_dataset(session, caller, dataset_id, data))
 
 
 @router.delete("/datasets/{dataset_id}")
-async def delete_dataset(dataset_id: UUID, caller: Viewer, session: Write) -> DatasetDeleted:
+async def delete_dataset(dataset_id: UUID, caller: Changer, session: Write) -> DatasetDeleted:
     """Delete a dataset with all its versions; the files go soon after."""
     await services.delete_dataset(session, caller, dataset_id)
     return DatasetDeleted()
 
 
 @router.post("/datasets/{dataset_id}/versions")
-async def create_version(dataset_id: UUID, caller: Viewer, session: Write) -> VersionCreated:
+async def create_version(dataset_id: UUID, caller: Changer, session: Write) -> VersionCreated:
     """Begin the next version; files that are in a version never change."""
     return VersionCreated(version=await services.create_version(session, caller, dataset_id))
 
 
 @router.post(VERSION + "/uploads")
 async def begin_upload(
-    dataset_id: UUID, number: Number, data: UploadCreate, caller: Viewer, session: Write, files: FilesDep
+    dataset_id: UUID, number: Number, data: UploadCreate, caller: Changer, session: Write, files: FilesDep
 ) -> UploadCreated:
     """Begin to upload a file of any size in parts that go straight to the object store."""
     return await files.begin_upload(session, caller, dataset_id, number, data)
@@ -98,7 +101,7 @@ async def complete_upload(
     number: Number,
     file_id: UUID,
     data: UploadComplete,
-    caller: Viewer,
+    caller: Changer,
     session: Write,
     files: FilesDep,
 ) -> FileAccepted:
@@ -108,7 +111,7 @@ async def complete_upload(
 
 @router.delete(VERSION + "/uploads/{file_id}")
 async def abort_upload(
-    dataset_id: UUID, number: Number, file_id: UUID, caller: Viewer, session: Write, files: FilesDep
+    dataset_id: UUID, number: Number, file_id: UUID, caller: Changer, session: Write, files: FilesDep
 ) -> UploadAborted:
     """Give up an upload that is not complete."""
     await files.abort_upload(session, caller, dataset_id, number, file_id)
@@ -121,7 +124,7 @@ async def put_file(
     number: Number,
     split: Split,
     file: Annotated[UploadFile, File(description="CSV, JSON lines or Parquet")],
-    caller: Viewer,
+    caller: Changer,
     session: Write,
     files: FilesDep,
 ) -> FileAccepted:
@@ -131,7 +134,7 @@ async def put_file(
 
 @router.get(VERSION + "/files/{split}/download")
 async def download_file(
-    dataset_id: UUID, number: Number, split: Split, caller: Viewer, session: Read, files: FilesDep
+    dataset_id: UUID, number: Number, split: Split, caller: Reader, session: Read, files: FilesDep
 ) -> Download:
     """Return an address from which the file can be downloaded for a while."""
     return await files.download(session, caller, dataset_id, number, split)
@@ -142,7 +145,7 @@ async def preview_file(
     dataset_id: UUID,
     number: Number,
     split: Split,
-    caller: Viewer,
+    caller: Reader,
     session: Read,
     files: FilesDep,
     rows: Annotated[int, Query(ge=1, le=100)] = 20,

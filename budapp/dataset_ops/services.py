@@ -27,7 +27,17 @@ from budapp.dataset_ops.schemas import (
     dataset_view,
 )
 from budapp.project_ops.hooks import Removal
-from budapp.project_ops.services import require_project
+from budapp.project_ops.services import RequiresInProject
+
+
+async def _project_of(session: ReadSession, caller: Caller, dataset_id: UUID) -> UUID:
+    return (await DatasetCrud(session, caller).get(dataset_id)).project_id
+
+
+ADDING = RequiresInProject(Scope.ENDPOINT_MANAGE)
+"""What adding a dataset to a project asks for."""
+CHANGING = RequiresInProject(Scope.ENDPOINT_MANAGE, project_of=_project_of)
+"""What changing a dataset asks for, in its project."""
 
 
 async def list_benchmark_datasets(session: ReadSession, query: BenchmarkDatasetQuery) -> Page:
@@ -59,7 +69,7 @@ async def create_dataset(session: WriteSession, caller: Caller, data: DatasetCre
         Forbidden: the caller lacks endpoint:manage there.
         Conflict: the project has a dataset of this name.
     """
-    await require_project(session, caller, data.project_id, Scope.ENDPOINT_MANAGE, lock="share")
+    await ADDING.check(session, caller, data.project_id, lock="share")
     dataset = Dataset(tenant_id=caller.tenant_id, created_by=caller.user_id, **data.model_dump())
     session.add(dataset)
     await _flush_name(session)
@@ -109,7 +119,7 @@ async def create_version(session: WriteSession, caller: Caller, dataset_id: UUID
 async def changeable(session: WriteSession, caller: Caller, dataset_id: UUID) -> Dataset:
     """Return the dataset, locked, if the caller may change what its project holds; else raise as documented there."""
     dataset = await DatasetCrud(session, caller).get(dataset_id, for_update=True)
-    await require_project(session, caller, dataset.project_id, Scope.ENDPOINT_MANAGE)
+    await CHANGING.check(session, caller, dataset.project_id)
     return dataset
 
 

@@ -141,6 +141,14 @@ async def compare(session: ReadSession, caller: Caller, dapr: DaprClient, reques
     return Comparison(leaderboards=[_compared(row, *models[row.uri], fields) for row in known[: request.k]])
 
 
+async def ranked_model(session: ReadSession, caller: Caller, model_id: UUID) -> str:
+    """Return the address of the tenant's model, or of the one that a cloud offers, or raise `NotFound`."""
+    try:
+        return await _uri(session, caller, model_id, "model")
+    except NotFound:
+        return await _uri(session, caller, model_id, "cloud_model")
+
+
 async def _uri(session: ReadSession, caller: Caller, model_id: UUID, table_source: str) -> str:
     if table_source == "model":
         return (await ModelCrud(session, caller).get(model_id)).uri

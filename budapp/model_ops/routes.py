@@ -36,8 +36,11 @@ router = APIRouter(prefix="/models", tags=["models"], route_class=IdempotentRout
 
 Viewer = Annotated[Caller, Depends(Requires(Scope.MODEL_VIEW))]
 Manager = Annotated[Caller, Depends(Requires(Scope.MODEL_MANAGE))]
-ViewerOrPeer = Annotated[Caller, Depends(RequiresOrPeer(Scope.MODEL_VIEW))]
 ManagerOrPeer = Annotated[Caller, Depends(RequiresOrPeer(Scope.MODEL_MANAGE))]
+RankReader = Annotated[Caller, Depends(Requires(Scope.MODEL_VIEW, row=leaderboards.ranked_model))]
+Editor = Annotated[Caller, Depends(Requires(Scope.MODEL_MANAGE, row=services.reach_model))]
+ReaderOrPeer = Annotated[Caller, Depends(RequiresOrPeer(Scope.MODEL_VIEW, row=services.reach_model))]
+RemoverOrPeer = Annotated[Caller, Depends(RequiresOrPeer(Scope.MODEL_MANAGE, row=services.reach_model))]
 
 
 @router.get("/")
@@ -72,14 +75,14 @@ async def compare_models(data: ComparisonRequest, caller: Viewer, session: Read,
 
 @router.get("/{model_id}/leaderboards")
 async def get_leaderboard(
-    model_id: UUID, caller: Viewer, session: Read, dapr: DaprDep, query: Annotated[LeaderboardQuery, Query()]
+    model_id: UUID, caller: RankReader, session: Read, dapr: DaprDep, query: Annotated[LeaderboardQuery, Query()]
 ) -> Leaderboard:
     """Return how a model does in public benchmarks, and those that come next to it."""
     return await leaderboards.leaderboard(session, caller, dapr, model_id, query)
 
 
 @router.get("/{model_id}")
-async def get_model(model_id: UUID, caller: ViewerOrPeer, session: Read, files: LicenseFilesDep) -> ModelRetrieved:
+async def get_model(model_id: UUID, caller: ReaderOrPeer, session: Read, files: LicenseFilesDep) -> ModelRetrieved:
     """Return all that is known of a model."""
     return ModelRetrieved(**await services.get_model(session, caller, files, model_id))
 
@@ -87,7 +90,7 @@ async def get_model(model_id: UUID, caller: ViewerOrPeer, session: Read, files: 
 @router.patch("/{model_id}", dependencies=[may_take(UPLOAD_SECONDS)])
 async def edit_model(
     model_id: UUID,
-    caller: Manager,
+    caller: Editor,
     edit: Annotated[ModelEdit, Depends(edit_form)],
     session: Write,
     files: LicenseFilesDep,
@@ -104,7 +107,7 @@ async def edit_model(
 
 
 @router.delete("/{model_id}")
-async def delete_model(model_id: UUID, caller: ManagerOrPeer, session: Write) -> ModelDeleted:
+async def delete_model(model_id: UUID, caller: RemoverOrPeer, session: Write) -> ModelDeleted:
     """Delete a model that is not deployed; its files go soon after."""
     await editing.delete_model(session, caller, model_id)
     return ModelDeleted()

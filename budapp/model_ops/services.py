@@ -67,6 +67,11 @@ async def list_authors(session: ReadSession, caller: Caller, query: AuthorQuery)
     return await ModelCrud(session, caller).page_of_authors(query)
 
 
+async def reach_model(session: ReadSession, caller: Caller, model_id: UUID) -> Model:
+    """Return the tenant's model, or raise `NotFound`."""
+    return await ModelCrud(session, caller).get(model_id)
+
+
 async def get_model(session: ReadSession, caller: Caller, files: LicenseFiles, model_id: UUID) -> dict[str, Any]:
     """Return all that is known of a model of the tenant, as the fields of a `ModelAnswer`.
 

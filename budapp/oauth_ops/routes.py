@@ -8,12 +8,13 @@ from budapp.commons.database import Read, Write
 from budapp.commons.scopes import Scope
 from budapp.oauth_ops import schemas
 from budapp.oauth_ops.schemas import Configuration, Configurations, OAuthConfigure, OAuthProvider
-from budapp.oauth_ops.services import ProvidersDep
+from budapp.oauth_ops.services import ProvidersDep, own_tenant
 from budapp.tenant_ops.schemas import TenantName
 
 router = APIRouter(tags=["oauth"])
 
 Manager = Annotated[Caller, Depends(Requires(Scope.USER_MANAGE))]
+ManagerOf = Annotated[Caller, Depends(Requires(Scope.USER_MANAGE, row=own_tenant))]
 
 
 @router.get("/oauth/providers", dependencies=[public])
@@ -37,7 +38,7 @@ async def configure_provider(
 
 @router.get("/admin/oauth/configurations/{tenant_id}")
 async def list_configurations(
-    tenant_id: UUID, caller: Manager, session: Read, providers: ProvidersDep
+    tenant_id: UUID, caller: ManagerOf, session: Read, providers: ProvidersDep
 ) -> Configurations:
     """List the providers of the own tenant."""
     return Configurations(result=await providers.list_configurations(session, caller, tenant_id))
@@ -45,7 +46,7 @@ async def list_configurations(
 
 @router.put("/admin/oauth/disable/{tenant_id}/{provider}")
 async def disable_provider(
-    tenant_id: UUID, provider: OAuthProvider, caller: Manager, session: Write, providers: ProvidersDep
+    tenant_id: UUID, provider: OAuthProvider, caller: ManagerOf, session: Write, providers: ProvidersDep
 ) -> Configuration:
     """Let nobody in by this provider any more."""
     result = await providers.disable(session, caller, tenant_id, provider)

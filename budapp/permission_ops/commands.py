@@ -9,8 +9,8 @@ from budapp.commons.config import Settings
 from budapp.commons.database import Database
 from budapp.commons.domain import Components, routers_of
 from budapp.commons.routing import RouteIndex
-from budapp.permission_ops import explaining
-from budapp.permission_ops.explaining import find_target
+from budapp.permission_ops.explain import explain as explain_person
+from budapp.permission_ops.explain import find_target
 from budapp.permission_ops.schemas import Explanation
 from budapp.tenant_ops.services import find_by_identifier
 from budapp.user_ops.services import find_person
@@ -43,7 +43,7 @@ async def _explain(components: Components, user: str, route: str, id: UUID | Non
     async with components[Database].read() as session:
         found = await find_by_identifier(session, tenant or components[Settings].default_realm_name)
         person = await find_person(session, found.id, **_user_key(user))
-        return await explaining.explain(session, person, target)
+        return await explain_person(session, person, target)
 
 
 def _routes(components: Components) -> RouteIndex:

@@ -9,7 +9,7 @@ from budapp.commons.database import Read, Write
 from budapp.commons.routing import route_index_of
 from budapp.commons.schemas import Answer
 from budapp.commons.scopes import Scope
-from budapp.permission_ops import explaining, services
+from budapp.permission_ops import explain, services
 from budapp.permission_ops.schemas import (
     ExplainQuery,
     ExplanationAnswer,
@@ -75,5 +75,5 @@ async def explain_permission(
     caller: SignedIn, session: Read, request: Request, query: Annotated[ExplainQuery, Query()]
 ) -> ExplanationAnswer:
     """Say step by step why a person (oneself, where none is named) may call a route or not; others take user:view."""
-    explanation = await explaining.explain_to(session, route_index_of(request), caller, query)
+    explanation = await explain.explain_to(session, route_index_of(request), caller, query)
     return ExplanationAnswer(explanation=explanation)

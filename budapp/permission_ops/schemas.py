@@ -1,4 +1,3 @@
-from collections.abc import Collection
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -7,7 +6,7 @@ from pydantic import RootModel, StringConstraints, field_validator
 from budapp.commons.schemas import Answer, PageAnswer, Schema
 from budapp.commons.scopes import GLOBAL_SCOPES
 from budapp.project_ops.schemas import MEMBER_SCOPES
-from budapp.user_ops.schemas import PermissionGrant
+from budapp.user_ops.schemas import PermissionGrant, check_grants
 
 
 class PermissionEntry(Schema):
@@ -34,7 +33,7 @@ class GlobalGrants(RootModel[list[PermissionGrant]]):
     @field_validator("root")
     @classmethod
     def _each_known_and_once(cls, value: list[PermissionGrant]) -> list[PermissionGrant]:
-        return _check_names(value, GLOBAL_SCOPES)
+        return check_grants(value, GLOBAL_SCOPES)
 
 
 class ProjectGrants(Schema):
@@ -47,17 +46,7 @@ class ProjectGrants(Schema):
     @field_validator("permissions")
     @classmethod
     def _each_known_and_once(cls, value: list[PermissionGrant]) -> list[PermissionGrant]:
-        return _check_names(value, MEMBER_SCOPES)
-
-
-def _check_names(grants: list[PermissionGrant], known: Collection[str]) -> list[PermissionGrant]:
-    names = [grant.name for grant in grants]
-    unknown = sorted(set(names) - set(known))
-    if unknown:
-        raise ValueError(f"not a permission that can be granted here: {', '.join(unknown)}")
-    if len(names) > len(set(names)):
-        raise ValueError("a permission is named twice")
-    return grants
+        return check_grants(value, MEMBER_SCOPES)
 
 
 class GlobalPermissions(Answer):

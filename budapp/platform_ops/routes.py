@@ -19,6 +19,7 @@ TENANT_SECONDS = 60
 router = APIRouter(prefix="/tenants", tags=["tenants"], route_class=IdempotentRoute)
 
 Operator = Annotated[Caller, Depends(Requires(Scope.TENANT_MANAGE))]
+OperatorOf = Annotated[Caller, Depends(Requires(Scope.TENANT_MANAGE, row=tenants.any_tenant))]
 
 
 @router.get("")
@@ -34,25 +35,25 @@ async def create_tenant(data: TenantCreate, _caller: Operator, session: Write, p
 
 
 @router.get("/{tenant_id}")
-async def get_tenant(tenant_id: UUID, _caller: Operator, session: Read) -> TenantAnswer:
+async def get_tenant(tenant_id: UUID, _caller: OperatorOf, session: Read) -> TenantAnswer:
     """Return a tenant."""
     return TenantAnswer.of(await tenants.get_tenant(session, tenant_id), "get", "Tenant found")
 
 
 @router.patch("/{tenant_id}")
-async def update_tenant(tenant_id: UUID, data: TenantUpdate, _caller: Operator, session: Write) -> TenantAnswer:
+async def update_tenant(tenant_id: UUID, data: TenantUpdate, _caller: OperatorOf, session: Write) -> TenantAnswer:
     """Change name or description; the identifier never changes."""
     return TenantAnswer.of(await tenants.update_tenant(session, tenant_id, data), "update", "Tenant changed")
 
 
 @router.post("/{tenant_id}/disable")
-async def disable_tenant(tenant_id: UUID, _caller: Operator, session: Write, platform: PlatformDep) -> TenantAnswer:
+async def disable_tenant(tenant_id: UUID, _caller: OperatorOf, session: Write, platform: PlatformDep) -> TenantAnswer:
     """Keep everyone of the tenant out, at once; nothing is deleted."""
     tenant = await platform.set_active(session, tenant_id, active=False)
     return TenantAnswer.of(tenant, "disable", "Tenant disabled")
 
 
 @router.post("/{tenant_id}/enable")
-async def enable_tenant(tenant_id: UUID, _caller: Operator, session: Write, platform: PlatformDep) -> TenantAnswer:
+async def enable_tenant(tenant_id: UUID, _caller: OperatorOf, session: Write, platform: PlatformDep) -> TenantAnswer:
     """Let the tenant's people sign in again."""
     return TenantAnswer.of(await platform.set_active(session, tenant_id, active=True), "enable", "Tenant enabled")

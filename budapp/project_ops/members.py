@@ -18,7 +18,7 @@ from budapp.project_ops.crud import MemberCrud, ProjectCrud
 from budapp.project_ops.hooks import Removal, before_removal
 from budapp.project_ops.models import Project, ProjectType
 from budapp.project_ops.schemas import MEMBER_SCOPES, MemberAdd, MemberQuery, MembersAdd
-from budapp.project_ops.services import new_member, require_project, require_scopes
+from budapp.project_ops.services import MANAGING, new_member, require_scopes
 from budapp.user_ops import services as user_services
 from budapp.user_ops.models import User, UserStatus
 
@@ -60,7 +60,7 @@ async def add_members(
         Conflict: one of them is a member already.
         UnprocessableContent: somebody is named twice.
     """
-    needed = {Scope.PROJECT_MANAGE, *(scope for item in data.users for scope in item.granted())}
+    needed = {MANAGING.scope, *(scope for item in data.users for scope in item.granted())}
     project = await require_scopes(session, caller, project_id, needed)
     known, unknown = await _sort_out(session, project, data.users)
     if unknown and not caller.may(Scope.PROJECT_MANAGE):
@@ -85,7 +85,7 @@ async def change_member(
         BadRequest: the user may not join, or nobody would remain.
     """
     given = {scope for scope, holds in changes.items() if holds}
-    project = await require_scopes(session, caller, project_id, {Scope.PROJECT_MANAGE, *given}, lock="update")
+    project = await require_scopes(session, caller, project_id, {MANAGING.scope, *given}, lock="update")
     crud = MemberCrud(session, project)
     people = await crud.people([user_id], [])
     if not people:
@@ -112,7 +112,7 @@ async def remove_members(
         Forbidden: the caller may not manage it.
         BadRequest: nobody would remain, or they have keys that are not to be removed.
     """
-    project = await require_project(session, caller, project_id, Scope.PROJECT_MANAGE, lock="update")
+    project = await MANAGING.check(session, caller, project_id, lock="update")
     crud = MemberCrud(session, project)
     leaving = set(user_ids)
     if await crud.any_of(leaving) != leaving:

@@ -1,4 +1,3 @@
-from functools import partial
 from typing import Annotated
 from uuid import UUID
 
@@ -37,9 +36,7 @@ router = APIRouter(prefix="/projects", tags=["projects"], route_class=Idempotent
 Viewer = Annotated[Caller, Depends(Requires(Scope.PROJECT_VIEW))]
 Manager = Annotated[Caller, Depends(Requires(Scope.PROJECT_MANAGE))]
 Reader = Annotated[Caller, Depends(Requires(Scope.PROJECT_VIEW, row=services.get_project))]
-# Whether someone may change a project can hang on their membership in it; the service asks that.
-_may_manage = partial(services.require_project, scope=Scope.PROJECT_MANAGE)
-Changer = Annotated[Caller, Depends(Requires(Scope.PROJECT_VIEW, row=_may_manage))]
+Changer = Annotated[Caller, Depends(services.MANAGING)]
 RemoveCredential = Annotated[bool, Query(description="Delete the keys concerned; otherwise such keys refuse this")]
 
 

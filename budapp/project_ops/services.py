@@ -1,13 +1,13 @@
 """What can be done with projects; other domains come in here too."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Row, Select
 
-from budapp.commons.access import Caller
+from budapp.commons.access import Caller, Requires, require_password_set
 from budapp.commons.crud import Page
 from budapp.commons.database import ReadSession, WriteSession
 from budapp.commons.errors import BadRequest, Conflict, Forbidden
@@ -19,6 +19,45 @@ from budapp.project_ops.crud import Lock, ProjectCrud
 from budapp.project_ops.hooks import Removal, before_removal
 from budapp.project_ops.models import Project, ProjectMember, ProjectStatus, ProjectType
 from budapp.project_ops.schemas import MEMBER_SCOPES, ProjectCreate, ProjectQuery, ProjectUpdate, TagQuery
+
+ProjectOf = Callable[[ReadSession, Caller, UUID], Awaitable[UUID]]
+"""Returns the id of the project that a row belongs to; raises `NotFound` where the row is out of reach."""
+
+
+async def _itself(_session: ReadSession, _caller: Caller, project_id: UUID) -> UUID:
+    return project_id
+
+
+class RequiresInProject(Requires):
+    """Only a caller who holds the scope in the project concerned may call the route: as a member, or for the tenant.
+
+    The project is known once the row is: the service asks `check` about it, and so does an explanation.
+
+    Args:
+        scope: one of `MEMBER_SCOPES`.
+        project_of: finds the project of the row in the path; by default that row is the project.
+    """
+
+    def __init__(self, scope: str, *, project_of: ProjectOf = _itself) -> None:
+        super().__init__(scope, row=self._check_row)
+        self.project_of = project_of
+
+    def admit(self, caller: Caller) -> None:
+        """Let those pass who are active; the rest hangs on the project."""
+        require_password_set(caller)
+
+    async def check(
+        self, session: ReadSession, caller: Caller, project_id: UUID, *, lock: Lock | None = None
+    ) -> Project:
+        """Return the project if the caller holds the scope in it; see `require_project`."""
+        return await require_project(session, caller, project_id, self.scope, lock=lock)
+
+    async def _check_row(self, session: ReadSession, caller: Caller, row_id: UUID) -> Project:
+        return await self.check(session, caller, await self.project_of(session, caller, row_id))
+
+
+MANAGING = RequiresInProject(Scope.PROJECT_MANAGE)
+"""What changing a project, or who takes part in it, asks for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +114,7 @@ async def update_project(session: WriteSession, caller: Caller, project_id: UUID
         BadRequest: the type is to change.
         Conflict: the name is taken.
     """
-    project = await require_project(session, caller, project_id, Scope.PROJECT_MANAGE, lock="update")
+    project = await MANAGING.check(session, caller, project_id, lock="update")
     if data.project_type not in {None, project.project_type}:
         raise BadRequest("The type of a project can't change once it is made", param="project_type")
     for name, value in data.changes().items():
@@ -92,7 +131,7 @@ async def delete_project(session: WriteSession, caller: Caller, project_id: UUID
         Forbidden: the caller may not manage it.
         BadRequest: there are deployments in it, or keys that are not to be removed.
     """
-    project = await require_project(session, caller, project_id, Scope.PROJECT_MANAGE, lock="update")
+    project = await MANAGING.check(session, caller, project_id, lock="update")
     for check in hooks_of(session).all(before_removal):
         await check(session, Removal(project_id, None, remove_credentials))
     project.status = ProjectStatus.DELETED

@@ -6,15 +6,13 @@ from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, 
 
 from budapp.commons.crud import Page
 from budapp.commons.paging import Paging
-from budapp.commons.schemas import Answer, Name, PageAnswer, Schema, blank_to_none
+from budapp.commons.schemas import Answer, Name, PageAnswer, Schema, blank_to_none, refuse_unknown
 from budapp.commons.scopes import ROLE_GRANTABLE, with_implied
 from budapp.user_ops.schemas import UserInfo
 
 
 def _check_scopes(value: list[str]) -> list[str]:
-    unknown = sorted(set(value) - set(ROLE_GRANTABLE))
-    if unknown:
-        raise ValueError(f"not a permission that a role can hold: {', '.join(unknown)}")
+    refuse_unknown(value, ROLE_GRANTABLE)
     held = with_implied(value)
     return [scope for scope in ROLE_GRANTABLE if scope in held]
 

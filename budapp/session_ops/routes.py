@@ -3,7 +3,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query
 
-from budapp.commons.access import Caller, Requires, SignedIn
+from budapp.commons.access import Caller, Requires, SignedIn, SignedInAccess
 from budapp.commons.database import Read, Write
 from budapp.commons.schemas import Answer
 from budapp.commons.scopes import Scope
@@ -11,10 +11,12 @@ from budapp.integrations.keycloak import KeycloakDep
 from budapp.session_ops import services
 from budapp.session_ops.schemas import SessionId, SessionList, SessionsEnded
 from budapp.user_ops.callers import CallersDep
+from budapp.user_ops.rights import manageable
 
 router = APIRouter(prefix="/users", tags=["sessions"])
 
-Manager = Annotated[Caller, Depends(Requires(Scope.USER_MANAGE))]
+Manager = Annotated[Caller, Depends(Requires(Scope.USER_MANAGE, row=manageable))]
+Owner = Annotated[Caller, Depends(SignedInAccess(row=services.own_session))]
 KeepCurrent = Annotated[bool, Query(description="Stay signed in with the session of this request")]
 
 _ENDED = "Signed out there"
@@ -37,7 +39,7 @@ async def end_own_sessions(
 
 @router.delete("/me/sessions/{session_id}")
 async def end_own_session(
-    session_id: SessionId, caller: SignedIn, session: Write, keycloak: KeycloakDep, callers: CallersDep
+    session_id: SessionId, caller: Owner, session: Write, keycloak: KeycloakDep, callers: CallersDep
 ) -> Answer:
     """Sign out in one place; its tokens are refused at once."""
     await services.end_session(session, keycloak, callers, caller, caller.user_id, session_id)

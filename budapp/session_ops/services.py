@@ -63,6 +63,18 @@ async def list_sessions(session: ReadSession, keycloak: Keycloak, caller: Caller
     return sorted(found, key=lambda view: (view.is_current, view.last_used_at), reverse=True)
 
 
+async def own_session(session: ReadSession, caller: Caller, session_id: UUID) -> UserSession:
+    """Return the caller's session, as it was noted at the sign-in.
+
+    Raises:
+        NotFound: it is somebody else's, or has ended.
+    """
+    found = (await crud.find_of_user(session, caller.tenant_id, caller.user_id)).get(str(session_id))
+    if found is None:
+        raise NotFound("There is no such session")
+    return found
+
+
 async def end_session(
     session: WriteSession, keycloak: Keycloak, callers: Callers, caller: Caller, user_id: UUID, session_id: str
 ) -> None:

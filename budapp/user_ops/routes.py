@@ -103,7 +103,7 @@ async def delete_user(
 
 
 @router.post("/{user_id}/subscribe")
-async def subscribe_user(user_id: UUID, caller: Manager, session: Write) -> Answer:
+async def subscribe_user(user_id: UUID, caller: Changer, session: Write) -> Answer:
     """Make a person known to the notification service, again if they were; they get notifications from then on."""
     await services.subscribe_user(session, caller, user_id)
     return Answer(object="user.subscribe", message="User subscribed to notifications")

@@ -1,3 +1,4 @@
+from collections.abc import Collection
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
@@ -5,7 +6,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, 
 
 from budapp.commons.crud import Page
 from budapp.commons.paging import Paging
-from budapp.commons.schemas import Answer, Email, Name, PageAnswer, Schema
+from budapp.commons.schemas import Answer, Email, Name, PageAnswer, Schema, refuse_unknown
 from budapp.commons.scopes import GLOBAL_SCOPES, UserRole, UserType
 from budapp.user_ops.models import UserStatus
 
@@ -50,6 +51,15 @@ class PermissionGrant(Schema):
     has_permission: bool
 
 
+def check_grants(grants: list[PermissionGrant], known: Collection[str]) -> list[PermissionGrant]:
+    """Return the grants if each is known and named once; else raise `ValueError`."""
+    names = [grant.name for grant in grants]
+    refuse_unknown(names, known)
+    if len(names) > len(set(names)):
+        raise ValueError("a permission is named twice")
+    return grants
+
+
 class UserRegistration(Schema):
     """What someone says who registers on their own; a role or permissions they may send are not read."""
 
@@ -68,10 +78,7 @@ class UserCreate(UserRegistration):
     @field_validator("permissions")
     @classmethod
     def _known_scopes(cls, value: list[PermissionGrant] | None) -> list[PermissionGrant] | None:
-        unknown = sorted({grant.name for grant in value or []} - set(GLOBAL_SCOPES))
-        if unknown:
-            raise ValueError(f"not a permission that can be granted: {', '.join(unknown)}")
-        return value
+        return check_grants(value, GLOBAL_SCOPES) if value is not None else None
 
     @property
     def granted(self) -> list[str]:

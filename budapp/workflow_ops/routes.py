@@ -1,9 +1,9 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query
 
-from budapp.commons.access import SignedIn
+from budapp.commons.access import Caller, SignedIn, SignedInAccess
 from budapp.commons.database import Read, Write
 from budapp.commons.deadlines import TRIGGER_SECONDS, may_take
 from budapp.commons.idempotency import IdempotentRoute
@@ -14,9 +14,11 @@ from budapp.workflow_ops.schemas import (
     WorkflowRetrieved,
     WorkflowUpdated,
 )
-from budapp.workflow_ops.services import WorkflowsDep, state_of
+from budapp.workflow_ops.services import WorkflowsDep, find_workflow, state_of
 
 router = APIRouter(prefix="/workflows", tags=["workflows"], route_class=IdempotentRoute)
+
+Owner = Annotated[Caller, Depends(SignedInAccess(row=find_workflow))]
 
 
 @router.get("")
@@ -28,30 +30,26 @@ async def list_workflows(
 
 
 @router.get("/{workflow_id}")
-async def get_workflow(
-    workflow_id: UUID, caller: SignedIn, session: Read, workflows: WorkflowsDep
-) -> WorkflowRetrieved:
+async def get_workflow(workflow_id: UUID, caller: Owner, session: Read, workflows: WorkflowsDep) -> WorkflowRetrieved:
     """Return a workflow with all that its steps say; one's own, or with user:manage anyone's in the tenant."""
     return await workflows.get(session, caller, workflow_id)
 
 
 @router.patch("/{workflow_id}")
 async def complete_workflow(
-    workflow_id: UUID, caller: SignedIn, session: Write, workflows: WorkflowsDep
+    workflow_id: UUID, caller: Owner, session: Write, workflows: WorkflowsDep
 ) -> WorkflowUpdated:
     """Mark a workflow as completed."""
     return WorkflowUpdated(**state_of(await workflows.complete(session, caller, workflow_id)))
 
 
 @router.delete("/{workflow_id}")
-async def cancel_workflow(
-    workflow_id: UUID, caller: SignedIn, session: Write, workflows: WorkflowsDep
-) -> WorkflowDeleted:
+async def cancel_workflow(workflow_id: UUID, caller: Owner, session: Write, workflows: WorkflowsDep) -> WorkflowDeleted:
     """Cancel a workflow; a service that works on it is told to stop, where it can."""
     return WorkflowDeleted(message=await workflows.cancel(session, caller, workflow_id))
 
 
 @router.post("/{workflow_id}/retry", dependencies=[may_take(TRIGGER_SECONDS)])
-async def retry_workflow(workflow_id: UUID, caller: SignedIn, workflows: WorkflowsDep) -> WorkflowRetrieved:
+async def retry_workflow(workflow_id: UUID, caller: Owner, workflows: WorkflowsDep) -> WorkflowRetrieved:
     """Ask once more for what has failed, with what was said in the steps."""
     return await workflows.retry(caller, workflow_id)

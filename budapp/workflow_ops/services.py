@@ -248,6 +248,11 @@ class Workflows:
             return await self.get(session, caller, workflow_id)
 
 
+async def find_workflow(session: ReadSession, caller: Caller, workflow_id: UUID) -> Workflow:
+    """Return the workflow if it is the caller's, or one of the tenant for those who manage users; else `NotFound`."""
+    return await WorkflowCrud(session, caller).get(workflow_id)
+
+
 def _new_workflow(tenant_id: UUID, user_id: UUID, definition: Definition, total_steps: int) -> Workflow:
     return Workflow(
         tenant_id=tenant_id,

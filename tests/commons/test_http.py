@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
 import httpx
 import pytest
@@ -12,7 +13,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from budapp.commons.access import Authenticator
 from budapp.commons.config import Settings
 from budapp.commons.domain import components_of
-from budapp.commons.errors import TooManyRequests
+from budapp.commons.error_handlers import error_response
+from budapp.commons.errors import TooManyRequests, UnprocessableContent
 from budapp.commons.rate_limits import RateLimiter
 from budapp.main import create_app
 from tests.cast import PASSWORD, Cast
@@ -25,6 +27,16 @@ async def test_the_versioned_and_the_bare_path_are_the_same(client: httpx.AsyncC
     bare = await client.get("/users/me", headers=cast.admin.headers)
     assert versioned.status_code == 200
     assert versioned.json() == bare.json()
+
+
+async def test_a_redirect_keeps_the_version(client: httpx.AsyncClient, cast: Cast) -> None:
+    versioned = await client.get("/v1/projects?limit=1", headers=cast.admin.headers)
+    bare = await client.get("/projects", headers=cast.admin.headers)
+    assert [answer.status_code for answer in (versioned, bare)] == [307, 307]
+    assert versioned.headers["location"] == "http://budapp.test/v1/projects/?limit=1"
+    assert bare.headers["location"] == "http://budapp.test/projects/"
+    followed = await client.get("/v1/projects", headers=cast.admin.headers, follow_redirects=True)
+    assert followed.status_code == 200
 
 
 async def test_an_unknown_path_or_method_is_answered_in_the_same_shape(client: httpx.AsyncClient) -> None:
@@ -119,6 +131,33 @@ async def test_malformed_json_is_422_and_says_so(client: httpx.AsyncClient) -> N
     answer = await client.post("/auth/login", content=b"{", headers={"Content-Type": "application/json"})
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["type"] == "json_invalid"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", "/roles", {"name": "r", "scopes": ["\ud800"]}),
+        ("PUT", "/permissions/{id}/global", [{"name": "\ud800", "has_permission": True}]),
+        ("PATCH", "/projects/{id}", {"name": "\ud800"}),
+        ("POST", "/projects/", {"name": "p", "tags": [{"name": "t", "color": "\ud800"}]}),
+        ("POST", "/auth/login", {"email": "\ud800@example.com", "password": "\ud800"}),
+        ("POST", "/audit/verify-batch", ["\ud800"]),
+    ],
+)
+async def test_half_a_surrogate_pair_is_422_wherever_it_is_sent(
+    client: httpx.AsyncClient, cast: Cast, method: str, path: str, body: Any
+) -> None:
+    content, path = json.dumps(body), path.replace("{id}", str(cast.developer.id))
+    headers = cast.admin.headers | {"Content-Type": "application/json"}
+    answer = await client.request(method, path, content=content, headers=headers)
+    assert answer.status_code == 422
+    assert "\ud800" not in answer.json()["message"]
+
+
+async def test_an_error_about_a_field_that_is_no_text_can_be_shown() -> None:
+    answer = error_response(UnprocessableContent("It says \ud800", param="\udfff"), "/somewhere")
+    body = json.loads(bytes(answer.body))
+    assert (body["message"], body["param"]) == ("It says ?", "?")
 
 
 async def test_a_nul_character_is_422_and_not_a_database_error(client: httpx.AsyncClient, cast: Cast) -> None:

@@ -8,13 +8,13 @@ from uuid import UUID
 from fastapi.routing import APIRoute
 from sqlalchemy import Row
 
-from budapp.commons.access import Access, Caller, access_of
+from budapp.commons.access import Access, Caller, access_of, row_parameter
 from budapp.commons.database import ReadSession, now
 from budapp.commons.errors import AppError, Forbidden, NotFound, Unauthenticated
 from budapp.commons.routing import RouteIndex
 from budapp.commons.scopes import Scope, Source, with_implied
 from budapp.permission_ops.schemas import ExplainQuery, ExplainStep, Explanation, HeldScope
-from budapp.project_ops.services import membership_scopes
+from budapp.project_ops.services import RequiresInProject, membership_scopes
 from budapp.user_ops.identity import caller_of, sources_for
 from budapp.user_ops.services import find_person
 
@@ -23,7 +23,11 @@ _VERSION = "/v1"
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The route that is meant, what it asks, and the id in its path where one is given."""
+    """The route that is meant, what it asks, and the id of the row that it is about where one is given.
+
+    That id is the first one in the path. A route that asks for a scope in a project, but names no row in its path, is
+    about the project itself.
+    """
 
     method: str
     route: APIRoute
@@ -31,10 +35,14 @@ class Target:
     id: UUID | None
 
     @property
-    def parameter(self) -> str | None:
-        """The name of the id in the path, where there is just one."""
-        names = list(self.route.param_convertors)
-        return names[0] if len(names) == 1 else None
+    def in_project(self) -> RequiresInProject | None:
+        """What the route asks, where it asks it in the project concerned."""
+        return self.access if isinstance(self.access, RequiresInProject) else None
+
+    @property
+    def about_row(self) -> bool:
+        """Tell whether what is asked hangs on a row."""
+        return row_parameter(self.route) is not None or self.in_project is not None
 
 
 async def explain_to(session: ReadSession, routes: RouteIndex, caller: Caller, query: ExplainQuery) -> Explanation:
@@ -66,10 +74,9 @@ def find_target(routes: RouteIndex, method: str, path: str, id: UUID | None) -> 
 
 
 def _id_in(route: APIRoute, path: str) -> UUID | None:
-    match = route.path_regex.match(path)
-    values = list(match.groupdict().values()) if match else []
+    match, parameter = route.path_regex.match(path), row_parameter(route)
     try:
-        return UUID(values[0]) if len(values) == 1 else None
+        return UUID(match[parameter]) if match and parameter else None
     except ValueError:
         return None
 
@@ -114,12 +121,13 @@ def _ask_permission(steps: list[ExplainStep], target: Target, caller: Caller) ->
         steps.append(ExplainStep(check="permission", passed=False, detail=error.text))
         return error
     asked = target.access.scope or "nothing but being signed in"
-    steps.append(ExplainStep(check="permission", passed=True, detail=f"The route asks for {asked}"))
+    where = " in the project concerned" if target.in_project else ""
+    steps.append(ExplainStep(check="permission", passed=True, detail=f"The route asks for {asked}{where}"))
     return None
 
 
 async def _ask_row(session: ReadSession, steps: list[ExplainStep], target: Target, caller: Caller) -> AppError | None:
-    if not target.route.param_convertors:
+    if not target.about_row:
         return None
     if target.access.row is None or target.id is None:
         missing = "no id is given" if target.id is None else "the route does not say how it finds it"
@@ -136,13 +144,19 @@ async def _ask_row(session: ReadSession, steps: list[ExplainStep], target: Targe
 
 
 async def _membership(session: ReadSession, target: Target, caller: Caller) -> Sequence[Source]:
-    if target.parameter != "project_id" or target.id is None:
+    if target.id is None:
         return []
     try:
-        scopes = await membership_scopes(session, caller, target.id)
+        if target.in_project is not None:
+            project_id = await target.in_project.project_of(session, caller, target.id)
+        elif row_parameter(target.route) == "project_id":
+            project_id = target.id
+        else:
+            return []
+        scopes = await membership_scopes(session, caller, project_id)
     except NotFound:
         return []
-    return [Source("membership in project", str(target.id), scopes)]
+    return [Source("membership in project", str(project_id), scopes)]
 
 
 def _held(sources: Iterable[Source]) -> list[HeldScope]:
