@@ -51,7 +51,7 @@ async def find_caller(session: ReadSession, claims: Claims) -> Caller | None:
         realm=claims.realm,
         session_id=claims.session_id,
         token_expires_at=claims.expires_at,
-        granted=row.granted or (),
+        overrides=row.overrides,
         of_platform=row.is_platform,
     )
 
@@ -67,7 +67,7 @@ async def caller_by_id(session: ReadSession, user_id: UUID) -> Caller | None:
         realm=row.realm_name,
         session_id="",
         token_expires_at=now() + _PEERS_CALL,
-        granted=row.granted or (),
+        overrides=row.overrides,
         of_platform=row.is_platform,
     )
 

@@ -1,8 +1,9 @@
 """The scopes, and what each built-in role holds."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from types import MappingProxyType
 
 
 class Scope(StrEnum):
@@ -77,6 +78,18 @@ def with_implied(scopes: Iterable[str]) -> frozenset[str]:
     return frozenset(held | {f"{scope.removesuffix(':manage')}:view" for scope in held if scope.endswith(":manage")})
 
 
+def without(scopes: Iterable[str], withdrawn: Collection[str]) -> frozenset[str]:
+    """Take what was withdrawn from the scopes; without `X:view` there is no `X:manage`, which holds it."""
+    gone = {*withdrawn, *(f"{scope.removesuffix(':view')}:manage" for scope in withdrawn if scope.endswith(":view"))}
+    return frozenset(scopes) - gone
+
+
+Overrides = Mapping[str, bool]
+"""What was decided for one person beside the role: scope → whether it was granted to them, or withdrawn from them."""
+
+NO_OVERRIDES: Overrides = MappingProxyType({})
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """Where scopes come from: a `role`, a `custom role`, being a `client`, or a direct `grant`."""
@@ -87,18 +100,45 @@ class Source:
 
 
 def sources_of(
-    role: str, user_type: str, granted: Iterable[str] = (), custom: Source | None = None
+    role: str, user_type: str, overrides: Overrides = NO_OVERRIDES, custom: Source | None = None
 ) -> tuple[Source, ...]:
-    """Return what a user holds the scopes by; a custom role stands in for the built-in one.
+    """Return what a user holds the scopes by, withdrawn ones too; a custom role stands in for the built-in one.
 
     A client has just one. Grants from before somebody became a client rest until they are none any more.
     """
     if user_type == UserType.CLIENT:
         return (Source("client", "client", CLIENT_SCOPES),)
-    return custom or Source("role", role, ROLE_SCOPES[UserRole(role)]), Source("grant", "grant", tuple(granted))
+    granted = tuple(scope for scope, holds in overrides.items() if holds)
+    return custom or Source("role", role, ROLE_SCOPES[UserRole(role)]), Source("grant", "grant", granted)
 
 
-def scopes_of(role: str, user_type: str, granted: Iterable[str] = (), custom: Source | None = None) -> frozenset[str]:
-    """Return all that a user holds: by role and direct grants, or just the fixed ones of a client."""
-    sources = sources_of(role, user_type, granted, custom)
-    return with_implied(scope for source in sources for scope in source.scopes)
+def withdrawn_of(role: str, user_type: str, overrides: Overrides) -> frozenset[str]:
+    """Return what was withdrawn from a user; it rests while they are a super administrator or a client."""
+    if role == UserRole.SUPER_ADMIN or user_type == UserType.CLIENT:
+        return frozenset()
+    return frozenset(scope for scope, holds in overrides.items() if not holds)
+
+
+def scopes_of(
+    role: str, user_type: str, overrides: Overrides = NO_OVERRIDES, custom: Source | None = None
+) -> frozenset[str]:
+    """Return all that a user holds: by role and direct grants, without what was withdrawn; a client's are fixed."""
+    sources = sources_of(role, user_type, overrides, custom)
+    held = with_implied(scope for source in sources for scope in source.scopes)
+    return without(held, withdrawn_of(role, user_type, overrides))
+
+
+def decide(
+    overrides: Overrides, held_by_role: Collection[str], given: Iterable[str], taken: Iterable[str]
+) -> dict[str, bool]:
+    """Return the overrides with which a user holds what is given and not what is taken.
+
+    What the role holds needs no grant, and only that needs to be withdrawn. What is given wins over what is taken.
+    """
+    gone = {scope for scope, granted in overrides.items() if not granted}
+    known = {*held_by_role, *overrides}
+    lacks = known - without(known, gone.union(taken)) - with_implied(given)
+    kept = dict.fromkeys(overrides.keys() - gone - lacks, True)
+    granted = dict.fromkeys(set(given) - set(held_by_role), True)
+    withdrawn = dict.fromkeys(lacks & gone.union(held_by_role), False)
+    return kept | granted | withdrawn

@@ -12,7 +12,7 @@ from budapp.commons.encrypted_columns import seal
 from budapp.commons.encryption import Encryption
 from budapp.commons.errors import Conflict, Forbidden, NotFound, UnprocessableContent
 from budapp.commons.integrity import conflict_on
-from budapp.commons.scopes import UserRole
+from budapp.commons.scopes import ROLE_SCOPES, UserRole
 from budapp.integrations.identity_brokers import Brokering, IdentityProvider
 from budapp.oauth_ops import crud
 from budapp.oauth_ops.models import OAuthExchange, OAuthSession, TenantOAuthConfig, UserOAuthProvider
@@ -180,8 +180,9 @@ async def own_tenant(_session: ReadSession, caller: Caller, tenant_id: UUID) -> 
 
 def _own(caller: Caller, tenant_id: UUID) -> None:
     """Let administrators at their own tenant's providers; whoever sets one up can come in as anybody it vouches for."""
-    if caller.custom_role is not None or caller.role not in {UserRole.ADMIN, UserRole.SUPER_ADMIN}:
-        raise Forbidden("This is for administrators")
+    administers = caller.custom_role is None and caller.role in {UserRole.ADMIN, UserRole.SUPER_ADMIN}
+    if not administers or not caller.scopes.issuperset(ROLE_SCOPES[UserRole.ADMIN]):
+        raise Forbidden("This is for administrators, from whom nothing was withdrawn")
     if tenant_id != caller.tenant_id:
         raise NotFound("There is no such tenant")
 

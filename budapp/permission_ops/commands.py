@@ -34,6 +34,8 @@ def explain(
         typer.echo(f"  {step.check:<12}{mark:<5}{step.detail}")
     for held in explanation.scopes:
         typer.echo(f"  holds {held.scope:<18}{'; '.join(held.held_by)}")
+    for scope in explanation.withdrawn:
+        typer.echo(f"  lacks {scope:<18}withdrawn")
     raise typer.Exit(0 if explanation.allowed else 1)
 
 

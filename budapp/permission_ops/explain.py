@@ -12,13 +12,14 @@ from budapp.commons.access import Access, Caller, access_of, row_parameter
 from budapp.commons.database import ReadSession, now
 from budapp.commons.errors import AppError, Forbidden, NotFound, Unauthenticated
 from budapp.commons.routing import RouteIndex
-from budapp.commons.scopes import Scope, Source, with_implied
+from budapp.commons.scopes import Scope, Source, with_implied, withdrawn_of, without
 from budapp.permission_ops.schemas import ExplainQuery, ExplainStep, Explanation, HeldScope
 from budapp.project_ops.services import RequiresInProject, membership_scopes
 from budapp.user_ops.identity import caller_of, sources_for
 from budapp.user_ops.services import find_person
 
 _VERSION = "/v1"
+_MEMBERSHIP = "membership in project"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,14 +84,15 @@ def _id_in(route: APIRoute, path: str) -> UUID | None:
 
 async def explain(session: ReadSession, person: Row[Any], target: Target) -> Explanation:
     """Return why the person, a row of `identity.people`, may do what the target stands for, or not."""
-    user, granted = person.User, person.granted or ()
-    rights = {"granted": granted, "of_platform": person.is_platform}
+    user = person.User
+    rights = {"overrides": person.overrides, "of_platform": person.is_platform}
+    withdrawn = withdrawn_of(user.role, user.user_type, person.overrides)
     caller = caller_of(user, realm=person.realm_name, session_id="", token_expires_at=now(), **rights)
     sources = list(sources_for(user, **rights))
     steps: list[ExplainStep] = []
     refusal: AppError | None = None
     if target.access.kind != "public":
-        refusal = _ask_account(steps, person) or _ask_permission(steps, target, caller)
+        refusal = _ask_account(steps, person) or _ask_permission(steps, target, caller, withdrawn)
     if refusal is None:
         refusal = await _ask_row(session, steps, target, caller)
         sources += await _membership(session, target, caller)
@@ -103,7 +105,8 @@ async def explain(session: ReadSession, person: Row[Any], target: Target) -> Exp
         status=refusal.status if refusal is not None else None,
         reason=refusal.text if refusal is not None else "Nothing stands in the way",
         steps=steps,
-        scopes=_held(sources),
+        scopes=_held(sources, withdrawn),
+        withdrawn=sorted(withdrawn),
     )
 
 
@@ -114,11 +117,14 @@ def _ask_account(steps: list[ExplainStep], person: Row[Any]) -> AppError | None:
     return None if person.admitted else Unauthenticated(f"Their tokens do not count: {detail}")
 
 
-def _ask_permission(steps: list[ExplainStep], target: Target, caller: Caller) -> AppError | None:
+def _ask_permission(
+    steps: list[ExplainStep], target: Target, caller: Caller, withdrawn: frozenset[str]
+) -> AppError | None:
     try:
         target.access.admit(caller)
     except Forbidden as error:
-        steps.append(ExplainStep(check="permission", passed=False, detail=error.text))
+        why = ", which was withdrawn from the person" if target.access.scope in withdrawn else ""
+        steps.append(ExplainStep(check="permission", passed=False, detail=error.text + why))
         return error
     asked = target.access.scope or "nothing but being signed in"
     where = " in the project concerned" if target.in_project else ""
@@ -156,14 +162,15 @@ async def _membership(session: ReadSession, target: Target, caller: Caller) -> S
         scopes = await membership_scopes(session, caller, project_id)
     except NotFound:
         return []
-    return [Source("membership in project", str(project_id), scopes)]
+    return [Source(_MEMBERSHIP, str(project_id), scopes)]
 
 
-def _held(sources: Iterable[Source]) -> list[HeldScope]:
+def _held(sources: Iterable[Source], withdrawn: frozenset[str]) -> list[HeldScope]:
     held: dict[str, list[str]] = {}
     for source in sources:
         by = source.kind if source.kind in {"grant", "client"} else f"{source.kind} {source.name}"
-        for scope in with_implied(source.scopes):
+        scopes = with_implied(source.scopes)
+        for scope in scopes if source.kind == _MEMBERSHIP else without(scopes, withdrawn):
             own = scope in source.scopes
             implied = f"implied by {scope.removesuffix(':view')}:manage ({by})"
             held.setdefault(scope, []).append(by if own else implied)

@@ -28,7 +28,7 @@ class MyPermissions(Answer):
 
 
 class GlobalGrants(RootModel[list[PermissionGrant]]):
-    """What to grant and to take back; what is not named stays."""
+    """What to grant and to withdraw; what is not named stays, but that `X:manage` goes with `X:view`."""
 
     @field_validator("root")
     @classmethod
@@ -133,6 +133,7 @@ class Explanation(Schema):
     reason: str
     steps: list[ExplainStep]
     scopes: list[HeldScope]
+    withdrawn: list[str]
 
 
 class ExplanationAnswer(Answer):

@@ -55,4 +55,5 @@ class RoleCrud(Crud[CustomRole]):
     async def grants_of_holders(self, role: CustomRole) -> set[str]:
         """Return every scope that is granted to somebody beside the role."""
         granted = select(UserPermission.scope).join(User, User.id == UserPermission.user_id)
-        return set(await self.session.scalars(granted.where(User.custom_role_id == role.id).distinct()))
+        granted = granted.where(UserPermission.granted, User.custom_role_id == role.id)
+        return set(await self.session.scalars(granted.distinct()))

@@ -3,15 +3,14 @@
 import random
 import secrets
 import string
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import UUID
 
 from budapp.commons.database import WriteSession, after_rollback, release
 from budapp.commons.errors import Conflict
 from budapp.commons.hooks import hooks_of
 from budapp.commons.integrity import conflict_on
-from budapp.commons.scopes import UserRole, UserType
+from budapp.commons.scopes import Overrides, UserRole, UserType
 from budapp.events.notify import create_subscriber
 from budapp.integrations.keycloak import Keycloak, NewUser
 from budapp.user_ops import crud, hooks
@@ -37,7 +36,7 @@ class NewAccount:
     must_change_password: bool
     company: str | None = None
     purpose: str | None = None
-    scopes: Sequence[str] = ()
+    overrides: Overrides = field(default_factory=dict)
 
 
 def random_password() -> str:
@@ -86,7 +85,8 @@ async def enter_account(session: WriteSession, account: NewAccount, auth_id: str
     with conflict_on("uq_user_tenant_id_email", Conflict(_EMAIL_TAKEN, param="email")):
         await session.flush()
     session.add_all(
-        UserPermission(tenant_id=account.tenant_id, user_id=user.id, scope=scope) for scope in account.scopes
+        UserPermission(tenant_id=account.tenant_id, user_id=user.id, scope=scope, granted=granted)
+        for scope, granted in account.overrides.items()
     )
     for welcome in hooks_of(session).all(hooks.after_creation):
         await welcome(session, user)

@@ -1,17 +1,18 @@
 """No tenant is ever left without an administrator.
 
-An administrator is an active person of type `admin` whose role is `admin` or `super_admin` and who has no custom role:
-somebody who can give back whatever was taken away. People who are invited only, or hold `user:manage` by a grant or a
-custom role, don't count.
+An administrator is an active person of type `admin` whose role is `admin` or `super_admin`, who has no custom role and
+from whom nothing was withdrawn: somebody who can give back whatever was taken away. People who are invited only, or
+hold `user:manage` by a grant or a custom role, don't count.
 """
 
-from sqlalchemy import select
+from sqlalchemy import exists, or_, select
 
 from budapp.commons.database import ReadSession, WriteSession
 from budapp.commons.errors import BadRequest
 from budapp.commons.scopes import UserRole, UserType
 from budapp.tenant_ops.services import lock_tenant
-from budapp.user_ops.models import User, UserStatus
+from budapp.user_ops import crud
+from budapp.user_ops.models import User, UserPermission, UserStatus
 
 RANKS = (UserRole.SUPER_ADMIN, UserRole.ADMIN)
 
@@ -20,10 +21,14 @@ _ADMINISTERS = (
     User.user_type == UserType.ADMIN,
     User.role.in_(RANKS),
     User.custom_role_id.is_(None),
+    or_(
+        User.role == UserRole.SUPER_ADMIN,
+        ~exists().where(UserPermission.user_id == User.id, ~UserPermission.granted),
+    ),
 )
 
 
-def rank_of(user: User) -> str | None:
+async def rank_of(session: ReadSession, user: User) -> str | None:
     """Return `super_admin` or `admin` for an administrator, None for everyone else."""
     administers = (
         user.status == UserStatus.ACTIVE
@@ -31,6 +36,8 @@ def rank_of(user: User) -> str | None:
         and user.role in RANKS
         and user.custom_role is None
     )
+    if administers and user.role != UserRole.SUPER_ADMIN and await crud.has_withdrawn(session, user.id):
+        return None
     return user.role if administers else None
 
 
@@ -42,14 +49,17 @@ async def keep_an_administrator(session: WriteSession, user: User, rank_before: 
     Raises:
         BadRequest: nobody of that rank would remain.
     """
-    if rank_before is None or rank_of(user) == rank_before:
+    if rank_before is None:
         return
     await session.flush()
+    rank = await rank_of(session, user)
+    if rank == rank_before:
+        return
     await lock_tenant(session, user.tenant_id)
     others = await ranks_besides(session, user)
     if rank_before == UserRole.SUPER_ADMIN and UserRole.SUPER_ADMIN not in others:
         raise BadRequest("This is the last super administrator; somebody else must be one first")
-    if rank_of(user) is None and not others:
+    if rank is None and not others:
         raise BadRequest("This is the last administrator; make somebody else one first")
 
 

@@ -2,12 +2,13 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Result, Row, Select, func, select
+from sqlalchemy import Result, Row, Select, exists, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from budapp.commons.crud import Crud, Page
 from budapp.commons.database import ReadSession
 from budapp.commons.paging import contains
+from budapp.commons.scopes import Overrides
 from budapp.user_ops.columns import CUSTOM_ROLE
 from budapp.user_ops.identity import people
 from budapp.user_ops.models import User, UserPermission, UserStatus
@@ -35,21 +36,24 @@ class UserCrud(Crud[User]):
             statement = statement.where(User.custom_role_id == custom_role_id)
         return await self.page(query, statement, SORTABLE)
 
-    async def grants_of(self, user_id: UUID) -> list[str]:
-        """Return the scopes granted to the user beside the role's."""
-        return list(await self.session.scalars(select(UserPermission.scope).where(UserPermission.user_id == user_id)))
+    async def overrides_of(self, user_id: UUID) -> dict[str, bool]:
+        """Return what was decided for the user beside the role."""
+        rows = await self._permissions(user_id)
+        return {scope: row.granted for scope, row in rows.items()}
 
-    async def grant(self, user: User, scopes: Iterable[str]) -> None:
-        """Grant the scopes beside the role's; those granted already stay. The user's row must be locked."""
-        missing = set(scopes) - set(await self.grants_of(user.id))
-        grants = [UserPermission(tenant_id=user.tenant_id, user_id=user.id, scope=scope) for scope in sorted(missing)]
-        self.session.add_all(grants)
+    async def override(self, user: User, overrides: Overrides) -> None:
+        """Have just these decided for the user, whose row must be locked."""
+        rows = await self._permissions(user.id)
+        for scope in rows.keys() - overrides.keys():
+            await self.session.delete(rows[scope])
+        for scope, granted in sorted(overrides.items()):
+            row = rows.get(scope) or UserPermission(tenant_id=user.tenant_id, user_id=user.id, scope=scope)
+            row.granted = granted
+            self.session.add(row)
 
-    async def revoke(self, user: User, scopes: Iterable[str]) -> None:
-        """Take back what was granted of the scopes."""
-        gone = UserPermission.user_id == user.id, UserPermission.scope.in_(list(scopes))
-        for grant in await self.session.scalars(select(UserPermission).where(*gone)):
-            await self.session.delete(grant)
+    async def _permissions(self, user_id: UUID) -> dict[str, UserPermission]:
+        found = await self.session.scalars(select(UserPermission).where(UserPermission.user_id == user_id))
+        return {row.scope: row for row in found}
 
 
 def _filtered(statement: Select[Any], query: UserQuery) -> Select[Any]:
@@ -91,6 +95,12 @@ async def present_accounts(session: ReadSession, tenant_id: UUID) -> Sequence[Ro
     statement = statement.where(User.tenant_id == tenant_id, User.status != UserStatus.DELETED)
     found: Result[Any] = await session.execute(statement)
     return found.all()
+
+
+async def has_withdrawn(session: ReadSession, user_id: UUID) -> bool:
+    """Tell whether anything was withdrawn from the user."""
+    withdrawn = exists().where(UserPermission.user_id == user_id, ~UserPermission.granted)
+    return bool(await session.scalar(select(withdrawn)))
 
 
 async def find_by_auth_id(session: AsyncSession, auth_id: str) -> User | None:

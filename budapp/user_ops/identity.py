@@ -1,13 +1,24 @@
 """From a person's row to a caller: the one place that says who is let in, and with what."""
 
-from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, and_, func, select
+from sqlalchemy import Select, and_, func, literal, select
+from sqlalchemy.dialects.postgresql import JSONB
 
 from budapp.commons.access import Caller, CustomRoleName
-from budapp.commons.scopes import PLATFORM_SCOPES, Source, UserRole, scopes_of, sources_of, with_implied
+from budapp.commons.scopes import (
+    NO_OVERRIDES,
+    PLATFORM_SCOPES,
+    Overrides,
+    Source,
+    UserRole,
+    scopes_of,
+    sources_of,
+    with_implied,
+    withdrawn_of,
+    without,
+)
 from budapp.tenant_ops.models import Tenant
 from budapp.user_ops.models import User, UserPermission, UserStatus
 
@@ -16,21 +27,23 @@ ADMITTED = and_(User.status != UserStatus.DELETED, Tenant.is_active)
 
 
 def people() -> Select[Any]:
-    """Return the select of all people: `User`, the scopes `granted`, their tenant, whether they are `admitted`."""
-    granted = select(func.array_agg(UserPermission.scope)).where(UserPermission.user_id == User.id).scalar_subquery()
+    """Return the select of all people: `User`, their `overrides`, their tenant, whether they are `admitted`."""
+    by_scope = func.jsonb_object_agg(UserPermission.scope, UserPermission.granted, type_=JSONB)
+    overrides = select(by_scope).where(UserPermission.user_id == User.id).scalar_subquery()
+    decided = func.coalesce(overrides, literal({}, JSONB)).label("overrides")
     of_tenant = (Tenant.realm_name, Tenant.is_platform, Tenant.is_active.label("tenant_active"))
-    statement = select(User, granted.label("granted"), *of_tenant, ADMITTED.label("admitted"))
-    return statement.join(Tenant, Tenant.id == User.tenant_id)
+    columns: list[Any] = [User, decided, *of_tenant, ADMITTED.label("admitted")]
+    return select(*columns).join(Tenant, Tenant.id == User.tenant_id)
 
 
-def held_by(user: User, granted: Iterable[str] = ()) -> frozenset[str]:
-    """Return all that the person holds, by role, custom role and the grants given."""
-    return scopes_of(user.role, user.user_type, granted, user.custom_source())
+def held_by(user: User, overrides: Overrides = NO_OVERRIDES) -> frozenset[str]:
+    """Return all that the person holds, by role or custom role and by what was decided for them."""
+    return scopes_of(user.role, user.user_type, overrides, user.custom_source())
 
 
-def sources_for(user: User, granted: Iterable[str], *, of_platform: bool = False) -> tuple[Source, ...]:
+def sources_for(user: User, overrides: Overrides, *, of_platform: bool = False) -> tuple[Source, ...]:
     """Return what the person holds their scopes by; `of_platform`: in the platform's own tenant."""
-    sources = sources_of(user.role, user.user_type, granted, user.custom_source())
+    sources = sources_of(user.role, user.user_type, overrides, user.custom_source())
     if of_platform and user.role == UserRole.SUPER_ADMIN:
         return *sources, Source("role", "super_admin of the platform's own tenant", PLATFORM_SCOPES)
     return sources
@@ -42,11 +55,12 @@ def caller_of(
     realm: str,
     session_id: str,
     token_expires_at: datetime,
-    granted: Iterable[str] = (),
+    overrides: Overrides = NO_OVERRIDES,
     of_platform: bool = False,
 ) -> Caller:
-    """Return the person as a caller, with all that roles and grants hold; see `sources_for`."""
-    sources = sources_for(user, granted, of_platform=of_platform)
+    """Return the person as a caller, with all that they hold; see `sources_for`."""
+    sources = sources_for(user, overrides, of_platform=of_platform)
+    held = with_implied(scope for source in sources for scope in source.scopes)
     role = user.custom_role
     return Caller(
         user_id=user.id,
@@ -62,7 +76,7 @@ def caller_of(
         color=user.color,
         company=user.company,
         purpose=user.purpose,
-        scopes=with_implied(scope for source in sources for scope in source.scopes),
+        scopes=without(held, withdrawn_of(user.role, user.user_type, overrides)),
         token_expires_at=token_expires_at,
         custom_role=CustomRoleName(role.id, role.name) if role is not None else None,
     )

@@ -81,14 +81,15 @@ class KeycloakMirror:
             if user is None or user.status == UserStatus.DELETED:
                 return
             account = await self._keycloak.account(realm, user.auth_id, list(UserRole))
-            rank = rank_of(user)
+            rank = await rank_of(session, user)
             if account is None or not account.enabled:
                 await self._put_out(session, user, realm, account)
             else:
                 _take_role(user, role_of(account.roles))
             self._callers.forget_after_commit(session, user.id)
             await session.flush()
-            if rank is not None and rank_of(user) is None and not await ranks_besides(session, user):
+            left = rank is not None and await rank_of(session, user) is None
+            if left and not await ranks_besides(session, user):
                 logger.error("tenant_without_administrator", tenant_id=str(user.tenant_id), realm=realm)
 
     async def _put_out(self, session: WriteSession, user: User, realm: str, account: AccountState | None) -> None:

@@ -2,7 +2,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import ARRAY, CheckConstraint, ForeignKey, Index, String, UniqueConstraint, func
+from sqlalchemy import ARRAY, CheckConstraint, ForeignKey, Index, String, UniqueConstraint, func, true
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from budapp.commons.auditing import Audited, NotAudited
@@ -72,7 +72,7 @@ class RevokedSession(Base):
 
 
 class UserPermission(TenantOwned, Base):
-    """A scope granted to one user beside what the role holds."""
+    """What was decided on a scope for one user beside the role: granted to them, or withdrawn from them."""
 
     __tablename__ = "user_permission"
     audited = Audited("permission", name="scope", action="permission_changed")
@@ -80,6 +80,7 @@ class UserPermission(TenantOwned, Base):
 
     user_id: Mapped[UUID] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"))
     scope: Mapped[str]
+    granted: Mapped[bool] = mapped_column(default=True, server_default=true())
 
 
 Index("uq_custom_role_tenant_id_name", CustomRole.tenant_id, func.lower(CustomRole.name), unique=True)

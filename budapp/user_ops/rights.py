@@ -12,7 +12,7 @@ from budapp.user_ops.callers import Callers
 from budapp.user_ops.crud import UserCrud
 from budapp.user_ops.identity import held_by
 from budapp.user_ops.models import CustomRole, User, UserStatus
-from budapp.user_ops.schemas import PermissionGrant
+from budapp.user_ops.schemas import PermissionGrant, decided
 
 
 async def manageable(session: ReadSession, caller: Caller, user_id: UUID) -> User:
@@ -30,7 +30,7 @@ async def manageable(session: ReadSession, caller: Caller, user_id: UUID) -> Use
     user = await crud.get(user_id)
     if user.role == UserRole.SUPER_ADMIN and caller.role != UserRole.SUPER_ADMIN:
         raise Forbidden("Only a super administrator may do that to another one")
-    refuse_more_than_own(caller, held_by(user, await crud.grants_of(user_id)))
+    refuse_more_than_own(caller, held_by(user, await crud.overrides_of(user_id)))
     return user
 
 
@@ -48,35 +48,37 @@ def refuse_deleted(user: User) -> None:
 
 
 async def scopes_held(session: ReadSession, caller: Caller, user_id: UUID) -> frozenset[str]:
-    """Return all that a person of the tenant holds, by roles and by direct grants."""
+    """Return all that a person of the tenant holds, by roles and by what was decided for them."""
     crud = UserCrud(session, caller)
     user = await crud.get(user_id)
-    return held_by(user, await crud.grants_of(user_id))
+    return held_by(user, await crud.overrides_of(user_id))
 
 
 async def change_grants(
     session: WriteSession, callers: Callers, caller: Caller, user_id: UUID, grants: Sequence[PermissionGrant]
 ) -> frozenset[str]:
-    """Grant and take back scopes beside those of the role, and return all that the person holds then.
+    """Grant and withdraw scopes beside what the role holds, and return all that the person holds then.
 
     Raises:
         Forbidden: the person may do more than the caller, or would.
-        BadRequest: it is the caller, or a deleted, client or super user; or what is to go is held by role, or implied.
+        BadRequest: it is the caller, or a deleted, client or super user, or the last administrator; or a scope is to go
+            that another one holds which is given.
     """
     user = await _lock_changeable(session, caller, user_id)
     refuse_deleted(user)
-    crud = UserCrud(session, caller)
-    wanted = {grant.name for grant in grants if grant.has_permission}
-    unwanted = {grant.name for grant in grants if not grant.has_permission}
-    refuse_more_than_own(caller, with_implied(wanted))
-    await crud.grant(user, wanted - held_by(user))
-    await crud.revoke(user, unwanted)
-    held = held_by(user, await crud.grants_of(user_id))
-    if held & unwanted:
-        still = ", ".join(sorted(held & unwanted))
-        raise BadRequest(f"The role, or a permission that implies it, still holds {still}", param="name")
+    given = with_implied(grant.name for grant in grants if grant.has_permission)
+    refuse_more_than_own(caller, given)
+    torn = sorted(given.intersection(grant.name for grant in grants if not grant.has_permission))
+    if torn:
+        raise BadRequest(
+            f"A permission that is given holds {', '.join(torn)} too; take away both or none", param="name"
+        )
+    crud, rank = UserCrud(session, caller), await rank_of(session, user)
+    overrides = decided(held_by(user), grants, await crud.overrides_of(user_id))
+    await crud.override(user, overrides)
+    await keep_an_administrator(session, user, rank)
     callers.forget_after_commit(session, user_id)
-    return held
+    return held_by(user, overrides)
 
 
 async def give_custom_role(
@@ -92,7 +94,7 @@ async def give_custom_role(
         BadRequest: it is the caller, a client, a super administrator, or the last administrator.
     """
     user = await _lock_changeable(session, caller, user_id)
-    rank = rank_of(user)
+    rank = await rank_of(session, user)
     user.custom_role = role
     refuse_more_than_own(caller, held_by(user))
     await keep_an_administrator(session, user, rank)

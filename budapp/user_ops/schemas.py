@@ -1,4 +1,4 @@
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
@@ -7,7 +7,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, 
 from budapp.commons.crud import Page
 from budapp.commons.paging import Paging
 from budapp.commons.schemas import Answer, Email, Name, PageAnswer, Schema, refuse_unknown
-from budapp.commons.scopes import GLOBAL_SCOPES, UserRole, UserType
+from budapp.commons.scopes import GLOBAL_SCOPES, NO_OVERRIDES, Overrides, UserRole, UserType, decide, scopes_of
 from budapp.user_ops.models import UserStatus
 
 
@@ -60,6 +60,15 @@ def check_grants(grants: list[PermissionGrant], known: Collection[str]) -> list[
     return grants
 
 
+def decided(
+    held_by_role: frozenset[str], grants: Sequence[PermissionGrant], before: Overrides = NO_OVERRIDES
+) -> dict[str, bool]:
+    """Return what is decided for a person beside the role, once the grants count too."""
+    given = {grant.name for grant in grants if grant.has_permission}
+    taken = {grant.name for grant in grants if not grant.has_permission}
+    return decide(before, held_by_role, given, taken)
+
+
 class UserRegistration(Schema):
     """What someone says who registers on their own; a role or permissions they may send are not read."""
 
@@ -81,9 +90,11 @@ class UserCreate(UserRegistration):
         return check_grants(value, GLOBAL_SCOPES) if value is not None else None
 
     @property
-    def granted(self) -> list[str]:
-        """The scopes that are to be granted beside the role's."""
-        return sorted({grant.name for grant in self.permissions or [] if grant.has_permission})
+    def overrides(self) -> dict[str, bool]:
+        """What the permissions say beside the role: scopes to grant, and those of the role to withdraw."""
+        is_client = self.user_type is UserType.CLIENT
+        held_by_role = frozenset[str]() if is_client else scopes_of(self.role, self.user_type)
+        return decided(held_by_role, self.permissions or [])
 
 
 class UserInvite(Schema):

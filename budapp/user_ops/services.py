@@ -1,4 +1,3 @@
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -12,7 +11,7 @@ from budapp.commons.crud import Page
 from budapp.commons.database import ReadSession, WriteSession, after_rollback, release
 from budapp.commons.errors import BadRequest, NotFound
 from budapp.commons.hooks import hooks_of
-from budapp.commons.scopes import UserRole, UserType, scopes_of
+from budapp.commons.scopes import Overrides, UserRole, UserType, scopes_of
 from budapp.events.notify import create_subscriber, delete_subscriber, update_subscriber
 from budapp.integrations.keycloak import Keycloak
 from budapp.user_ops import crud, hooks
@@ -67,15 +66,16 @@ async def create_user(session: WriteSession, keycloak: Keycloak, caller: Caller,
         Forbidden: the role or a permission holds more than the caller does.
         Conflict: the tenant has someone with this e-mail.
     """
-    refuse_more_than_own(caller, scopes_of(data.role, data.user_type, data.granted))
-    if data.user_type is UserType.CLIENT and data.granted:
+    overrides = data.overrides
+    refuse_more_than_own(caller, scopes_of(data.role, data.user_type, overrides))
+    if data.user_type is UserType.CLIENT and True in overrides.values():
         raise BadRequest("Client users hold no permissions beside their own projects", param="permissions")
     account = NewAccount(
         tenant_id=caller.tenant_id,
         realm=caller.realm,
         status=UserStatus.INVITED,
         must_change_password=True,
-        scopes=data.granted,
+        overrides=overrides,
         **data.model_dump(exclude={"permissions"}),
     )
     return await open_account(session, keycloak, account)
@@ -117,10 +117,10 @@ async def update_user(
         BadRequest: the person is deleted, or invited and asks for more than a password; or is the last administrator.
     """
     user = await manageable(session, caller, user_id)
-    granted = await UserCrud(session, caller).grants_of(user_id)
-    _check_update(caller, user, data, granted)
+    overrides = await UserCrud(session, caller).overrides_of(user_id)
+    _check_update(caller, user, data, overrides)
     if data.role is not None or data.user_type is not None:
-        user = await _change_role(session, keycloak, caller, user_id, data, granted)
+        user = await _change_role(session, keycloak, caller, user_id, data, overrides)
     else:
         await release(session)
     if data.name is not None:  # the one that may be refused comes before those that can't be taken back
@@ -143,15 +143,15 @@ async def _change_role(
     caller: Caller,
     user_id: UUID,
     data: UserUpdate,
-    granted: Sequence[str],
+    overrides: Overrides,
 ) -> User:
     """Give the role and the type, here and in Keycloak; whoever becomes a client loses a custom role.
 
     The row stays locked meanwhile, so that what Keycloak says is not mirrored between the two.
     """
     user = await UserCrud(session, caller).get(user_id, for_update=True)
-    _check_update(caller, user, data, granted)
-    rank = rank_of(user)
+    _check_update(caller, user, data, overrides)
+    rank = await rank_of(session, user)
     if data.user_type is UserType.CLIENT:
         user.custom_role = None
     former, user.role = user.role, data.role or user.role
@@ -182,7 +182,7 @@ async def delete_user(
         raise BadRequest("You can't delete yourself")
     user = await UserCrud(session, caller).get(user_id, for_update=True)
     refuse_deleted(user)
-    rank = rank_of(user)
+    rank = await rank_of(session, user)
     for check in hooks_of(session).all(hooks.before_deletion):
         await check(session, user.id, remove_credential)
     user.status = UserStatus.DELETED
@@ -257,7 +257,7 @@ async def complete_onboarding(session: WriteSession, caller: Caller) -> User:
     return user
 
 
-def _check_update(caller: Caller, user: User, data: UserUpdate, granted: Sequence[str]) -> None:
+def _check_update(caller: Caller, user: User, data: UserUpdate, overrides: Overrides) -> None:
     refuse_deleted(user)
     asked = data.model_dump(exclude_none=True)
     changes_role = data.role not in {None, user.role} or data.user_type not in {None, user.user_type}
@@ -267,7 +267,7 @@ def _check_update(caller: Caller, user: User, data: UserUpdate, granted: Sequenc
         if user.status == UserStatus.INVITED and asked.keys() - {"password"}:
             raise BadRequest("Set a password of your own first", param="password")
     elif changes_role:
-        refuse_more_than_own(caller, scopes_of(data.role or user.role, data.user_type or user.user_type, granted))
+        refuse_more_than_own(caller, scopes_of(data.role or user.role, data.user_type or user.user_type, overrides))
 
 
 def _record_password(session: WriteSession, user: User) -> None:

@@ -42,6 +42,9 @@ BODIES: dict[str, Any] = {
 NOT_THE_ROW_IN_THE_PATH = {"/projects/{project_id}/add-users", "/projects/{project_id}/remove-users"}
 """Here the body names others who are not there either, so a 404 says nothing about the project."""
 
+NOTED_AT_SIGN_IN = {"DELETE /users/me/sessions/{session_id}"}
+"""Here the scene's session was begun past the API, which is what notes sessions."""
+
 
 async def explain(client: httpx.AsyncClient, by: Person, **query: Any) -> dict[str, Any]:
     answer = await client.get("/permissions/explain", params=query, headers=by.headers)
@@ -90,6 +93,8 @@ async def test_what_is_explained_is_what_happens_at_every_route(
             real = answer.status_code if answer.status_code in {401, 403, 404} else "other"
             if real == 404 and "{" not in route.path_format:
                 real = "other"  # there is nothing yet of what the route shows, whoever asks
+            if expected == 404 and answer.status_code == 422:
+                continue  # what is malformed is refused before the row is looked for
             others = route.path_format in NOT_THE_ROW_IN_THE_PATH or len(parameters) > 1
             if others and told["allowed"] and real == 404:
                 real = "other"
@@ -104,8 +109,10 @@ async def test_explanations_agree_with_the_access_matrix(surface: Surface) -> No
     callers = [name for name, kind in CALLERS.items() if kind.person is not None and not kind.expired]
     for operation, route in ROUTES.items():
         row_id = row_of(route, surface.scene.here)
-        if row_id is None:
+        if row_id is None or operation in NOTED_AT_SIGN_IN:
             continue
+        if operation.startswith("GET "):
+            await surface.prepare(operation, "super_admin", surface.scene.here)
         statuses = dict(zip(CALLERS, matrix[operation], strict=True))
         method, _, path = operation.partition(" ")
         for caller in callers:
@@ -172,6 +179,19 @@ async def test_a_right_in_a_project_is_explained_by_the_membership_there(
     assert (await explain(client, cast.tester, method="POST", path=path))["status"] == 404
     open_question = await explain(client, cast.developer, method="POST", path="/datasets")
     assert [step["passed"] for step in open_question["steps"]] == [True, True, None]
+
+
+async def test_what_was_withdrawn_is_explained(client: httpx.AsyncClient, cast: Cast) -> None:
+    taken = [{"name": "cluster:view", "has_permission": False}]
+    await client.put(f"/permissions/{cast.developer.id}/global", json=taken, headers=cast.manager.headers)
+    told = await explain(client, cast.manager, user_id=cast.developer.id, method="GET", path="/users/")
+    assert told["withdrawn"] == ["cluster:view"]
+    assert "cluster:view" not in {held["scope"] for held in told["scopes"]}
+    taken = [{"name": "model:view", "has_permission": False}]
+    await client.put(f"/permissions/{cast.developer.id}/global", json=taken, headers=cast.manager.headers)
+    told = await explain(client, cast.developer, method="GET", path="/models/")
+    assert (told["status"], told["withdrawn"]) == (403, ["cluster:view", "model:manage", "model:view"])
+    assert told["steps"][-1]["detail"].endswith("which was withdrawn from the person")
 
 
 async def test_without_an_id_the_row_is_left_open(client: httpx.AsyncClient, cast: Cast) -> None:

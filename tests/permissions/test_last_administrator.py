@@ -8,7 +8,7 @@ import httpx
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import func, select
+from sqlalchemy import delete, exists, func, select
 
 from budapp.commons.database import Database
 from budapp.commons.domain import components_of
@@ -16,12 +16,13 @@ from budapp.user_ops.callers import Callers
 from budapp.user_ops.models import User, UserPermission
 from tests.cast import Cast, Person
 from tests.permissions.people import assign, make_role
+from tests.permissions.test_permissions import change, grant
 from tests.projects.data import add
 from tests.users.test_users import colleague
 
 EVERYTHING = ["model:manage", "project:manage", "cluster:manage", "user:manage", "benchmark:manage", "model:benchmark"]
 ACTORS = ("admin", "manager", "developer")
-ACTS = ("narrow", "widen", "to client", "to admin")
+ACTS = ("narrow", "widen", "to client", "to admin", "withdraw", "give back")
 MOVES = st.tuples(st.sampled_from(ACTORS), st.sampled_from(ACTORS), st.sampled_from(ACTS))
 
 
@@ -41,6 +42,7 @@ async def administrators(database: Database, tenant_id: UUID) -> int:
         User.user_type == "admin",
         User.role.in_(["admin", "super_admin"]),
         User.custom_role_id.is_(None),
+        ~exists().where(UserPermission.user_id == User.id, ~UserPermission.granted),
     )
     async with database.read() as session:
         return int(await session.scalar(counted) or 0)
@@ -66,8 +68,9 @@ async def test_the_last_administrator_stays_whatever_would_take_them_away(
         await client.patch(url, json={"role": "tester"}, headers=by.headers),
         await client.patch(url, json={"user_type": "client"}, headers=by.headers),
         await assign(client, by, cast.manager.id, role["id"]),
+        await change(client, by, cast.manager.id, grant("model:benchmark", False)),
     ]
-    assert [answer.status_code for answer in refused] == [400] * 4
+    assert [answer.status_code for answer in refused] == [400] * 5
     assert all("last administrator" in answer.json()["message"] for answer in refused)
     shown = (await client.get(url, headers=by.headers)).json()["user"]
     assert (shown["role"], shown["user_type"], shown["status"], shown["custom_role"]) == (
@@ -95,8 +98,8 @@ async def test_a_refused_demotion_leaves_name_and_password_as_they_were(
 ) -> None:
     by = await deputy(client, database, cast)
     await become(database, cast.admin, role="developer")
-    change = {"role": "tester", "name": "Changed", "password": "Another-Horse-2"}
-    answer = await client.patch(f"/users/{cast.manager.id}", json=change, headers=by.headers)
+    body = {"role": "tester", "name": "Changed", "password": "Another-Horse-2"}
+    answer = await client.patch(f"/users/{cast.manager.id}", json=body, headers=by.headers)
     login = {"email": cast.manager.email, "password": "Correct-Horse-1"}
     assert (answer.status_code, (await client.post("/auth/login", json=login)).status_code) == (400, 200)
 
@@ -127,12 +130,12 @@ async def test_a_super_administrator_is_replaced_by_another_one_but_the_last_one
 async def test_an_administrator_does_not_change_a_super_administrator(
     client: httpx.AsyncClient, cast: Cast, field: str
 ) -> None:
-    change = {field: "Another-Horse-2"}
-    answer = await client.patch(f"/users/{cast.admin.id}", json=change, headers=cast.manager.headers)
+    body = {field: "Another-Horse-2"}
+    answer = await client.patch(f"/users/{cast.admin.id}", json=body, headers=cast.manager.headers)
     assert answer.status_code == 403
 
 
-@pytest.mark.parametrize("act", ["narrow", "to client"])
+@pytest.mark.parametrize("act", ["narrow", "to client", "withdraw"])
 async def test_two_who_take_each_other_away_at_once_leave_one(
     client: httpx.AsyncClient, cast: Cast, database: Database, act: str
 ) -> None:
@@ -141,6 +144,7 @@ async def test_two_who_take_each_other_away_at_once_leave_one(
     for _ in range(10):
         for person in (cast.admin, cast.manager):
             await become(database, person, user_type="admin", custom_role_id=None)
+        await give_all_back(database)
         forget_callers(client)
         moves = [("admin", "manager", act), ("manager", "admin", act)]
         await asyncio.gather(*(move(client, cast, role["id"], *each) for each in moves))
@@ -154,6 +158,7 @@ async def test_no_sequence_of_changes_ever_leaves_a_tenant_without_an_administra
 ) -> None:
     for name in ACTORS:
         await become(database, getattr(cast, name), role="admin", user_type="admin", custom_role_id=None)
+    await give_all_back(database)
     forget_callers(client)
     found = (await client.get("/roles", headers=cast.admin.headers)).json()["roles"]
     role = found[0] if found else await make_role(client, cast.admin, "Narrow", "model:view", "user:manage")
@@ -161,6 +166,11 @@ async def test_no_sequence_of_changes_ever_leaves_a_tenant_without_an_administra
         answers = await asyncio.gather(*(move(client, cast, role["id"], *each) for each in turn))
         assert {answer.status_code for answer in answers} <= {200, 400, 403}
         assert await administrators(database, cast.tenant_id) >= 1
+
+
+async def give_all_back(database: Database) -> None:
+    async with database.write() as session:
+        await session.execute(delete(UserPermission))
 
 
 def forget_callers(client: httpx.AsyncClient) -> None:
@@ -175,5 +185,7 @@ async def move(
     by, user_id = getattr(cast, actor), getattr(cast, target).id
     if act in {"narrow", "widen"}:
         return await assign(client, by, user_id, role_id if act == "narrow" else None)
-    change = {"user_type": act.removeprefix("to ")}
-    return await client.patch(f"/users/{user_id}", json=change, headers=by.headers)
+    if act in {"withdraw", "give back"}:
+        return await change(client, by, user_id, grant("cluster:view", act == "give back"))
+    body = {"user_type": act.removeprefix("to ")}
+    return await client.patch(f"/users/{user_id}", json=body, headers=by.headers)

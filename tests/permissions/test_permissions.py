@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from budapp.commons.database import Database
-from budapp.commons.scopes import ROLE_SCOPES, Scope, UserRole, scopes_of, with_implied
-from tests.cast import Cast, Person
+from budapp.commons.scopes import GLOBAL_SCOPES, ROLE_SCOPES, UserRole, decide, scopes_of, with_implied
+from tests.cast import PASSWORD, Cast, Person
+from tests.permissions.people import assign, make_role
 from tests.projects.data import create, join
 
 
@@ -39,13 +40,37 @@ async def modules(client: httpx.AsyncClient, person: Person) -> dict[str, list[s
     return {name.partition(" ")[2]: scopes for name, scopes in (await mine(client, person)).items()}
 
 
-@given(st.sets(st.sampled_from(list(Scope))), st.sampled_from(list(UserRole)))
-def test_manage_always_holds_view_and_a_role_is_never_narrowed(granted: set[str], role: UserRole) -> None:
-    held = scopes_of(role, "admin", granted)
-    assert held >= with_implied(granted) >= granted
-    assert held >= set(ROLE_SCOPES[role])
-    assert {f"{scope.removesuffix(':manage')}:view" for scope in held if scope.endswith(":manage")} <= held
+scopes = st.sets(st.sampled_from(list(GLOBAL_SCOPES)))
+overrides = st.dictionaries(st.sampled_from(list(GLOBAL_SCOPES)), st.booleans())
+ordinary_role = st.sampled_from([role for role in UserRole if role is not UserRole.SUPER_ADMIN])
+
+
+@given(overrides, st.sampled_from(list(UserRole)))
+def test_manage_always_holds_view_whatever_was_granted_and_withdrawn(decided: dict[str, bool], role: UserRole) -> None:
+    held = scopes_of(role, "admin", decided)
     assert with_implied(held) == held
+    withdrawn = {scope for scope, granted in decided.items() if not granted}
+    if role is UserRole.SUPER_ADMIN:
+        assert held >= set(ROLE_SCOPES[role])
+    else:
+        assert not held & withdrawn
+
+
+@given(overrides, ordinary_role, scopes, scopes)
+def test_ticks_are_held_afterwards_and_what_is_unticked_is_not(
+    before: dict[str, bool], role: UserRole, ticked: set[str], unticked: set[str]
+) -> None:
+    unticked -= with_implied(ticked)
+    held_by_role = scopes_of(role, "admin")
+    after = decide(before, held_by_role, ticked, unticked)
+    was_held, held = scopes_of(role, "admin", before), scopes_of(role, "admin", after)
+    assert held >= with_implied(ticked)
+    assert not held & unticked
+    follows = {f"{scope.removesuffix(':view')}:manage" for scope in unticked}
+    only_implied = {f"{scope.removesuffix(':manage')}:view" for scope in unticked}
+    assert held - was_held <= with_implied(ticked)
+    assert was_held - held <= unticked | follows | only_implied
+    assert decide(after, held_by_role, ticked, unticked) == after
 
 
 async def test_my_permissions_speak_the_two_shapes_that_the_frontend_checks(
@@ -113,14 +138,94 @@ async def test_super_administrators_and_clients_are_fixed(client: httpx.AsyncCli
     assert answer.status_code == 400
 
 
-@pytest.mark.parametrize("kept", ["model:view", "project:view"])
-async def test_what_the_role_holds_is_not_taken_back_in_silence(
-    client: httpx.AsyncClient, cast: Cast, kept: str
-) -> None:
-    answer = await change(client, cast.admin, cast.developer.id, grant(kept, False), grant("user:view"))
+async def ticks(client: httpx.AsyncClient, by: Person, user_id: object) -> dict[str, bool]:
+    result = (await client.get(f"/users/{user_id}/permissions", headers=by.headers)).json()["result"]
+    return {entry["name"]: entry["has_permission"] for entry in result["global_scopes"]}
+
+
+async def test_what_the_role_holds_can_be_withdrawn_and_given_back(client: httpx.AsyncClient, cast: Cast) -> None:
+    assert (await client.get("/models/", headers=cast.developer.headers)).status_code == 200
+    before = await ticks(client, cast.admin, cast.developer.id)
+    answer = await change(client, cast.admin, cast.developer.id, grant("model:view", False))
+    assert answer.status_code == 200
+    shown = {entry["name"]: entry["has_permission"] for entry in answer.json()["result"]}
+    assert shown == before | {"model:view": False, "model:manage": False}
+    assert await ticks(client, cast.admin, cast.developer.id) == shown
+    refused = await client.get("/models/", headers=cast.developer.headers)
+    assert (refused.status_code, refused.json()["message"]) == (403, "This needs the permission model:view")
+    assert (await modules(client, cast.developer))["module_model"] == ["benchmark"]
+    await change(client, cast.admin, cast.developer.id, grant("model:view"))
+    assert await ticks(client, cast.admin, cast.developer.id) == before | {"model:manage": False}
+    await change(client, cast.admin, cast.developer.id, grant("model:manage"))
+    assert await ticks(client, cast.admin, cast.developer.id) == before
+
+
+async def test_without_manage_there_is_still_view(client: httpx.AsyncClient, cast: Cast) -> None:
+    await change(client, cast.admin, cast.developer.id, grant("benchmark:manage", False))
+    assert (await modules(client, cast.developer))["module_benchmark"] == ["view"]
+
+
+async def test_taking_away_what_something_given_holds_is_refused(client: httpx.AsyncClient, cast: Cast) -> None:
+    answer = await change(client, cast.admin, cast.developer.id, grant("user:manage"), grant("user:view", False))
     assert answer.status_code == 400
-    assert kept in answer.json()["message"]
+    assert "user:view" in answer.json()["message"]
     assert "module_user" not in await modules(client, cast.developer)
+
+
+async def test_what_was_withdrawn_stays_so_under_another_role(client: httpx.AsyncClient, cast: Cast) -> None:
+    await change(client, cast.admin, cast.developer.id, grant("model:manage", False))
+    url = f"/users/{cast.developer.id}"
+    assert (await client.patch(url, json={"role": "admin"}, headers=cast.admin.headers)).status_code == 200
+    held = await ticks(client, cast.admin, cast.developer.id)
+    assert (held["model:manage"], held["user:manage"]) == (False, True)
+    role = await make_role(client, cast.admin, "Modellers", "model:manage")
+    await assign(client, cast.admin, cast.developer.id, role["id"])
+    assert (await modules(client, cast.developer))["module_model"] == ["view"]
+
+
+async def test_what_was_withdrawn_from_a_tenant_is_still_held_as_a_member(
+    client: httpx.AsyncClient, cast: Cast, database: Database
+) -> None:
+    project = await create(client, cast.manager)
+    await join(database, project["id"], cast.developer, scopes=("project:manage",))
+    await change(client, cast.admin, cast.developer.id, grant("project:view", False))
+    edited = await client.patch(f"/projects/{project['id']}", json={"name": "Ours"}, headers=cast.developer.headers)
+    listed = await client.get("/projects/", headers=cast.developer.headers)
+    assert (edited.status_code, listed.status_code) == (200, 403)
+
+
+async def test_nobody_from_whom_something_was_withdrawn_gives_it_to_others(
+    client: httpx.AsyncClient, cast: Cast
+) -> None:
+    assert (await change(client, cast.admin, cast.manager.id, grant("cluster:manage", False))).status_code == 200
+    given = await change(client, cast.manager, cast.developer.id, grant("cluster:manage"))
+    body = {"name": "New", "email": "new@example.com", "password": PASSWORD, "role": "admin", "user_type": "admin"}
+    made = await client.post("/users/", json=body, headers=cast.manager.headers)
+    own = await change(client, cast.manager, cast.manager.id, grant("cluster:manage"))
+    sso = await client.get(f"/admin/oauth/configurations/{cast.tenant_id}", headers=cast.manager.headers)
+    assert [answer.status_code for answer in (given, made, own, sso)] == [403, 403, 400, 403]
+
+
+async def test_ticks_at_creation_count_also_where_the_role_says_more(client: httpx.AsyncClient, cast: Cast) -> None:
+    ticked = {"project:view", "cluster:view", "cluster:manage"}
+    permissions = [grant(scope, scope in ticked) for scope in GLOBAL_SCOPES]
+    body = {"name": "New", "email": "new@example.com", "password": PASSWORD, "role": "developer", "user_type": "admin"}
+    made = await client.post("/users/", json=body | {"permissions": permissions}, headers=cast.admin.headers)
+    assert made.status_code == 200, made.text
+    shown = await ticks(client, cast.admin, made.json()["user"]["id"])
+    assert {scope for scope, holds in shown.items() if holds} == ticked
+
+
+async def test_the_trail_tells_what_was_withdrawn_and_given_back(client: httpx.AsyncClient, cast: Cast) -> None:
+    for holds in (False, True):
+        await change(client, cast.admin, cast.developer.id, grant("model:manage", holds))
+    query = {"action": "permission_changed", "user_id": str(cast.developer.id)}
+    listed = (await client.get("/audit/records", params=query, headers=cast.admin.headers)).json()["data"]
+    entries = [(entry["resource_name"], entry["previous_state"], entry["new_state"]) for entry in reversed(listed)]
+    assert [name for name, _, _ in entries] == ["model:manage", "model:manage"]
+    assert entries[0][2]["granted"] is False
+    assert entries[1][1]["granted"] is False
+    assert entries[1][2] is None
 
 
 @pytest.mark.parametrize(
