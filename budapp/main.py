@@ -9,6 +9,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from budapp import __version__
 from budapp.commons.access import api_routes, check_routes
+from budapp.commons.authentication import AuthenticationMiddleware
 from budapp.commons.config import Settings, get_settings
 from budapp.commons.deadlines import DeadlineMiddleware
 from budapp.commons.domain import Components, Domain, components_of
@@ -64,6 +65,8 @@ def create_app(settings: Settings | None = None, domains: Sequence[Domain] = DOM
 
 def _add_middleware(app: FastAPI, settings: Settings) -> None:
     """Add the layers, the innermost first."""
+    documentation = {app.docs_url, app.redoc_url, app.openapi_url, app.swagger_ui_oauth2_redirect_url}
+    app.add_middleware(AuthenticationMiddleware, public_paths=frozenset(path for path in documentation if path))
     app.add_middleware(DeadlineMiddleware, seconds=settings.request_seconds)
     app.add_middleware(
         CORSMiddleware,

@@ -16,7 +16,7 @@ from fastapi.routing import APIRoute, iter_route_contexts
 
 from budapp.commons.config import Settings
 from budapp.commons.domain import components_of
-from budapp.commons.errors import BadRequest, Forbidden, Unauthenticated
+from budapp.commons.errors import AppError, BadRequest, Forbidden, Unauthenticated
 
 _INTERNAL_ONLY = "Only services of the platform may call this"
 
@@ -103,26 +103,41 @@ class Access:
         """Let the request pass, or raise."""
         raise Forbidden
 
+    def asks_for_caller(self, request: Request) -> bool:
+        """Tell whether the request goes no further unless a person is signed in."""
+        return True
+
     def admit(self, caller: Caller) -> None:
         """Let the signed-in caller pass, or raise `Forbidden`."""
         raise Forbidden
 
 
 async def authenticated(request: Request) -> Caller:
-    """Return the signed-in caller of the request, found once.
+    """Return the signed-in caller of the request, found once; the outcome is in the scope, as `caller` or `refusal`.
 
     Raises:
         Unauthenticated: there is no valid access token.
+        Unavailable: a store that must be asked is down.
     """
-    found: Caller | None = request.scope.get("caller")
+    scope = request.scope
+    found: Caller | None = scope.get("caller")
     if found is not None:
         return found
+    if "refusal" not in scope:
+        try:
+            scope["caller"] = caller = await _caller_of_token(request)
+        except AppError as error:
+            scope["refusal"] = error
+        else:
+            return caller
+    raise scope["refusal"]
+
+
+async def _caller_of_token(request: Request) -> Caller:
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token:
         raise Unauthenticated
-    caller = await components_of(request)[Authenticator].authenticate(token.strip())
-    request.scope["caller"] = caller
-    return caller
+    return await components_of(request)[Authenticator].authenticate(token.strip())
 
 
 def require_password_set(caller: Caller) -> None:
@@ -138,6 +153,10 @@ class Public(Access):
 
     async def __call__(self, request: Request) -> None:
         """Let everyone pass."""
+
+    def asks_for_caller(self, request: Request) -> bool:
+        """Ask for nobody."""
+        return False
 
     def admit(self, caller: Caller) -> None:
         """Let everyone pass."""
@@ -194,9 +213,13 @@ class RequiresOrPeer(Requires):
         NotFound: it names somebody who is not there.
     """
 
+    def asks_for_caller(self, request: Request) -> bool:
+        """Ask for nobody where a service comes by itself."""
+        return "authorization" in request.headers or not _carries_app_token(request)
+
     async def __call__(self, request: Request) -> Caller:
         """Return the caller, or raise."""
-        if "authorization" not in request.headers and _carries_app_token(request):
+        if not self.asks_for_caller(request):
             authenticator = components_of(request)[Authenticator]
             request.scope["caller"] = await authenticator.stand_for(_user_named(request))
         return await super().__call__(request)
@@ -210,6 +233,10 @@ class InternalAccess(Access):
     """
 
     kind = "internal"
+
+    def asks_for_caller(self, request: Request) -> bool:
+        """Ask for the app token instead."""
+        return False
 
     async def __call__(self, request: Request) -> None:
         """Let the sidecar pass, or raise."""

@@ -39,6 +39,17 @@ _BY_STATUS: dict[int, type[AppError]] = {
     error.status: error
     for error in (BadRequest, Unauthenticated, Forbidden, NotFound, MethodNotAllowed, PayloadTooLarge)
 }
+FORESEEN: tuple[Any, ...] = (
+    AppError,
+    RequestValidationError,
+    HTTPException,
+    DBAPIError,
+    PoolTimeout,
+    RedisError,
+    OSError,
+)
+"""The exceptions that `as_app_error` makes an answer of; all others are ours to mend."""
+
 _DATA_EXCEPTION = "22"
 _TRANSIENT_CLASSES = ("08", "40", "53", "55", "57")
 
@@ -99,14 +110,5 @@ async def _handle(request: Request, error: Exception) -> Response:
 
 def install_error_handlers(app: FastAPI) -> None:
     """Have every foreseen exception answered with the one error body."""
-    kinds: tuple[Any, ...] = (
-        AppError,
-        RequestValidationError,
-        HTTPException,
-        DBAPIError,
-        PoolTimeout,
-        RedisError,
-        OSError,
-    )
-    for kind in kinds:
+    for kind in FORESEEN:
         app.add_exception_handler(kind, _handle)

@@ -161,14 +161,17 @@ class RouteIndex:
                 if entry.matches({**scope, "method": method})[0] is Match.FULL:
                     yield method, entry.route
 
+    def near(self, scope: Scope) -> list[Route]:
+        """Return the routes that take the path with another method, or with a slash more or less at its end."""
+        return [route for path in (scope, _slashed(scope)) for _, route in self._answering(path)]
+
     def _redirect_or_refuse(self, scope: Scope) -> RedirectResponse:
         allowed = dict(self._answering(scope))
         if allowed:
             scope["route"] = next(iter(allowed.values()))
             raise MethodNotAllowed(allowed)
-        path = scope["path"]
-        slashed = {**scope, "path": path.rstrip("/") if path.endswith("/") else f"{path}/"}
-        if path != "/" and any(self._answering(slashed)):
+        slashed = _slashed(scope)
+        if any(self._answering(slashed)):
             return RedirectResponse(str(URL(scope=slashed)))
         raise NotFound
 
@@ -178,3 +181,9 @@ def route_index_of(app: Request | FastAPI) -> RouteIndex:
     application = app.app if isinstance(app, Request) else app
     index: RouteIndex = application.state.routes
     return index
+
+
+def _slashed(scope: Scope) -> dict[str, Any]:
+    """Return the scope with a slash at the end of the path, or without where there is one."""
+    path = scope["path"]
+    return {**scope, "path": (path.rstrip("/") or path) if path.endswith("/") else f"{path}/"}

@@ -39,8 +39,8 @@ async def test_a_redirect_keeps_the_version(client: httpx.AsyncClient, cast: Cas
     assert followed.status_code == 200
 
 
-async def test_an_unknown_path_or_method_is_answered_in_the_same_shape(client: httpx.AsyncClient) -> None:
-    missing = await client.get("/nowhere")
+async def test_an_unknown_path_or_method_is_answered_in_the_same_shape(client: httpx.AsyncClient, cast: Cast) -> None:
+    missing = await client.get("/nowhere", headers=cast.admin.headers)
     wrong = await client.put("/auth/login")
     assert (missing.status_code, wrong.status_code) == (404, 405)
     for answer in (missing, wrong):

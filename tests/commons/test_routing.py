@@ -10,6 +10,7 @@ from fastapi import APIRouter, FastAPI, WebSocket
 from fastapi.routing import APIRoute
 
 from budapp.commons.routing import RouteIndex
+from tests.cast import Cast
 from tests.surface.routes import ROUTES
 from tests.test_routes import url
 
@@ -105,19 +106,19 @@ def test_every_route_is_reached_by_its_own_path(app: FastAPI, operation: str, ro
     assert route_at(app, operation.partition(" ")[0], url(route)) is route
 
 
-async def test_405_names_every_method_that_the_path_takes(client: httpx.AsyncClient) -> None:
-    answer = await client.put("/projects/7")
+async def test_405_names_every_method_that_the_path_takes(client: httpx.AsyncClient, cast: Cast) -> None:
+    answer = await client.put("/projects/7", headers=cast.admin.headers)
     assert answer.status_code == 405
     assert answer.headers["allow"] == "DELETE, GET, PATCH"
     assert (await client.head("/livez")).headers["allow"] == "GET"
 
 
-async def test_a_slash_too_many_or_too_few_is_redirected(client: httpx.AsyncClient) -> None:
+async def test_a_slash_too_many_or_too_few_is_redirected(client: httpx.AsyncClient, cast: Cast) -> None:
     for asked, meant in (("/projects?page=2", "/projects/?page=2"), ("/roles/", "/roles")):
-        answer = await client.get(asked)
+        answer = await client.get(asked, headers=cast.admin.headers)
         assert answer.status_code == 307
         assert answer.headers["location"].endswith(meant)
-    assert (await client.get("/nowhere/")).status_code == 404
+    assert (await client.get("/nowhere/", headers=cast.admin.headers)).status_code == 404
 
 
 async def test_the_document_is_there_for_head_too(client: httpx.AsyncClient) -> None:
