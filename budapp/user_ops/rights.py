@@ -68,10 +68,10 @@ async def change_grants(
     refuse_deleted(user)
     given = with_implied(grant.name for grant in grants if grant.has_permission)
     refuse_more_than_own(caller, given)
-    torn = sorted(given.intersection(grant.name for grant in grants if not grant.has_permission))
-    if torn:
+    contradicted = sorted(given.intersection(grant.name for grant in grants if not grant.has_permission))
+    if contradicted:
         raise BadRequest(
-            f"A permission that is given holds {', '.join(torn)} too; take away both or none", param="name"
+            f"A permission that is given holds {', '.join(contradicted)} too; take away both or none", param="name"
         )
     crud, rank = UserCrud(session, caller), await rank_of(session, user)
     overrides = decided(held_by(user), grants, await crud.overrides_of(user_id))

@@ -25,9 +25,7 @@ from tests.cast import Cast
 BAD = {"Authorization": "Bearer not.a.token"}
 
 
-@pytest.mark.parametrize(
-    "path", ["/nowhere", "/v1/nowhere", "/users/me/permissions/x", "//", "/auth"]
-)
+@pytest.mark.parametrize("path", ["/nowhere", "/v1/nowhere", "/users/me/permissions/x", "//", "/auth"])
 async def test_a_path_that_leads_nowhere_is_401_for_nobody_and_404_for_somebody(
     client: httpx.AsyncClient, cast: Cast, path: str
 ) -> None:

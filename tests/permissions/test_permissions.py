@@ -138,6 +138,17 @@ async def test_super_administrators_and_clients_are_fixed(client: httpx.AsyncCli
     assert answer.status_code == 400
 
 
+async def test_who_must_set_a_password_is_told_where(client: httpx.AsyncClient, cast: Cast) -> None:
+    refused = await client.get("/projects/", headers=cast.invited.headers)
+    assert (refused.status_code, refused.json()["param"]) == (403, "password")
+    method, path = refused.json()["message"].rpartition(": ")[2].split()
+    body = {"password": PASSWORD.replace("Horse", "Mule")}
+    undone = {"password": PASSWORD}
+    assert (await client.request(method, path, json=body, headers=cast.invited.headers)).status_code == 200
+    assert (await client.get("/projects/", headers=cast.invited.headers)).status_code == 200
+    assert (await client.request(method, path, json=undone, headers=cast.invited.headers)).status_code == 200
+
+
 async def ticks(client: httpx.AsyncClient, by: Person, user_id: object) -> dict[str, bool]:
     result = (await client.get(f"/users/{user_id}/permissions", headers=by.headers)).json()["result"]
     return {entry["name"]: entry["has_permission"] for entry in result["global_scopes"]}
