@@ -11,7 +11,7 @@ from alembic import command
 from alembic.config import Config
 
 from budapp.cli import keys
-from budapp.commons.commands import run_with
+from budapp.commons.commands import make_components, run_with
 from budapp.commons.config import SettingsError, get_settings
 from budapp.commons.context import Provenance, provenance
 from budapp.commons.domain import Components
@@ -38,7 +38,7 @@ def alembic_config() -> Config:
 
 @app.callback()
 def prepare(context: typer.Context) -> None:
-    context.obj = lambda: Components(get_settings(), DOMAINS)
+    make_components.set(lambda: Components(get_settings(), DOMAINS))
     # What a command changes stands in the audit trail as the command's.
     provenance.set(Provenance("cli", context.invoked_subcommand))
 

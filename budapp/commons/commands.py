@@ -3,9 +3,8 @@
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
 from typing import TypeVar
-
-import click
 
 from budapp.commons.config import Settings
 from budapp.commons.domain import Components
@@ -13,15 +12,15 @@ from budapp.commons.logging import configure_logging
 
 Result = TypeVar("Result")
 
-MakeComponents = Callable[[], Components]
+make_components: ContextVar[Callable[[], Components]] = ContextVar("make_components")
+"""How the command line that runs makes the components of its service."""
 
 
 def run_with(work: Callable[[Components], Awaitable[Result]]) -> Result:
     """Do the work of a command with the components of the service, only those built that it asks for."""
-    make: MakeComponents = click.get_current_context().find_root().obj
 
     async def run() -> Result:
-        components = make()
+        components = make_components.get()()
         configure_logging(components[Settings].log_level, sys.stderr)  # what a command prints is its own
         try:
             return await work(components)
