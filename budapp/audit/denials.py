@@ -20,6 +20,7 @@ from budapp.commons.background import keep_running, stop
 from budapp.commons.context import Provenance, coming_from
 from budapp.commons.database import Database
 from budapp.commons.logging import get_logger
+from budapp.commons.outages import log_failure
 
 logger = get_logger(__name__)
 
@@ -85,8 +86,9 @@ class Denials:
                     resource_name=route,
                     details={"success": False, **details},
                 )
-        except (SQLAlchemyError, OSError):
-            logger.exception("denial_not_recorded", route=route, user_id=str(caller.user_id) if caller else None)
+        except (SQLAlchemyError, OSError) as error:
+            user_id = str(caller.user_id) if caller else None
+            log_failure(logger, "denial_not_recorded", error, route=route, user_id=user_id)
 
     async def start(self) -> None:
         """Begin to write counts, in the background."""

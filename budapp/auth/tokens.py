@@ -4,16 +4,17 @@ import asyncio
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import jwt
 from jwt import PyJWK, PyJWKSet
 
-from budapp.commons.errors import Unauthenticated
+from budapp.commons.errors import Unauthenticated, Unavailable
 from budapp.integrations.keycloak import Keycloak, RealmClient
 
 _ALGORITHMS = ["RS256"]
-_REFETCH_SECONDS = 10.0
+_REFETCH_SECONDS = 1.0
 _CLOCK_SKEW_SECONDS = 5
 _MAX_TOKEN_LENGTH = 16_384
 
@@ -42,13 +43,18 @@ class IdentityClaims:
 
 
 class SigningKeys:
-    """The realms' public keys, fetched at the first unknown key id and at most every ten seconds a realm."""
+    """The realms' public keys, fetched at the first unknown key id.
+
+    All who need a realm's keys at the same time share one fetch, and fetches begin a second apart at least: neither a
+    stranger's invented key id nor a Keycloak that is down makes more work than that, and a new key is known that soon.
+    """
 
     def __init__(self, keycloak: Keycloak) -> None:
         self._keycloak = keycloak
         self._keys: dict[tuple[str, str], PyJWK] = {}
-        self._fetched_at: dict[str, float] = {}
-        self._locks: dict[str, asyncio.Lock] = {}
+        self._begun_at: dict[str, float] = {}
+        self._failed_until: dict[str, float] = {}
+        self._fetches: dict[str, asyncio.Task[None]] = {}
 
     async def get(self, realm: str, key_id: str) -> PyJWK:
         """Return the key.
@@ -57,23 +63,31 @@ class SigningKeys:
             Unauthenticated: the realm has no such key.
             Unavailable: the keys are not here and Keycloak cannot be reached.
         """
-        key = self._keys.get((realm, key_id))
-        if key is not None:
-            return key
-        async with self._locks.setdefault(realm, asyncio.Lock()):
-            if (realm, key_id) not in self._keys and self._may_fetch(realm):
-                await self._fetch(realm)
-        key = self._keys.get((realm, key_id))
-        if key is None:
-            raise Unauthenticated("This token is not valid here")
+        asked_at = time.monotonic()
+        while (key := self._keys.get((realm, key_id))) is None:
+            if asked_at < self._failed_until.get(realm, 0):
+                raise Unavailable("The sign-in service cannot be reached; try again soon")
+            if self._begun_at.get(realm, 0) >= asked_at:
+                raise Unauthenticated("This token is not valid here")
+            await self._fetch_once(realm)
         return key
 
-    def _may_fetch(self, realm: str) -> bool:
-        return time.monotonic() - self._fetched_at.get(realm, -_REFETCH_SECONDS) >= _REFETCH_SECONDS
+    async def _fetch_once(self, realm: str) -> None:
+        fetch = self._fetches.get(realm)
+        if fetch is None:
+            fetch = self._fetches[realm] = asyncio.create_task(self._fetch(realm))
+            fetch.add_done_callback(partial(self._settle, realm))
+        await asyncio.shield(fetch)
+
+    def _settle(self, realm: str, fetch: asyncio.Task[None]) -> None:
+        del self._fetches[realm]
+        if not fetch.cancelled() and fetch.exception() is not None:
+            self._failed_until[realm] = time.monotonic() + _REFETCH_SECONDS
 
     async def _fetch(self, realm: str) -> None:
+        await asyncio.sleep(self._begun_at.get(realm, 0) + _REFETCH_SECONDS - time.monotonic())
+        self._begun_at[realm] = time.monotonic()
         document = await self._keycloak.signing_keys(realm)
-        self._fetched_at[realm] = time.monotonic()
         signing = [key for key in document["keys"] if key.get("use") == "sig" and key.get("alg") in _ALGORITHMS]
         found = {(realm, str(key.key_id)): key for key in PyJWKSet.from_dict({"keys": signing}).keys}
         self._keys = {at: key for at, key in self._keys.items() if at[0] != realm} | found

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from prometheus_client import Counter, Gauge
 
 from budapp.commons.logging import get_logger
+from budapp.commons.outages import log_failure
 
 logger = get_logger(__name__)
 
@@ -47,8 +48,8 @@ async def _keep_running(name: str, work: Callable[[], Awaitable[None]]) -> None:
         running.set(1)
         try:
             return await work()
-        except Exception:
-            logger.exception("background_task_broke_off", task=name)
+        except Exception as error:  # noqa: BLE001 - a boundary: whatever it was, the work goes on
+            log_failure(logger, "background_task_broke_off", error, task=name)
         finally:
             running.set(0)
         if time.monotonic() - started > _SETTLED_SECONDS:

@@ -26,6 +26,7 @@ from budapp.commons.encryption import Encryption
 from budapp.commons.errors import AppError
 from budapp.commons.hooks import Hooks
 from budapp.commons.logging import get_logger
+from budapp.commons.outages import POSTGRESQL, log_failure, outages
 from budapp.commons.signing import Keys
 
 logger = get_logger(__name__)
@@ -137,14 +138,14 @@ class Database:
             try:
                 yield WriteSession(ReadSession(session))
                 await session.commit()
+                outages.answered(POSTGRESQL)
             except BaseException:
                 try:
                     await _roll_back(session)
                 finally:
                     await _take_back(session)
                 raise
-        for callback in session.info.pop("after_commit", []):
-            await callback()
+        await _tell(session)
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[ReadSession]:
@@ -171,6 +172,15 @@ class Database:
         await self.read_engine.dispose()
 
 
+async def _tell(session: AsyncSession) -> None:
+    """Run the callbacks; one that fails keeps back neither the others nor the answer to what is committed."""
+    for callback in session.info.pop("after_commit", []):
+        try:
+            await callback()
+        except Exception as error:  # noqa: BLE001 - a boundary: what is committed has succeeded
+            log_failure(logger, "after_commit_failed", error)
+
+
 async def _roll_back(session: AsyncSession) -> None:
     """Roll back; where that fails or takes long, the connection is closed, upon which the server does it."""
     with suppress(TimeoutError, DBAPIError):
@@ -183,8 +193,8 @@ async def _take_back(session: AsyncSession) -> None:
     for callback in reversed(session.info.pop("after_rollback", [])):
         try:
             await callback()
-        except AppError:
-            logger.exception("take_back_failed")
+        except AppError as error:
+            logger.warning("take_back_failed", reason=repr(error))
 
 
 def after_commit(session: WriteSession, callback: Callback) -> None:

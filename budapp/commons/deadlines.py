@@ -16,16 +16,12 @@ from budapp.commons.logging import get_logger
 
 logger = get_logger(__name__)
 
+_TOO_LONG = "This took too long and was given up; try again soon"
+
 TRIGGER_SECONDS = 60
 """For a route that asks a peer to begin work."""
 UPLOAD_SECONDS = 120
 """For a route that stores a file."""
-
-
-class DeadlinePassed(Unavailable):
-    """The request could not be answered in time."""
-
-    message = "This took too long and was given up; try again soon"
 
 
 class _Deadline:
@@ -86,7 +82,7 @@ class DeadlineMiddleware:
             if not deadline.timeout.expired():
                 raise
             logger.warning("request_took_too_long", method=scope["method"], path=scope["path"])
-            await error_response(DeadlinePassed(), scope["path"])(scope, receive, send)
+            await error_response(Unavailable(_TOO_LONG), scope["path"])(scope, receive, send)
 
 
 def may_take(seconds: float) -> Any:

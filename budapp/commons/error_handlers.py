@@ -29,6 +29,7 @@ from budapp.commons.errors import (
 )
 from budapp.commons.hooks import Hook
 from budapp.commons.logging import get_logger
+from budapp.commons.outages import dependency_of, unavailable
 
 logger = get_logger(__name__)
 
@@ -51,7 +52,7 @@ FORESEEN: tuple[Any, ...] = (
 """The exceptions that `as_app_error` makes an answer of; all others are ours to mend."""
 
 _DATA_EXCEPTION = "22"
-_TRANSIENT_CLASSES = ("08", "40", "53", "55", "57")
+_TRANSIENT_CLASSES = ("40", "55", "57")
 
 
 class _Problem(JSONResponse):
@@ -79,8 +80,11 @@ def as_app_error(error: Exception) -> AppError:
         return kind()
     if isinstance(error, DBAPIError):
         return _database_error(error)
-    logger.warning("dependency_down", reason=repr(error))
-    return Unavailable()
+    dependency = dependency_of(error)
+    if dependency is None:
+        logger.warning("input_or_output_failed", reason=repr(error))
+        return Unavailable()
+    return unavailable(dependency, None, error)
 
 
 def _invalid(error: RequestValidationError) -> UnprocessableContent:
@@ -94,8 +98,11 @@ def _database_error(error: DBAPIError) -> AppError:
     code = getattr(error.orig, "sqlstate", None) or ""
     if code.startswith(_DATA_EXCEPTION):
         return UnprocessableContent("Some of what was sent can't be stored: a NUL character, or a number out of range")
-    if not code or code.startswith(_TRANSIENT_CLASSES):
-        logger.warning("database_unavailable", sqlstate=code, reason=repr(error.orig))
+    dependency = dependency_of(error)
+    if dependency is not None:
+        return unavailable(dependency, None, error.orig)
+    if code.startswith(_TRANSIENT_CLASSES):
+        logger.warning("statement_given_up", sqlstate=code, reason=repr(error.orig))
         return Unavailable()
     logger.error("statement_failed", sqlstate=code, reason=repr(error.orig))
     return AppError()

@@ -123,6 +123,8 @@ class Unavailable(AppError):
     status = 503
     message = "A part of the service is not available; try again soon"
     retry_after = 5
+    dependency: str | None = None
+    """What does not answer, where its outage has been counted."""
 
 
 class ErrorDetail(BaseModel):

@@ -9,6 +9,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from budapp.commons.access import public
 from budapp.commons.domain import HealthCheck, components_of
+from budapp.commons.outages import outages
 from budapp.commons.schemas import Schema
 
 router = APIRouter(tags=["operations"], dependencies=[public], include_in_schema=False)
@@ -36,6 +37,8 @@ async def run_checks(checks: Mapping[str, HealthCheck]) -> Health:
             return False
 
     answers = await asyncio.gather(*(up(check) for check in checks.values()))
+    for name, answer in zip(checks, answers, strict=True):
+        outages.answered(name) if answer else outages.failed(name, "the health check failed")
     dependencies: dict[str, Literal["up", "down"]] = {
         name: "up" if answer else "down" for name, answer in zip(checks, answers, strict=True)
     }

@@ -24,6 +24,7 @@ from budapp.commons.background import keep_running, stop
 from budapp.commons.context import Provenance, coming_from
 from budapp.commons.database import Base, Database
 from budapp.commons.logging import get_logger
+from budapp.commons.outages import log_failure
 
 logger = get_logger(__name__)
 
@@ -102,9 +103,9 @@ class Jobs:
         except asyncio.CancelledError:
             await self._settle(job, token, again_in=timedelta(0))
             raise
-        except Exception:
+        except Exception as error:  # noqa: BLE001 - a boundary: whatever it was, the job comes round again
             outcome = "failed"
-            logger.exception("job_failed", job=job.name)
+            log_failure(logger, "job_failed", error, job=job.name)
         RUNS.labels(job.name, outcome).inc()
         await self._settle(job, token, again_in=job.every)
         return True

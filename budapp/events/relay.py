@@ -25,6 +25,7 @@ from budapp.commons.context import request_id
 from budapp.commons.database import Database, WriteSession, now
 from budapp.commons.encryption import DecryptionError
 from budapp.commons.logging import get_logger
+from budapp.commons.outages import dependency_of, log_failure
 from budapp.events.models import OutboxMessage
 from budapp.events.outbox import open_payload, wakeups
 from budapp.integrations.dapr import DaprClient, PeerRefused
@@ -194,8 +195,8 @@ class Relay:
             failure = error
         try:
             await self.settle(claim, failure)
-        except Exception:
-            logger.exception("outbox_not_settled", message_id=str(claim.message_id))
+        except Exception as error:  # noqa: BLE001 - a boundary: another relay takes it up once the lease is over
+            log_failure(logger, "outbox_not_settled", error, message_id=str(claim.message_id))
 
     async def _run(self) -> None:
         while not self._stopping:
@@ -299,6 +300,8 @@ def _count(claim: Claim, error: BaseException | None) -> None:
         return
     given_up = _is_given_up(claim, error)
     (DEAD if given_up else FAILED).labels(claim.kind).inc()
+    if not given_up and dependency_of(error) is not None:
+        return
     log = logger.error if given_up else logger.warning
     log(
         "outbox_message_dead" if given_up else "outbox_delivery_failed",

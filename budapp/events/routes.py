@@ -6,6 +6,7 @@ from budapp.commons.database import Database
 from budapp.commons.domain import components_of
 from budapp.commons.errors import AppError
 from budapp.commons.logging import get_logger
+from budapp.commons.outages import log_failure
 from budapp.events.dispatch import EventHandlers
 from budapp.events.inbox import handle_event
 from budapp.events.schemas import MalformedEvent, NotificationAnswer, Subscription, parse_event
@@ -45,5 +46,6 @@ async def receive_event(request: Request) -> NotificationAnswer:
     try:
         return NotificationAnswer(message=await handle_event(components[Database], components[EventHandlers], event))
     except Exception as error:
-        logger.exception("event_failed", type=event.payload.type, event_name=event.payload.event, event_id=event.id)
+        which = {"type": event.payload.type, "event_name": event.payload.event, "event_id": event.id}
+        log_failure(logger, "event_failed", error, **which)
         raise AppError("The event could not be handled; send it again") from error

@@ -18,8 +18,9 @@ from opentelemetry.propagate import inject
 from budapp.commons.config import Settings
 from budapp.commons.context import request_id
 from budapp.commons.domain import provided
-from budapp.commons.errors import Conflict, PeerFailed, Unavailable
+from budapp.commons.errors import Conflict, PeerFailed
 from budapp.commons.logging import get_logger
+from budapp.commons.outages import DAPR, outages, unavailable
 from budapp.commons.settings_stores import read_items
 from budapp.integrations.http_transport import Transport
 from budapp.integrations.sidecar import TRIES, Sidecar, pause_before_retry
@@ -143,7 +144,7 @@ class DaprClient:
             timeout=timeout,
         )
         safe = method.upper() in _IDEMPOTENT_METHODS if idempotent is None else idempotent
-        response = await self._send(request, timeout, safe)
+        response = await self._send(request, timeout, safe, name)
         return _answer_of(name, path, response)
 
     async def publish(self, topic: str, payload: Mapping[str, Any]) -> None:
@@ -237,13 +238,16 @@ class DaprClient:
         found = await self._sidecar.call(f"read {store}", lambda sdk: sdk.get_configuration(store, []), _STORE_SECONDS)
         return read_items(found.items)
 
-    async def _send(self, request: httpx.Request, seconds: float, retry: bool) -> httpx.Response:
+    async def _send(self, request: httpx.Request, seconds: float, retry: bool, peer: str) -> httpx.Response:
         try:
             async with asyncio.timeout(seconds):
-                return await self._send_again(request, retry)
+                response = await self._send_again(request, retry)
+        except httpx.ConnectError as error:
+            raise unavailable(DAPR, None, error) from error
         except (TimeoutError, httpx.TransportError) as error:
-            logger.warning("dapr_unreachable", url=str(request.url), error=repr(error))
-            raise Unavailable from error
+            raise unavailable(peer, None, error) from error
+        outages.answered(DAPR)
+        return response
 
     async def _send_again(self, request: httpx.Request, retry: bool) -> httpx.Response:
         for attempt in range(TRIES - 1):
@@ -289,12 +293,13 @@ def _may_pass(response: httpx.Response) -> bool:
 def _answer_of(app_id: str, path: str, response: httpx.Response) -> Any:
     body = _json_of(response)
     failed = isinstance(body, dict) and body.get("object") == "error"
+    if _sidecar_error(response):
+        raise unavailable(app_id, None, _loggable(body))
+    outages.answered(app_id)
     if response.is_success and not failed:
         return body
     status = response.status_code
     logger.warning("peer_failed", peer=app_id, path=path, status=status, answer=_loggable(body))
-    if _sidecar_error(response):
-        raise Unavailable
     if response.is_client_error:
         raise PeerRefused(_clear_message(body), status)
     raise PeerFailed

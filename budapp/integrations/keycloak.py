@@ -27,6 +27,7 @@ logger = get_logger(__name__)
 _ORPHAN_AGE = timedelta(minutes=1)
 _MARK = "managed_by"
 _PAGE_SIZE = 500
+_SIGNING_KEYS_SECONDS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,11 +170,10 @@ class Keycloak:
         Raises:
             Unavailable: Keycloak did not answer with one.
         """
-        try:
-            response = await self._http.get(f"/realms/{realm}/protocol/openid-connect/certs")
+        with translated():
+            path = f"/realms/{realm}/protocol/openid-connect/certs"
+            response = await self._http.get(path, timeout=_SIGNING_KEYS_SECONDS)
             response.raise_for_status()
-        except httpx.HTTPError as error:
-            raise Unavailable("The sign-in service cannot be reached; try again soon") from error
         keys: dict[str, Any] = response.json()
         return keys
 

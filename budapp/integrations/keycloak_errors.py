@@ -7,8 +7,9 @@ from contextlib import contextmanager
 import httpx
 from keycloak.exceptions import KeycloakConnectionError, KeycloakError
 
-from budapp.commons.errors import Conflict, NotFound, PeerFailed, Unavailable, UnprocessableContent
+from budapp.commons.errors import Conflict, NotFound, PeerFailed, UnprocessableContent
 from budapp.commons.logging import get_logger
+from budapp.commons.outages import KEYCLOAK, outages, unavailable
 from budapp.integrations.password_rules import refused_password
 
 logger = get_logger(__name__)
@@ -32,8 +33,9 @@ def translated() -> Iterator[None]:
     """Turn the library's errors into ours; the 4xx that mean something are handled where they can occur."""
     try:
         yield
+        outages.answered(KEYCLOAK)
     except (KeycloakConnectionError, httpx.HTTPError) as error:
-        raise Unavailable("The sign-in service cannot be reached; try again soon") from error
+        raise unavailable(KEYCLOAK, "The sign-in service cannot be reached; try again soon", error) from error
     except KeycloakError as error:
         if error.response_code == 404:
             raise NotFound("The sign-in service does not know this account") from error
@@ -44,10 +46,11 @@ def translated() -> Iterator[None]:
         if error.response_code == 400 and (field := _refused_field(error)) is not None:
             message = f"The sign-in service does not take this {field}; it may hold a character that is not allowed"
             raise UnprocessableContent(message, param=field) from error
-        logger.warning("keycloak_refused", status=error.response_code, reason=_raw(error).decode(errors="replace"))
+        reason = _raw(error).decode(errors="replace")
         if error.response_code is not None and error.response_code < 500:
+            logger.warning("keycloak_refused", status=error.response_code, reason=reason)
             raise PeerFailed("The sign-in service refused this") from error
-        raise Unavailable("The sign-in service failed; try again soon") from error
+        raise unavailable(KEYCLOAK, "The sign-in service failed; try again soon", reason) from error
 
 
 def _raw(error: KeycloakError) -> bytes:

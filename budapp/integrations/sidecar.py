@@ -21,6 +21,7 @@ from budapp.commons.config import Settings
 from budapp.commons.dapr_sdk import configure_sdk, grpc_address
 from budapp.commons.errors import Conflict, Unavailable
 from budapp.commons.logging import get_logger
+from budapp.commons.outages import DAPR, outages, unavailable
 
 logger = get_logger(__name__)
 
@@ -97,15 +98,18 @@ class Sidecar:
         """
         try:
             async with asyncio.timeout(seconds):
-                return await self._call_again(operation, TRIES if retry else 1)
+                result = await self._call_again(operation, TRIES if retry else 1)
         except TimeoutError as error:
-            logger.warning("dapr_unreachable", operation=name, error=f"no answer within {seconds} s")
-            raise Unavailable from error
+            raise unavailable(DAPR, None, f"no answer to {name} within {seconds} s") from error
         except SidecarError as error:
             if error.code == StatusCode.ABORTED:
                 raise Conflict from error
-            logger.warning("dapr_unreachable" if error.is_gone else "dapr_refused", operation=name, error=str(error))
+            if error.is_gone:
+                raise unavailable(DAPR, None, error) from error
+            logger.warning("dapr_refused", operation=name, error=str(error))
             raise Unavailable from error
+        outages.answered(DAPR)
+        return result
 
     async def _call_again(self, operation: Operation[Result], tries: int) -> Result:
         for attempt in range(tries - 1):

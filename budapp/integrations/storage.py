@@ -1,12 +1,14 @@
-"""Object storage over S3. The client library blocks, so each call runs in a thread."""
+"""Object storage over S3. The client library blocks, so each call runs in a thread of the store's own."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from io import BytesIO
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, TypeVar, cast
 from urllib.parse import quote
 from xml.etree import ElementTree
 
@@ -18,7 +20,14 @@ from urllib3.exceptions import HTTPError
 
 from budapp.commons.config import Settings
 from budapp.commons.errors import AppError, BadRequest, NotFound, Unavailable
+from budapp.commons.outages import STORAGE, outages, unavailable
 from budapp.integrations.http_transport import Transport
+
+T = TypeVar("T")
+
+_THREADS = 16
+_HEALTH_SECONDS = 2
+_UNREACHABLE = "The file store cannot be reached; try again soon"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,23 +46,31 @@ class Storage:
         self._client = _client(settings, settings.minio_endpoint, secure=settings.minio_secure)
         public = settings.minio_public_endpoint or settings.minio_endpoint
         self._public = _client(settings, public, secure=settings.minio_public_secure)
+        self._bucket = settings.minio_bucket
+        # Of its own, so that a store that hangs holds up nobody else's threads.
+        self._threads = ThreadPoolExecutor(_THREADS, "storage")
         self._http = httpx.AsyncClient(timeout=httpx.Timeout(30, connect=2), transport=Transport())
 
     async def close(self) -> None:
         """Close every connection."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
         await self._http.aclose()
 
-    async def _call(self, method: str, *args: Any, **options: Any) -> Any:
+    async def _in_thread(self, work: Callable[[], T]) -> T:
         with _translated():
-            return await asyncio.to_thread(getattr(self._client, method), *args, **options)
+            return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+    async def _call(self, method: str, *args: Any, **options: Any) -> Any:
+        return await self._in_thread(partial(getattr(self._client, method), *args, **options))
 
     async def healthy(self) -> bool:
-        """Tell whether the store answers."""
+        """Tell whether the store answers, and takes our keys; no thread is held by one that hangs."""
+        url = self._client.get_presigned_url("GET", self._bucket, "health", expires=timedelta(minutes=1))
         try:
-            await self._call("list_buckets")
-        except Unavailable:
+            answer = await self._http.get(url, timeout=_HEALTH_SECONDS)
+        except httpx.HTTPError:
             return False
-        return True
+        return answer.status_code in {200, 404}
 
     async def ensure_bucket(self, bucket: str) -> None:
         """Make the bucket where it is missing."""
@@ -79,7 +96,7 @@ class Storage:
             with self.open(bucket, name) as content:
                 return content.read()
 
-        return await asyncio.to_thread(read)
+        return await self._in_thread(read)
 
     async def list_objects(self, bucket: str, prefix: str) -> list[StoredObject]:
         """Return all objects whose names begin with the prefix."""
@@ -90,8 +107,7 @@ class Storage:
                 StoredObject(str(one.object_name), one.size or 0, cast("datetime", one.last_modified)) for one in found
             ]
 
-        with _translated():
-            return await asyncio.to_thread(read)
+        return await self._in_thread(read)
 
     async def size(self, bucket: str, name: str) -> int:
         """Return how many bytes the object has.
@@ -175,7 +191,7 @@ class Storage:
         try:
             answer = await self._http.request(method, url, content=body)
         except httpx.HTTPError as error:
-            raise Unavailable("The file store cannot be reached; try again soon") from error
+            raise unavailable(STORAGE, _UNREACHABLE, error) from error
         # A completion answers 200 at once and may still bring an error in its body.
         root = ElementTree.fromstring(answer.content or b"<empty/>")  # noqa: S314 - our own store's answer
         if answer.is_success and not root.tag.endswith("Error"):
@@ -190,7 +206,7 @@ def _client(settings: Settings, endpoint: str, *, secure: bool) -> Minio:
         secret_key=settings.minio_secret_key.get_secret_value(),
         secure=secure,
         region="us-east-1",
-        http_client=PoolManager(timeout=Timeout(connect=2, read=30), retries=Retry(total=1), maxsize=16),
+        http_client=PoolManager(timeout=Timeout(connect=2, read=10), retries=Retry(total=1), maxsize=16),
     )
 
 
@@ -207,7 +223,8 @@ def _error_of(code: str) -> AppError:
 def _translated() -> Iterator[None]:
     try:
         yield
+        outages.answered(STORAGE)
     except S3Error as error:
         raise _error_of(error.code or "") from error
     except (MinioException, HTTPError, OSError) as error:
-        raise Unavailable("The file store cannot be reached; try again soon") from error
+        raise unavailable(STORAGE, _UNREACHABLE, error) from error

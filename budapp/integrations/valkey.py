@@ -11,6 +11,7 @@ from redis.exceptions import ConnectionError as ConnectionLost
 from redis.exceptions import RedisError
 
 from budapp.commons.config import Settings
+from budapp.commons.outages import VALKEY, outages
 
 
 @contextmanager
@@ -31,7 +32,9 @@ class _PlainConnection(Connection):
 
     async def read_response(self, *args: Any, **options: Any) -> Any:
         with _closed_is_lost():
-            return await super().read_response(*args, **options)
+            answer = await super().read_response(*args, **options)
+        outages.answered(VALKEY)
+        return answer
 
 
 class _TlsConnection(_PlainConnection, SSLConnection):

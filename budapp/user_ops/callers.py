@@ -20,9 +20,7 @@ from budapp.commons.access import Caller
 from budapp.commons.background import keep_running, stop
 from budapp.commons.database import WriteSession, after_commit
 from budapp.commons.domain import provided
-from budapp.commons.logging import get_logger
-
-logger = get_logger(__name__)
+from budapp.commons.outages import VALKEY, outages
 
 _USERS = "budapp:callers"
 _TENANTS = "budapp:callers:tenants"
@@ -49,6 +47,7 @@ class Callers:
         self._tokens_of: dict[UUID, set[str]] = {}
         self._forgotten_at: dict[UUID, float] = {}
         self._listening: asyncio.Task[None] | None = None
+        self._all_forgotten_at = 0.0
 
     def get(self, token: str) -> Caller | None:
         """Return the caller if known and fresh."""
@@ -60,12 +59,14 @@ class Callers:
     def put(self, token: str, caller: Caller, asked_at: float) -> None:
         """Remember the caller of the token, as PostgreSQL was asked at that moment of the monotonic clock.
 
-        Not so where the user has been forgotten since: the answer may be from before the change.
+        Not so where the user, their tenant or everyone has been forgotten since: the answer may be from before the
+        change.
         """
-        if asked_at <= self._forgotten_at.get(caller.user_id, -1):
+        forgotten = (self._forgotten_at.get(who, 0.0) for who in (caller.user_id, caller.tenant_id))
+        if asked_at <= max(*forgotten, self._all_forgotten_at):
             return
         if len(self._by_token) >= _MAX_ENTRIES:
-            self.forget_all()
+            self._clear()
         entry = _Entry(caller, caller.token_expires_at.timestamp(), asked_at + self._seconds)
         self._by_token[token] = entry
         self._tokens_of.setdefault(caller.user_id, set()).add(token)
@@ -100,7 +101,7 @@ class Callers:
                     pipeline.publish(channel, str(changed))
                 await pipeline.execute()
         except (RedisError, OSError) as error:
-            logger.warning("caller_change_not_announced", reason=repr(error))
+            outages.failed(VALKEY, error)
 
     async def start(self) -> None:
         """Begin to follow the other replicas' announcements, in the background."""
@@ -132,20 +133,28 @@ class Callers:
             drop(UUID(message["data"]))
 
     def _drop(self, user_id: UUID) -> None:
-        if len(self._forgotten_at) >= _MAX_ENTRIES:
-            oldest = time.monotonic() - _LONGEST_LOOKUP_SECONDS
-            self._forgotten_at = {user: at for user, at in self._forgotten_at.items() if at > oldest}
-        self._forgotten_at[user_id] = time.monotonic()
+        self._note_forgotten(user_id)
         for token in self._tokens_of.pop(user_id, ()):
             self._by_token.pop(token, None)
 
     def _drop_tenant(self, tenant_id: UUID) -> None:
+        self._note_forgotten(tenant_id)
         of_tenant = {entry.caller.user_id for entry in self._by_token.values() if entry.caller.tenant_id == tenant_id}
         for user_id in of_tenant:
             self._drop(user_id)
 
+    def _note_forgotten(self, who: UUID) -> None:
+        if len(self._forgotten_at) >= _MAX_ENTRIES:
+            oldest = time.monotonic() - _LONGEST_LOOKUP_SECONDS
+            self._forgotten_at = {each: at for each, at in self._forgotten_at.items() if at > oldest}
+        self._forgotten_at[who] = time.monotonic()
+
     def forget_all(self) -> None:
-        """Forget everyone in this process."""
+        """Forget everyone in this process, and what is being looked up."""
+        self._all_forgotten_at = time.monotonic()
+        self._clear()
+
+    def _clear(self) -> None:
         self._by_token.clear()
         self._tokens_of.clear()
 

@@ -11,6 +11,7 @@ from uuid import UUID
 from budapp.commons.database import Database, WriteSession
 from budapp.commons.errors import AppError
 from budapp.commons.logging import get_logger
+from budapp.commons.outages import log_failure
 from budapp.commons.scopes import UserRole
 from budapp.events.notify import delete_subscriber
 from budapp.integrations.keycloak import AccountState, Keycloak
@@ -47,8 +48,8 @@ class KeycloakMirror:
         for tenant_id, realm in realms:
             try:
                 await self.mirror_tenant(tenant_id, realm)
-            except AppError:
-                logger.exception("realm_not_mirrored", realm=realm)
+            except AppError as error:
+                log_failure(logger, "realm_not_mirrored", error, realm=realm)
 
     async def mirror_tenant(self, tenant_id: UUID, realm: str) -> None:
         """Follow one realm. One that knows nobody of the tenant has been lost or emptied, and nobody is put out.

@@ -63,6 +63,19 @@ async def test_a_read_session_can_not_write_whatever_it_sends(database: Database
             await session.execute(text("delete from tenant"))
 
 
+async def test_a_hook_that_fails_after_the_commit_keeps_back_neither_the_others_nor_the_answer(
+    database: Database,
+) -> None:
+    hooks = Hooks()
+    async with database.write() as session:
+        after_commit(session, hooks.hook("first", RuntimeError("closed")))
+        after_commit(session, hooks.hook("second"))
+        session.add(tenant("kept"))
+    assert hooks.ran == ["first", "second"]
+    async with database.read() as session:
+        assert (await session.scalars(select(Tenant.name))).all() == ["kept"]
+
+
 def checked_out(database: Database) -> int:
     pool = database.engine.pool
     assert isinstance(pool, QueuePool)

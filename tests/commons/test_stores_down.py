@@ -97,6 +97,18 @@ async def test_without_valkey_sign_in_is_closed_and_the_rest_works(without: With
         assert change.status_code == 200
 
 
+async def test_without_valkey_a_logout_ends_the_session_everywhere(
+    without: Without, cast: Cast, client: httpx.AsyncClient
+) -> None:
+    body = {"email": cast.tester.email, "password": PASSWORD}
+    tokens = (await client.post("/auth/login", json=body)).json()["token"]
+    headers, refresh = {"Authorization": f"Bearer {tokens['access_token']}"}, {"refresh_token": tokens["refresh_token"]}
+    async with without("valkey") as crippled:
+        assert (await crippled.post("/auth/logout", json=refresh, headers=headers)).status_code == 200
+    assert (await client.get("/users/me", headers=headers)).status_code == 401
+    assert (await client.post("/auth/refresh-token", json=refresh)).status_code == 401
+
+
 async def test_without_the_sidecar_a_project_is_made_and_its_message_waits(
     without: Without, cast: Cast, database: Database
 ) -> None:
