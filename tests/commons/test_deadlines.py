@@ -7,7 +7,7 @@ from typing import Annotated
 
 import httpx
 import pytest
-from fastapi import FastAPI, File, UploadFile
+from fastapi import APIRouter, FastAPI, File, UploadFile
 from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 
@@ -15,7 +15,8 @@ from budapp.commons.access import public
 from budapp.commons.config import Settings
 from budapp.commons.database import Database, Write
 from budapp.commons.deadlines import may_take
-from budapp.commons.domain import components_of
+from budapp.commons.domain import Domain, components_of
+from budapp.domains import DOMAINS
 from budapp.main import create_app
 from budapp.tenant_ops.models import Tenant
 from tests.cast import Cast
@@ -28,22 +29,24 @@ REQUEST_SECONDS = 1
 @pytest.fixture
 async def hasty(settings: Settings, migrated: None) -> AsyncIterator[FastAPI]:
     """An application in which a request may take a second, with routes that take longer."""
-    app = create_app(settings.model_copy(update={"request_seconds": REQUEST_SECONDS}))
+    router = APIRouter()
 
-    @app.post("/slow", dependencies=[public])
+    @router.post("/slow", dependencies=[public])
     async def slow(session: Write) -> None:
         session.add(Tenant(name="slow", realm_name="slow", tenant_identifier="slow"))
         await session.flush()
         await asyncio.sleep(3600)
 
-    @app.post("/patient", dependencies=[public, may_take(60)])
+    @router.post("/patient", dependencies=[public, may_take(60)])
     async def patient() -> None:
         await asyncio.sleep(REQUEST_SECONDS * 1.5)
 
-    @app.put("/upload", dependencies=[public])
+    @router.put("/upload", dependencies=[public])
     async def upload(file: Annotated[UploadFile, File()]) -> int:
         return len(await file.read())
 
+    domains = (*DOMAINS, Domain(routers=(router,)))
+    app = create_app(settings.model_copy(update={"request_seconds": REQUEST_SECONDS}), domains)
     yield app
     await components_of(app).close()
 
@@ -123,7 +126,7 @@ async def test_a_hanging_database_is_503_soon_and_the_service_works_again_after(
 
 
 async def test_postgresql_ends_what_takes_too_long_by_itself(settings: Settings, migrated: None) -> None:
-    limits = {"psql_statement_seconds": 0.2, "psql_lock_seconds": 0.1, "psql_idle_transaction_seconds": 0.2}
+    limits = {"psql_statement_seconds": 0.2, "psql_lock_seconds": 0.1, "psql_idle_transaction_seconds": 5}
     database = Database(settings.model_copy(update=limits))
     with pytest.raises(DBAPIError, match="statement timeout"):
         async with database.write() as session:
@@ -135,5 +138,5 @@ async def test_postgresql_ends_what_takes_too_long_by_itself(settings: Settings,
                 await other.execute(text("select pg_advisory_xact_lock(1)"))
     async with database.read() as reading:
         setting = text("select current_setting('idle_in_transaction_session_timeout')")
-        assert await reading.scalar(setting) == "200ms"
+        assert await reading.scalar(setting) == "5s"
     await database.dispose()

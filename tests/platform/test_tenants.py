@@ -228,7 +228,7 @@ async def test_the_platforms_own_tenant_cannot_be_disabled(client: httpx.AsyncCl
 async def test_the_command_line_makes_lists_and_disables_tenants(
     client: httpx.AsyncClient, cast: Cast, settings: Settings, identifier: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("budapp.main.get_settings", lambda: settings)
+    monkeypatch.setattr("budapp.cli.main.get_settings", lambda: settings)
 
     async def run(*arguments: str) -> tuple[int, str]:
         result = await asyncio.to_thread(CliRunner().invoke, cli, ["tenant", *arguments])
