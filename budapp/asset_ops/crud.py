@@ -11,6 +11,5 @@ SORTABLE = {name: getattr(Icon, name) for name in ("id", "name", "file_path", "c
 
 async def page_of_icons(session: ReadSession, query: IconQuery) -> Page:
     """Return a page of the icons."""
-    wanted = {name: getattr(query, name) for name in ("name", "category")}
-    statement = select(*SORTABLE.values()).where(*matching(SORTABLE, wanted, search=query.search))
+    statement = select(*SORTABLE.values()).where(*matching(query, name=Icon.name, category=Icon.category))
     return await fetch_page(session, query, statement, SORTABLE, "category,name")

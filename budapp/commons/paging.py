@@ -2,10 +2,10 @@
 
 import base64
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Annotated, Any
 
 from fastapi import Query
@@ -161,15 +161,41 @@ def contains(column: Any, text: str) -> ColumnElement[bool]:
     return condition
 
 
-def matching(columns: Columns, wanted: Mapping[str, str | None], *, search: bool) -> list[ColumnElement[bool]]:
-    """Return the conditions for the texts that are given, by the names of their columns.
+@dataclass(frozen=True, slots=True)
+class TextFilter:
+    """How a list is filtered by a text that is no plain column: where it must be equal, and where it is searched."""
+
+    equals: Callable[[str], ColumnElement[bool]]
+    contains: Callable[[str], ColumnElement[bool]]
+
+
+def matching(query: Paging, **texts: Any) -> list[ColumnElement[bool]]:
+    """Return the conditions for the texts that a list is asked for; this is the rule for all lists.
+
+    Search boxes send one text in several parameters. So with `search` the texts are alternatives, and it is enough that
+    one column contains its text, whatever its case; without, all must hold, and each must be equal. Of several texts in
+    one parameter, one must fit.
 
     Args:
-        columns: name → column.
-        wanted: name → text; None is no condition.
-        search: whether one of the columns need only contain its text, rather than all be equal.
+        query: the request's query; its attributes are called like the parameters.
+        texts: parameter → column, or `TextFilter`. Ids and enumerations belong into `equal`.
     """
-    given = {name: text for name, text in wanted.items() if text is not None}
-    if search and given:
-        return [or_(*(contains(columns[name], text) for name, text in given.items()))]
-    return [columns[name] == text for name, text in given.items()]
+    filters = {name: _text_filter(column) for name, column in texts.items()}
+    given = {name: _texts_of(getattr(query, name)) for name in filters}
+    if query.search:
+        found = [filters[name].contains(text) for name, values in given.items() for text in values]
+        return [or_(*found)] if found else []
+    return [or_(*map(filters[name].equals, values)) for name, values in given.items() if values]
+
+
+def equal(query: BaseModel, **columns: Any) -> list[ColumnElement[bool]]:
+    """Return the conditions for the ids and enumerations that a list is asked for, by parameter, search or not."""
+    return [column == getattr(query, name) for name, column in columns.items() if getattr(query, name) is not None]
+
+
+def _text_filter(column: Any) -> TextFilter:
+    return column if isinstance(column, TextFilter) else TextFilter(column.__eq__, partial(contains, column))
+
+
+def _texts_of(value: str | Sequence[str] | None) -> Sequence[str]:
+    return [value] if isinstance(value, str) else value or []

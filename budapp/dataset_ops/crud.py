@@ -9,7 +9,7 @@ from budapp.commons.access import Caller
 from budapp.commons.crud import Crud, Page, fetch_page, prepared
 from budapp.commons.database import ReadSession
 from budapp.commons.errors import NotFound
-from budapp.commons.paging import contains
+from budapp.commons.paging import equal, matching
 from budapp.dataset_ops.models import (
     BenchmarkDataset,
     Dataset,
@@ -38,12 +38,8 @@ class DatasetCrud(Crud[Dataset]):
 
     async def page_of_datasets(self, query: DatasetQuery) -> Page:
         """Return a page of `DatasetSummary` columns."""
-        statement = self.visible(*_summary_columns())
-        if query.project_id is not None:
-            statement = statement.where(Dataset.project_id == query.project_id)
-        if query.name is not None:
-            named = contains(Dataset.name, query.name) if query.search else Dataset.name == query.name
-            statement = statement.where(named)
+        filters = (*equal(query, project_id=Dataset.project_id), *matching(query, name=Dataset.name))
+        statement = self.visible(*_summary_columns()).where(*filters)
         return await self.page(query, statement, SORTABLE)
 
     @prepared
@@ -109,10 +105,8 @@ class FileCrud:
 
 async def page_of_benchmark_datasets(session: ReadSession, query: BenchmarkDatasetQuery) -> Page:
     """Return a page of the public datasets."""
-    statement = select(*BenchmarkDataset.__table__.columns).where(BenchmarkDataset.status == "active")
-    if query.name is not None:
-        named = contains(BenchmarkDataset.name, query.name) if query.search else BenchmarkDataset.name == query.name
-        statement = statement.where(named)
+    filters = (BenchmarkDataset.status == "active", *matching(query, name=BenchmarkDataset.name))
+    statement = select(*BenchmarkDataset.__table__.columns).where(*filters)
     return await fetch_page(session, query, statement, BENCHMARK_SORTABLE, "name")
 
 

@@ -8,7 +8,7 @@ from sqlalchemy.dialects.postgresql import array
 from budapp.cluster_ops.models import Cluster
 from budapp.commons.crud import Crud, Page
 from budapp.commons.database import ReadSession
-from budapp.commons.paging import contains
+from budapp.commons.paging import equal, matching
 from budapp.endpoint_ops.models import Endpoint, alive
 from budapp.endpoint_ops.schemas import ProjectClusterQuery
 from budapp.model_ops.models import Model
@@ -31,12 +31,7 @@ class ProjectClusterCrud(Crud[Cluster]):
         }
         statement = self.visible(*columns.values(), _hardware().label("hardware_type"))
         statement = statement.join(use, use.c.cluster_id == Cluster.id)
-        if query.status is not None:
-            statement = statement.where(Cluster.status == query.status)
-        if query.name is not None:
-            statement = statement.where(
-                contains(Cluster.name, query.name) if query.search else Cluster.name == query.name
-            )
+        statement = statement.where(*equal(query, status=Cluster.status), *matching(query, name=Cluster.name))
         return await self.page(query, statement, columns)
 
 

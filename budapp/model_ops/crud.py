@@ -22,7 +22,7 @@ from budapp.commons.crud import Crud, Page, fetch_page, named_colors
 from budapp.commons.database import ReadSession
 from budapp.commons.errors import NotFound
 from budapp.commons.hooks import Hooks, hooks_of
-from budapp.commons.paging import Paging, contains, matching
+from budapp.commons.paging import Paging, TextFilter, contains, equal, matching
 from budapp.model_ops import hooks as model_hooks
 from budapp.model_ops.models import License, Model, Paper, SecurityScan, active
 from budapp.model_ops.schemas import AuthorQuery, MarkQuery, ModelQuery
@@ -32,8 +32,6 @@ from budapp.user_ops.models import User
 _SORTS = ("id", "name", "author", "model_size", "source", "uri", "created_at", "modified_at")
 SORTABLE = {name: getattr(Model, name) for name in _SORTS}
 CLOUD_SORTABLE = {name: getattr(CloudModel, name) for name in _SORTS}
-_TEXTS = ("name", "description")
-_EXACT = ("source", "provider_id", "provider_type")
 _BILLION = 1_000_000_000
 RELATIONS = ("adapter", "finetune", "merge", "quantized")
 
@@ -75,15 +73,14 @@ class ModelCrud(Crud[Model]):
         """Return a page of the tags, or the tasks, of the models in reach, each name once."""
         mark = named_colors(getattr(Model, column))
         found = self.visible(mark.c.name.label("id"), mark.c.name, func.min(mark.c.color).label("color"))
-        return await _page_of_names(self.session, query, found.join(mark, true()), mark.c.name, query.name)
+        named = [contains(mark.c.name, query.name)] if query.name is not None else []
+        return await _page_of_names(self.session, query, found.join(mark, true()).where(*named), mark.c.name)
 
     async def page_of_authors(self, query: AuthorQuery) -> Page:
         """Return a page of the authors of the models in reach, each once, as `name`."""
-        found = self.visible(Model.author.label("id"), Model.author.label("name"))
-        if query.author is not None and not query.search:
-            found = found.where(Model.author == query.author)
+        found = self.visible(Model.author.label("id"), Model.author.label("name")).where(Model.author != "")
         return await _page_of_names(
-            self.session, query, found.where(Model.author != ""), Model.author, query.author if query.search else None
+            self.session, query, found.where(*matching(query, author=Model.author)), Model.author
         )
 
     async def newest(self, limit: int) -> Sequence[Row[Any]]:
@@ -113,9 +110,7 @@ class ModelCrud(Crud[Model]):
         return list(await self.session.scalars(select(Paper).where(*mine).order_by(Paper.created_at, Paper.id)))
 
 
-async def _page_of_names(session: ReadSession, paging: Paging, found: Select[Any], name: Any, text: str | None) -> Page:
-    if text is not None:
-        found = found.where(contains(name, text))
+async def _page_of_names(session: ReadSession, paging: Paging, found: Select[Any], name: Any) -> Page:
     names = found.group_by(name).subquery()
     return await fetch_page(session, paging, select(names), {"id": names.c.id, "name": names.c.name}, "name")
 
@@ -203,13 +198,12 @@ def provider_columns() -> list[Any]:
 
 
 def _matches(table: Any, query: ModelQuery) -> list[Any]:
-    texts = {name: getattr(query, name) for name in _TEXTS}
     conditions = [
-        *matching({name: getattr(table, name) for name in _TEXTS}, texts, search=query.search),
-        *(getattr(table, name) == getattr(query, name) for name in _EXACT if getattr(query, name) is not None),
+        *matching(query, name=table.name, description=table.description, tag=_tag_filter(table.tags)),
+        *equal(query, source=table.source, provider_id=table.provider_id, provider_type=table.provider_type),
     ]
-    if query.tag or query.tags:
-        conditions.append(_marked(table.tags, [*query.tag, *query.tags]))
+    if query.tags:
+        conditions.append(_marked(table.tags, query.tags))
     if query.tasks:
         conditions.append(_marked(table.tasks, query.tasks))
     if query.supported_endpoints:
@@ -248,6 +242,14 @@ def _marked(column: Any, names: Sequence[str]) -> ColumnElement[bool]:
 
 def _endpoint_count(hooks: Hooks) -> ColumnElement[int]:
     return hooks.one(model_hooks.endpoint_count)(Model.id).label("endpoints_count")
+
+
+def _tag_filter(tags: Any) -> TextFilter:
+    def found(text: str) -> ColumnElement[bool]:
+        tag = named_colors(tags)
+        return exists(select(1).select_from(tag).where(contains(tag.c.name, text)))
+
+    return TextFilter(equals=lambda text: _marked(tags, [text]), contains=found)
 
 
 def _tree_counts() -> list[Any]:

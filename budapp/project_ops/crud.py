@@ -8,7 +8,7 @@ from sqlalchemy.orm import aliased
 from budapp.commons.crud import Crud, Page, fetch_page, named_colors, prepared
 from budapp.commons.database import ReadSession
 from budapp.commons.errors import NotFound
-from budapp.commons.paging import contains
+from budapp.commons.paging import TextFilter, contains, equal, matching
 from budapp.commons.scopes import Scope
 from budapp.project_ops.columns import (
     PRESENT,
@@ -69,8 +69,7 @@ class ProjectCrud(Crud[Project]):
         wanted = ProjectType.CLIENT_APP if self.caller.is_client else query.project_type or ProjectType.ADMIN_APP
         if query.name is None:
             return await self.page(query, self._all_listed(wanted), SORTABLE)
-        named = _mentions(query.name) if query.search else Project.name == query.name
-        return await self.page(query, self._listed(wanted).where(named), SORTABLE)
+        return await self.page(query, self._listed(wanted).where(*matching(query, name=_NAME)), SORTABLE)
 
     def _listed(self, wanted: ProjectType) -> Select[Any]:
         return select(*summary_columns(self.hooks)).where(*self.reach(wanted), LISTED)
@@ -90,9 +89,7 @@ class ProjectCrud(Crud[Project]):
         mine = ProjectMember.project_id == Project.id, ProjectMember.user_id == user_id
         scopes = select(ProjectMember.scopes).where(*mine).scalar_subquery().label("member_scopes")
         columns = (Project.id, Project.name, Project.status, Project.created_at, Project.modified_at, scopes)
-        statement = select(*columns).where(*self.reach(query.project_type), LISTED)
-        if query.name is not None:
-            statement = statement.where(_mentions(query.name) if query.search else Project.name == query.name)
+        statement = select(*columns).where(*self.reach(query.project_type), LISTED, *matching(query, name=_NAME))
         return await self.page(query, statement, SORTABLE)
 
     async def of_member(self, user_id: UUID) -> Sequence[Row[Any]]:
@@ -160,10 +157,8 @@ class MemberCrud:
         """Return a page of the members that are active or invited, the newest member first."""
         columns = member_columns(self.project.created_by)
         present = select(*columns.values()).join(ProjectMember, ProjectMember.user_id == User.id)
-        present = present.where(self._here(), PRESENT)
-        for name, value in query.filters().items():
-            looks_inside = query.search and name != "role"
-            present = present.where(contains(columns[name], value) if looks_inside else columns[name] == value)
+        texts = matching(query, name=columns["name"], email=columns["email"])
+        present = present.where(self._here(), PRESENT, *equal(query, role=columns["role"]), *texts)
         sortable = {name: columns[name] for name in SORTABLE_MEMBERS}
         return await fetch_page(self.session, query, present, sortable)
 
@@ -207,3 +202,6 @@ def _mentions(text: str) -> ColumnElement[bool]:
     tag = named_colors(Project.tags)
     tagged = exists(select(1).select_from(tag).where(contains(tag.c.name, text)))
     return or_(contains(Project.name, text), contains(Project.description, text), tagged)
+
+
+_NAME = TextFilter(equals=lambda text: Project.name == text, contains=_mentions)

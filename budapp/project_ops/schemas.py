@@ -39,10 +39,6 @@ class MemberQuery(Paging):
     email: OptionalText = None
     role: UserRole | None = None
 
-    def filters(self) -> dict[str, Any]:
-        """Return column → wanted value."""
-        return self.model_dump(include={"name", "email", "role"}, exclude_none=True)
-
 
 class TagQuery(Paging):
     limit: int = Field(default=1000, ge=0, le=10_000)

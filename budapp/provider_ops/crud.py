@@ -5,7 +5,7 @@ from sqlalchemy import any_, func, literal, select, true
 
 from budapp.commons.crud import Page, fetch_page, named_colors
 from budapp.commons.database import ReadSession
-from budapp.commons.paging import Paging, contains
+from budapp.commons.paging import Paging, matching
 from budapp.provider_ops.models import CloudModel, Provider, offered
 from budapp.provider_ops.schemas import ProviderQuery
 
@@ -28,10 +28,7 @@ async def page_of_providers(session: ReadSession, query: ProviderQuery) -> Page:
     statement = select(*(getattr(Provider, name) for name in names)).where(Provider.is_active)
     if query.capabilities is not None:
         statement = statement.where(literal(query.capabilities) == any_(Provider.capabilities))
-    if query.name is not None:
-        statement = statement.where(
-            contains(Provider.name, query.name) if query.search else Provider.name == query.name
-        )
+    statement = statement.where(*matching(query, name=Provider.name))
     return await fetch_page(session, query, statement, SORTABLE, "name")
 
 

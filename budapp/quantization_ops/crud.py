@@ -15,7 +15,7 @@ SORTABLE = {name: _COLUMNS[name] for name in ("id", "name")}
 
 async def page_of_methods(session: ReadSession, query: MethodQuery) -> Page:
     """Return a page of the methods."""
-    statement = select(*_COLUMNS.values()).where(*matching(_COLUMNS, {"name": query.name}, search=query.search))
+    statement = select(*_COLUMNS.values()).where(*matching(query, name=QuantizationMethod.name))
     return await fetch_page(session, query, statement, SORTABLE, "name")
 
 

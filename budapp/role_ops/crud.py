@@ -5,7 +5,7 @@ from sqlalchemy import Row, func, select
 
 from budapp.commons.crud import Crud, Page
 from budapp.commons.errors import NotFound
-from budapp.commons.paging import contains
+from budapp.commons.paging import matching
 from budapp.role_ops.schemas import RoleQuery, RoleView
 from budapp.user_ops.models import CustomRole, User, UserPermission, UserStatus
 
@@ -29,10 +29,7 @@ class RoleCrud(Crud[CustomRole]):
 
     async def page_of_roles(self, query: RoleQuery) -> Page:
         """Return a page of the roles, by name."""
-        statement = self.visible(*COLUMNS)
-        if query.name is not None:
-            named = contains(CustomRole.name, query.name) if query.search else CustomRole.name == query.name
-            statement = statement.where(named)
+        statement = self.visible(*COLUMNS).where(*matching(query, name=CustomRole.name))
         return await self.page(query, statement, SORTABLE, "name")
 
     async def view(self, id: UUID) -> Row[Any]:

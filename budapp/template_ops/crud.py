@@ -18,6 +18,6 @@ SORTABLE = {name: _COLUMNS[name] for name in ("id", "name", "template_type", "cr
 
 async def page_of_templates(session: ReadSession, query: TemplateQuery) -> Page:
     """Return a page of the templates."""
-    wanted = {name: getattr(query, name) for name in ("name", "description", "template_type")}
-    statement = select(*_COLUMNS.values()).where(*matching(_COLUMNS, wanted, search=query.search))
+    texts = {name: _COLUMNS[name] for name in ("name", "description", "template_type")}
+    statement = select(*_COLUMNS.values()).where(*matching(query, **texts))
     return await fetch_page(session, query, statement, SORTABLE, "created_at,name")

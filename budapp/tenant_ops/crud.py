@@ -7,7 +7,7 @@ from sqlalchemy import Result, Row, select
 from budapp.commons.crud import Page, fetch_page
 from budapp.commons.database import ReadSession
 from budapp.commons.errors import NotFound
-from budapp.commons.paging import contains
+from budapp.commons.paging import matching
 from budapp.tenant_ops.models import Tenant, TenantClient
 from budapp.tenant_ops.schemas import TenantQuery
 
@@ -63,9 +63,7 @@ async def lock_tenant(session: ReadSession, tenant_id: UUID) -> None:
 
 async def page_of_tenants(session: ReadSession, query: TenantQuery) -> Page:
     """Return a page of all tenants."""
-    statement = select(*COLUMNS.values())
-    if query.name is not None:
-        statement = statement.where(contains(Tenant.name, query.name) if query.search else Tenant.name == query.name)
+    statement = select(*COLUMNS.values()).where(*matching(query, name=Tenant.name))
     return await fetch_page(session, query, statement, COLUMNS)
 
 

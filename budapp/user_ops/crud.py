@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from budapp.commons.crud import Crud, Page
 from budapp.commons.database import ReadSession
-from budapp.commons.paging import contains
+from budapp.commons.paging import equal, matching
 from budapp.commons.scopes import Overrides
 from budapp.user_ops.columns import CUSTOM_ROLE
 from budapp.user_ops.identity import people
@@ -59,13 +59,8 @@ class UserCrud(Crud[User]):
 def _filtered(statement: Select[Any], query: UserQuery) -> Select[Any]:
     if query.status is None:
         statement = statement.where(User.status != UserStatus.DELETED)
-    for name in ("name", "email", "role", "status", "user_type"):
-        column, value = getattr(User, name), getattr(query, name)
-        if value is None:
-            continue
-        searched = query.search and name in {"name", "email"}
-        statement = statement.where(contains(column, value) if searched else column == value)
-    return statement
+    exact = equal(query, role=User.role, status=User.status, user_type=User.user_type)
+    return statement.where(*exact, *matching(query, name=User.name, email=User.email))
 
 
 async def find_by_emails(session: ReadSession, tenant_id: UUID, emails: Iterable[str]) -> dict[str, User]:

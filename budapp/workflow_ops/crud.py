@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 from budapp.commons.crud import Crud, Page
 from budapp.commons.database import ReadSession
 from budapp.commons.errors import NotFound
-from budapp.commons.paging import contains
+from budapp.commons.paging import equal, matching
 from budapp.commons.scopes import Scope
 from budapp.workflow_ops.models import (
     AttemptState,
@@ -60,12 +60,9 @@ class WorkflowCrud(Crud[Workflow]):
             Workflow.created_by == self.caller.user_id,
             Workflow.status == WorkflowStatus.IN_PROGRESS,
             Workflow.visibility == Visibility.PUBLIC,
+            *equal(query, workflow_type=Workflow.workflow_type),
+            *matching(query, title=Workflow.title),
         )
-        if query.workflow_type is not None:
-            statement = statement.where(Workflow.workflow_type == query.workflow_type)
-        if query.title is not None:
-            found = contains(Workflow.title, query.title) if query.search else Workflow.title == query.title
-            statement = statement.where(found)
         return await self.page(query, statement, SORTABLE)
 
     async def with_data(self, workflow_id: UUID) -> tuple[Workflow, dict[str, Any]]:

@@ -63,7 +63,9 @@ async def test_deleted_users_are_not_members_and_others_are_participants(
     [
         ({"search": True, "name": "DEV"}, ["developer"]),
         ({"search": True, "email": "@EXAMPLE"}, ["admin", "developer", "tester"]),
-        ({"search": True, "name": "e", "email": "test"}, ["tester"]),
+        ({"search": True, "name": "DEV", "email": "test"}, ["developer", "tester"]),
+        ({"search": True, "name": "DEV", "email": "test", "role": "tester"}, ["tester"]),
+        ({"name": "developer", "email": "tester@example.com"}, []),
         ({"search": True, "name": "%"}, []),
         ({"name": "developer"}, ["developer"]),
         ({"name": "dev"}, []),
@@ -73,7 +75,7 @@ async def test_deleted_users_are_not_members_and_others_are_participants(
         ({"page": 2, "limit": 2}, ["tester"]),
     ],
 )
-async def test_filters_all_have_to_hold(
+async def test_filters_hold_together_but_texts_that_are_searched_are_alternatives(
     client: httpx.AsyncClient, cast: Cast, database: Database, query: dict[str, Any], found: list[str]
 ) -> None:
     project = await create(client, cast.admin)

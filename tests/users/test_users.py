@@ -265,6 +265,10 @@ async def test_listing_filters_searches_orders_and_pages(client: httpx.AsyncClie
     assert await emails(status="invited") == ["invited"]
     assert await emails(email="MAN", search="true") == ["manager"]
     assert await emails(email="MAN") == []
+    assert await emails(name="MANAGER", email="MANAGER", search="true") == ["manager"]
+    assert await emails(name="manager", email="@nowhere", search="true") == ["manager"]
+    assert await emails(name="e", email="e", search="true", role="tester") == ["tester"]
+    assert await emails(name="manager", email="tester@example.com") == []
     assert await emails(name="%", search="true") == []
     assert await emails(order_by="name", page=2, limit=4) == ["manager", "tester"]
 
