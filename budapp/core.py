@@ -16,6 +16,7 @@ from budapp.commons.rate_limits import RateLimiter
 from budapp.integrations.dapr import DaprClient
 from budapp.integrations.identity_brokers import CALLBACK_PATH, Brokering
 from budapp.integrations.keycloak import Keycloak
+from budapp.integrations.outgoing import Outgoing
 from budapp.integrations.storage import Storage
 from budapp.integrations.valkey import connect_valkey, valkey_up
 
@@ -46,6 +47,7 @@ domain = Domain(
         Component(Keycloak, lambda c: Keycloak(c[Settings]), close=Keycloak.close),
         Component(DaprClient, lambda c: DaprClient(c[Settings]), close=DaprClient.close),
         Component(Storage, lambda c: Storage(c[Settings]), close=Storage.close),
+        Component(Outgoing, lambda c: Outgoing(c[Settings].outgoing_networks)),
         Component(RateLimiter, lambda c: RateLimiter(c[Redis])),
         Component(Brokering, lambda c: Brokering(c[Keycloak], c[Settings].callback_base + CALLBACK_PATH)),
         Component(

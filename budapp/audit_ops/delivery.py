@@ -22,8 +22,9 @@ from budapp.commons.errors import AppError, NotFound, UnprocessableContent
 from budapp.commons.logging import get_logger
 from budapp.commons.signing import SIGNED
 from budapp.events.relay import pause_after
+from budapp.integrations.outgoing import ForbiddenAddress, Outgoing
 from budapp.integrations.storage import Storage
-from budapp.integrations.webhooks import WebhookError, check_address, post_signed
+from budapp.integrations.webhooks import WebhookError, post_signed
 
 logger = get_logger(__name__)
 
@@ -52,10 +53,11 @@ async def remove_delivery(session: WriteSession, caller: Caller) -> None:
 class Delivering:
     """The job that delivers, and what it is told."""
 
-    def __init__(self, settings: Settings, database: Database, storage: Storage) -> None:
+    def __init__(self, settings: Settings, database: Database, storage: Storage, outgoing: Outgoing) -> None:
         self._settings = settings
         self._database = database
         self._storage = storage
+        self._outgoing = outgoing
         self._at_once = asyncio.Semaphore(_TENANTS_AT_ONCE)
 
     async def configure(
@@ -85,8 +87,8 @@ class Delivering:
             return
         await release(session)
         try:
-            await check_address(str(data.url), allow_private=self._settings.audit_private_webhooks)
-        except WebhookError as error:
+            await self._outgoing.check(str(data.url))
+        except ForbiddenAddress as error:
             raise UnprocessableContent(str(error), param="url") from error
 
     def _set_secret(self, delivery: AuditDelivery, data: DeliveryUpdate) -> str | None:
@@ -141,9 +143,8 @@ class Delivering:
             await self._storage.put(self._settings.audit_bucket or "", name, content, "application/json")
             return
         secret = self._database.encryption.decrypt(delivery.secret_encrypted or "", _context(delivery.tenant_id))
-        private = self._settings.audit_private_webhooks
         headers = {"X-Budapp-Delivery": f"{first}-{last}"}
-        await post_signed(delivery.url or "", content, secret, allow_private=private, headers=headers)
+        await post_signed(self._outgoing, delivery.url or "", content, secret, headers=headers)
 
     async def _settle(self, sent: AuditDelivery, position: int, error: str | None) -> bool:
         """Note the outcome, unless the tenant has changed where to deliver meanwhile."""

@@ -12,12 +12,13 @@ from budapp.commons.config import Settings
 from budapp.commons.database import Database
 from budapp.commons.domain import Component, Domain
 from budapp.commons.jobs import Job
+from budapp.integrations.outgoing import Outgoing
 from budapp.integrations.storage import Storage
 
 domain = Domain(
     routers=(router,),
     tables=(models,),
-    components=(Component(Delivering, lambda c: Delivering(c[Settings], c[Database], c[Storage])),),
+    components=(Component(Delivering, lambda c: Delivering(c[Settings], c[Database], c[Storage], c[Outgoing])),),
     jobs=lambda c: (
         Job("deliver_audit_entries", timedelta(seconds=2), c[Delivering].run),
         Job("remove_old_audit_entries", timedelta(hours=1), partial(remove_old, c[Database])),

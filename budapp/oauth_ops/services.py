@@ -14,6 +14,7 @@ from budapp.commons.errors import Conflict, Forbidden, NotFound, UnprocessableCo
 from budapp.commons.integrity import conflict_on
 from budapp.commons.scopes import ROLE_SCOPES, UserRole
 from budapp.integrations.identity_brokers import Brokering, IdentityProvider
+from budapp.integrations.outgoing import ForbiddenAddress, Outgoing, UnknownHost
 from budapp.oauth_ops import crud
 from budapp.oauth_ops.models import OAuthExchange, OAuthSession, TenantOAuthConfig, UserOAuthProvider
 from budapp.oauth_ops.schemas import (
@@ -48,10 +49,11 @@ _NAMES = {
 class Providers:
     """Configures at which providers a tenant's people can sign in."""
 
-    def __init__(self, settings: Settings, brokering: Brokering, encryption: Encryption) -> None:
+    def __init__(self, settings: Settings, brokering: Brokering, encryption: Encryption, outgoing: Outgoing) -> None:
         self._settings = settings
         self._brokering = brokering
         self._encryption = encryption
+        self._outgoing = outgoing
 
     async def configure(self, session: WriteSession, caller: Caller, data: OAuthConfigure) -> OAuthConfiguration:
         """Set a provider up, or change it; Keycloak last, once nothing else can be refused.
@@ -59,10 +61,10 @@ class Providers:
         Raises:
             Forbidden: the caller is no administrator.
             NotFound: the tenant is another one than the caller's.
-            UnprocessableContent: an address is not https.
+            UnprocessableContent: an address is not https, or inside a private network.
         """
         _own(caller, data.tenant_id or caller.tenant_id)
-        self._refuse_plain_http(data.config_data)
+        await self._check_addresses(data.config_data)
         config = await crud.find_config(session, caller.tenant_id, data.provider, for_update=True)
         is_new = config is None
         config = config or TenantOAuthConfig(tenant_id=caller.tenant_id, provider=data.provider)
@@ -80,12 +82,15 @@ class Providers:
         await self._brokering.ensure_provider(caller.realm, _representation(config, data.client_secret))
         return OAuthConfiguration.model_validate(config)
 
-    def _refuse_plain_http(self, data: ConfigData) -> None:
-        if self._settings.sso_allow_http:
-            return
+    async def _check_addresses(self, data: ConfigData) -> None:
+        """Refuse addresses inside our own walls, which Keycloak would follow; a host may come to be later."""
         for name, address in data.addresses().items():
-            if not address.startswith("https://"):
-                raise UnprocessableContent("must begin with https://", param=f"configData.{name}")
+            try:
+                await self._outgoing.check(address)
+            except UnknownHost:
+                continue
+            except ForbiddenAddress as error:
+                raise UnprocessableContent(str(error), param=f"configData.{name}") from error
 
     def _take_back_on_failure(self, session: WriteSession, realm: str, provider: str) -> None:
         async def take_back() -> None:

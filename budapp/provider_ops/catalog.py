@@ -18,6 +18,7 @@ from budapp.commons.database import Database, WriteSession
 from budapp.commons.errors import BadRequest, PeerFailed, Unavailable
 from budapp.commons.hooks import hooks_of
 from budapp.commons.logging import get_logger
+from budapp.integrations.outgoing import ForbiddenAddress, Outgoing
 from budapp.provider_ops import catalog_crud as crud
 from budapp.provider_ops.hooks import after_sync
 from budapp.provider_ops.modalities import EndpointPath, Modality, of_keyword
@@ -30,7 +31,7 @@ BUNDLED = Path(__file__).with_name("providers.json")
 
 _PAGE = 5
 _MAX_PAGES = 1000
-_TIMEOUT = httpx.Timeout(30, connect=5)
+_SECONDS = 30
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
 
@@ -91,10 +92,11 @@ class SyncReport(BaseModel):
 _DOCUMENT: TypeAdapter[list[OfferedProvider]] = TypeAdapter(list[OfferedProvider])
 
 
-async def read_catalog(source: str | None) -> list[OfferedProvider]:
+async def read_catalog(source: str | None, outgoing: Outgoing) -> list[OfferedProvider]:
     """Return what the source offers.
 
     Args:
+        outgoing: which addresses may be asked.
         source: an http or https address, which serves a list of providers, or pages `{"items", "total_pages"}` of it;
             the path of a file with such a list; None for the catalog that comes with the service.
 
@@ -104,7 +106,7 @@ async def read_catalog(source: str | None) -> list[OfferedProvider]:
     """
     try:
         if source is not None and source.startswith(("http://", "https://")):
-            found = await _download(source)
+            found = await _download(source, outgoing)
         else:
             path = Path(source) if source else BUNDLED
             found = _DOCUMENT.validate_json(await asyncio.to_thread(path.read_bytes))
@@ -134,22 +136,22 @@ async def sync(session: WriteSession, offered: Sequence[OfferedProvider]) -> Syn
     return report
 
 
-async def sync_from(database: Database, source: str | None) -> SyncReport:
+async def sync_from(database: Database, outgoing: Outgoing, source: str | None) -> SyncReport:
     """Read the source, and make the tables say what it says.
 
     Raises:
         BadRequest, PeerFailed, Unavailable: see `read_catalog`.
     """
-    offered = await read_catalog(source)
+    offered = await read_catalog(source, outgoing)
     async with database.write() as session:
         report = await sync(session, offered)
     logger.info("catalog_synced", **report.model_dump())
     return report
 
 
-async def _download(address: str) -> list[OfferedProvider]:
+async def _download(address: str, outgoing: Outgoing) -> list[OfferedProvider]:
     found: list[OfferedProvider] = []
-    async with httpx.AsyncClient(timeout=_TIMEOUT, follow_redirects=False) as client:
+    async with outgoing.client(seconds=_SECONDS) as client:
         for number in range(1, _MAX_PAGES + 1):
             content = await _get(client, address, {"page": number, "limit": _PAGE})
             if isinstance(content, list):
@@ -168,6 +170,8 @@ async def _get(client: httpx.AsyncClient, address: str, params: dict[str, int]) 
         return answer.json()
     except httpx.HTTPStatusError as error:
         raise PeerFailed(f"The catalog's address answered {error.response.status_code}") from error
+    except ForbiddenAddress as error:
+        raise BadRequest(f"The catalog's address can't be used: {error}") from error
     except httpx.HTTPError as error:
         raise Unavailable("The catalog's address can't be reached") from error
     except json.JSONDecodeError as error:

@@ -8,6 +8,7 @@ from budapp.commons.commands import run_with
 from budapp.commons.config import Settings
 from budapp.commons.database import Database
 from budapp.commons.domain import Components
+from budapp.integrations.outgoing import Outgoing
 from budapp.provider_ops.catalog import SyncReport, read_catalog, sync_from
 
 app = typer.Typer(no_args_is_help=True, help=__doc__)
@@ -20,7 +21,7 @@ def sync(source: Source = None) -> None:
     """Bring the catalog up to date now, and say what has changed."""
 
     async def work(components: Components) -> SyncReport:
-        return await sync_from(components[Database], source or components[Settings].catalog_source)
+        return await sync_from(components[Database], components[Outgoing], source or components[Settings].catalog_source)
 
     typer.echo(run_with(work).model_dump_json(indent=2))
 
@@ -30,7 +31,7 @@ def check(source: Source = None) -> None:
     """Read a catalog and say what it offers, or where the mistake is; nothing is changed."""
 
     async def work(components: Components) -> str:
-        found = await read_catalog(source or components[Settings].catalog_source)
+        found = await read_catalog(source or components[Settings].catalog_source, components[Outgoing])
         return f"Providers: {len(found)}, models: {sum(len(provider.models) for provider in found)}"
 
     typer.echo(run_with(work))

@@ -7,6 +7,7 @@ from budapp.commons.config import Settings
 from budapp.commons.database import Database
 from budapp.commons.domain import Components, Domain
 from budapp.commons.jobs import Job
+from budapp.integrations.outgoing import Outgoing
 from budapp.provider_ops import models
 from budapp.provider_ops.catalog import sync_from
 from budapp.provider_ops.commands import app as commands
@@ -17,7 +18,7 @@ from budapp.provider_ops.seeds import ensure_providers
 def _jobs(c: Components) -> tuple[Job, ...]:
     settings = c[Settings]
     every = timedelta(hours=settings.catalog_sync_hours)
-    return (Job("sync_catalog", every, partial(sync_from, c[Database], settings.catalog_source)),)
+    return (Job("sync_catalog", every, partial(sync_from, c[Database], c[Outgoing], settings.catalog_source)),)
 
 
 domain = Domain(

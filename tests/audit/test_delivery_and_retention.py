@@ -24,8 +24,9 @@ from budapp.audit_ops.retention import remove_old
 from budapp.commons.config import Settings
 from budapp.commons.database import Database, now
 from budapp.commons.domain import components_of
+from budapp.integrations.outgoing import Outgoing
 from budapp.integrations.storage import Storage
-from budapp.integrations.webhooks import WebhookError, check_address
+from budapp.integrations.webhooks import WebhookError, post_signed
 from tests.audit.data import by_hand, entries
 from tests.cast import Cast
 from tests.projects.data import create
@@ -77,15 +78,13 @@ async def receiver() -> AsyncIterator[Receiver]:
 @pytest.fixture
 def delivering(app: FastAPI) -> Iterator[Delivering]:
     """The job, in an installation that lets webhooks be private."""
-    settings = components_of(app)[Settings].model_copy(
-        update={"audit_private_webhooks": True, "audit_bucket": "audit-test"}
-    )
-    usual = components_of(app)[Delivering]
-    components_of(app).override(
-        Delivering, Delivering(settings, components_of(app)[Database], components_of(app)[Storage])
-    )
-    yield components_of(app)[Delivering]
-    components_of(app).override(Delivering, usual)
+    components = components_of(app)
+    settings = components[Settings].model_copy(update={"audit_bucket": "audit-test"})
+    usual = components[Delivering]
+    lenient = Delivering(settings, components[Database], components[Storage], Outgoing(["127.0.0.0/8"]))
+    components.override(Delivering, lenient)
+    yield lenient
+    components.override(Delivering, usual)
 
 
 async def configure(client: httpx.AsyncClient, cast: Cast, **body: Any) -> httpx.Response:
@@ -185,7 +184,7 @@ async def test_webhooks_inside_our_walls_are_refused(client: httpx.AsyncClient, 
     answer = await configure(client, cast, kind="webhook", url=url)
     assert (answer.status_code, answer.json()["param"]) == (422, "url")
     with pytest.raises(WebhookError):
-        await check_address(url, allow_private=False)
+        await post_signed(Outgoing(), url, b"{}", SECRET, headers={})
 
 
 async def test_a_secret_that_is_made_up_is_shown_once(

@@ -20,6 +20,7 @@ from budapp.commons.config import Settings
 from budapp.commons.database import Database
 from budapp.commons.errors import AppError, BadRequest, PeerFailed, Unavailable
 from budapp.endpoint_ops.models import Endpoint
+from budapp.integrations.outgoing import Outgoing
 from budapp.provider_ops.catalog import BUNDLED, read_catalog, sync_from
 from budapp.provider_ops.models import CloudModel, Provider
 from tests.cast import Cast
@@ -28,6 +29,8 @@ from tests.models.conftest import MakeModel
 from tests.projects.data import create
 
 Json = dict[str, Any]
+
+OUTGOING = Outgoing(["127.0.0.0/8"])
 
 
 def provider(type: str, *uris: str, **facts: Any) -> Json:
@@ -46,11 +49,11 @@ async def offered(client: httpx.AsyncClient, cast: Cast) -> dict[str, Json]:
 
 
 async def test_what_comes_with_the_service_is_whole_and_applied_twice_without_a_change(database: Database) -> None:
-    first = await sync_from(database, None)
+    first = await sync_from(database, OUTGOING, None)
     seeds = json.loads(BUNDLED.read_text())
     assert first.providers_added == len(seeds) >= 20
     assert first.models_added == sum(len(seed["models"]) for seed in seeds) >= 60
-    second = await sync_from(database, None)
+    second = await sync_from(database, OUTGOING, None)
     assert set(second.model_dump().values()) == {0}
 
 
@@ -58,18 +61,18 @@ async def test_models_come_change_go_and_come_back(
     client: httpx.AsyncClient, cast: Cast, database: Database, tmp_path: Path
 ) -> None:
     both = [provider("one", "one/a", "one/b", tags=["chat"]), provider("two", "two/c")]
-    await sync_from(database, written(tmp_path, *both))
+    await sync_from(database, OUTGOING, written(tmp_path, *both))
     found = await offered(client, cast)
     assert set(found) == {"one/a", "one/b", "two/c"}
     assert (found["one/a"]["name"], found["one/a"]["source"], found["one/a"]["tags"][0]["name"]) == ("a", "one", "chat")
-    fewer = await sync_from(database, written(tmp_path, provider("one", "one/a", kind="embedding")))
+    fewer = await sync_from(database, OUTGOING, written(tmp_path, provider("one", "one/a", kind="embedding")))
     assert (fewer.models_changed, fewer.models_removed, fewer.providers_removed) == (1, 2, 1)
     found = await offered(client, cast)
     assert set(found) == {"one/a"}
     assert found["one/a"]["supported_endpoints"]["embedding"]["enabled"]
     listed = await client.get("/models/providers", headers=cast.developer.headers)
     assert [one["type"] for one in listed.json()["providers"]] == ["one"]
-    back = await sync_from(database, written(tmp_path, *both))
+    back = await sync_from(database, OUTGOING, written(tmp_path, *both))
     assert (back.models_added, back.models_changed, back.providers_changed) == (0, 3, 1)
     assert set(await offered(client, cast)) == {"one/a", "one/b", "two/c"}
 
@@ -89,11 +92,11 @@ async def test_deployments_of_what_is_gone_are_deprecated_until_it_is_back(
         async with database.read() as session:
             return set(await session.scalars(select(Endpoint.name).where(Endpoint.is_deprecated)))
 
-    await sync_from(database, written(tmp_path, provider("one", "one/a", "one/b")))
+    await sync_from(database, OUTGOING, written(tmp_path, provider("one", "one/a", "one/b")))
     assert await deprecated() == set()
-    await sync_from(database, written(tmp_path, provider("one", "one/a")))
+    await sync_from(database, OUTGOING, written(tmp_path, provider("one", "one/a")))
     assert await deprecated() == {"b"}
-    await sync_from(database, written(tmp_path, provider("one", "one/a", "one/b")))
+    await sync_from(database, OUTGOING, written(tmp_path, provider("one", "one/a", "one/b")))
     assert await deprecated() == set()
 
 
@@ -113,11 +116,11 @@ async def test_deployments_of_what_is_gone_are_deprecated_until_it_is_back(
 async def test_a_mistake_is_named_and_nothing_is_changed(
     database: Database, tmp_path: Path, content: str, place: str
 ) -> None:
-    await sync_from(database, None)
+    await sync_from(database, OUTGOING, None)
     path = tmp_path / "broken.json"
     path.write_text(content)
     with pytest.raises(BadRequest, match=place):
-        await sync_from(database, str(path))
+        await sync_from(database, OUTGOING, str(path))
     async with database.read() as session:
         active = await session.scalar(select(func.count()).select_from(CloudModel).where(CloudModel.status == "active"))
         assert (active or 0) >= 60
@@ -126,7 +129,7 @@ async def test_a_mistake_is_named_and_nothing_is_changed(
 
 async def test_a_file_that_is_not_there_is_told_of(tmp_path: Path) -> None:
     with pytest.raises(BadRequest, match="can't be read"):
-        await read_catalog(str(tmp_path / "nothing.json"))
+        await read_catalog(str(tmp_path / "nothing.json"), OUTGOING)
 
 
 @pytest.fixture
@@ -153,15 +156,15 @@ async def address() -> AsyncIterator[str]:
 
 
 async def test_an_address_serves_pages_or_a_list(address: str) -> None:
-    found = await read_catalog(f"{address}/pages")
+    found = await read_catalog(f"{address}/pages", OUTGOING)
     assert [model.uri for one in found for model in one.models] == ["one/a", "two/b"]
-    assert [one.type for one in await read_catalog(f"{address}/list")] == ["one"]
+    assert [one.type for one in await read_catalog(f"{address}/list", OUTGOING)] == ["one"]
 
 
 async def test_endpoints_that_nobody_knows_are_left_out(
     client: httpx.AsyncClient, cast: Cast, database: Database, address: str
 ) -> None:
-    await sync_from(database, f"{address}/pages")
+    await sync_from(database, OUTGOING, f"{address}/pages")
     endpoints = (await offered(client, cast))["two/b"]["supported_endpoints"]
     assert [name for name, one in endpoints.items() if one["enabled"]] == ["embedding"]
 
@@ -169,17 +172,24 @@ async def test_endpoints_that_nobody_knows_are_left_out(
 @pytest.mark.parametrize(("path", "error"), [("/nothing", PeerFailed), ("/broken", PeerFailed)])
 async def test_an_address_that_fails_is_told_of(address: str, path: str, error: type[AppError]) -> None:
     with pytest.raises(error):
-        await read_catalog(address + path)
+        await read_catalog(address + path, OUTGOING)
 
 
 async def test_an_address_where_nobody_is_is_told_of() -> None:
     with pytest.raises(Unavailable):
-        await read_catalog("http://127.0.0.1:9/catalog")
+        await read_catalog("http://127.0.0.1:9/catalog", OUTGOING)
+
+
+async def test_an_address_in_a_network_that_is_not_named_is_refused(address: str) -> None:
+    with pytest.raises(BadRequest, match="https"):
+        await read_catalog(f"{address}/list", Outgoing())
+    with pytest.raises(BadRequest, match="private"):
+        await read_catalog(f"{address}/list", Outgoing(["10.0.0.0/8"]))
 
 
 async def test_two_at_once_do_no_harm(database: Database, tmp_path: Path) -> None:
     source = written(tmp_path, provider("one", *(f"one/{number}" for number in range(600))))
-    reports = await asyncio.gather(*(sync_from(database, source) for _ in range(3)))
+    reports = await asyncio.gather(*(sync_from(database, OUTGOING, source) for _ in range(3)))
     assert sorted(report.models_added for report in reports) == [0, 0, 600]
 
 

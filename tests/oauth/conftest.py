@@ -160,8 +160,13 @@ def _free_port() -> int:
 async def site(settings: Settings, migrated: None) -> AsyncIterator[Site]:
     port = _free_port()
     base = f"http://127.0.0.1:{port}"
-    changes = {"public_url": base, "sso_return_origins": [base], "frontend_url": base, "sso_allow_http": True}
-    app = create_app(settings.model_copy(update={**changes, "rate_limit_sso": "1000/minute"}))
+    changes = {
+        "public_url": base,
+        "sso_return_origins": [base],
+        "frontend_url": base,
+        "outgoing_networks": ["127.0.0.0/8", "::1/128"],
+    }
+    app = create_app(settings.model_copy(update=changes))
     server = uvicorn.Server(uvicorn.Config(app, port=port, lifespan="off", log_config=None))
     serving = asyncio.create_task(server.serve())
     async with httpx.AsyncClient(base_url=base, timeout=60) as http:

@@ -258,7 +258,7 @@ async def test_a_configuration_that_makes_no_sense_is_422(
     assert answer.status_code == 422, answer.text
 
 
-async def test_addresses_of_providers_are_https_unless_a_setting_allows_else(
+async def test_addresses_of_providers_are_public_and_https_unless_a_setting_allows_else(
     site: Site, company: Company, cast: Cast
 ) -> None:
     body = {
@@ -268,7 +268,7 @@ async def test_addresses_of_providers_are_https_unless_a_setting_allows_else(
         "configData": company.config_data,
     }
     settings: Settings = components_of(site.app)[Settings]
-    strict = create_app(settings.model_copy(update={"sso_allow_http": False}))
+    strict = create_app(settings.model_copy(update={"outgoing_networks": []}))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(strict), base_url=site.base) as client:
         answer = await client.post("/admin/oauth/configure", json=body, headers=cast.admin.headers)
     await components_of(strict).close()
