@@ -1,9 +1,10 @@
 from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, func
+from sqlalchemy import CheckConstraint, ForeignKey, Index, Numeric, func
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -32,9 +33,9 @@ class Credential(TenantOwned, Base):
     encrypted_key: Mapped[str] = sealed("credential:{id}")
     expiry: Mapped[datetime | None]
     last_used_at: Mapped[datetime | None]
-    max_budget: Mapped[float | None]
-    model_budgets: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
-    ip_whitelist: Mapped[list[str] | None] = mapped_column(JSONB)
+    max_budget: Mapped[Decimal | None] = mapped_column(Numeric(18, 6))
+    model_budgets: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    ip_whitelist: Mapped[list[str] | None] = mapped_column(JSONB(none_as_null=True))
 
 
 Index("uq_credential_project_id_name", Credential.project_id, func.lower(Credential.name), unique=True)

@@ -15,6 +15,7 @@ _INHERITED = (
     "tenant_id",
     "user_id",
     "billing_plan_id",
+    "billing_anchor",
     "custom_token_quota",
     "custom_cost_quota",
     "enable_email_notifications",
@@ -30,6 +31,11 @@ def months_after(moment: datetime, months: int) -> datetime:
     year, month = divmod(moment.year * 12 + moment.month - 1 + months, 12)
     day = min(moment.day, calendar.monthrange(year, month + 1)[1])
     return moment.replace(year=year, month=month + 1, day=day)
+
+
+def months_between(earlier: datetime, later: datetime) -> int:
+    """Return how many times the month changes from one to the other."""
+    return (later.year - earlier.year) * 12 + later.month - earlier.month
 
 
 def start_of_month(moment: datetime) -> datetime:
@@ -56,9 +62,10 @@ async def roll_cycles(database: Database) -> None:
 
 def _following(billing: UserBilling, plan: BillingPlan) -> UserBilling:
     """Return the cycle of the present day; where several were missed, they are passed over."""
-    start = billing.billing_period_end
-    while (end := months_after(start, plan.billing_cycle_months)) <= now():
-        start = end
+    anchor, start = billing.billing_anchor, billing.billing_period_end
+    months = months_between(anchor, start) + plan.billing_cycle_months
+    while (end := months_after(anchor, months)) <= now():
+        start, months = end, months + plan.billing_cycle_months
     inherited: dict[str, Any] = {name: getattr(billing, name) for name in _INHERITED}
     return UserBilling(
         id=uuid7(),

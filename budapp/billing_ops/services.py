@@ -75,6 +75,7 @@ async def set_up(session: WriteSession, caller: Caller, data: BillingSetup) -> U
     start = now()
     billing = UserBilling(
         tenant_id=caller.tenant_id,
+        billing_anchor=start,
         billing_period_start=start,
         billing_period_end=months_after(start, plan.billing_cycle_months),
         **data.model_dump(),
@@ -113,7 +114,8 @@ async def give_free_plan(session: WriteSession, user: User) -> None:
         return
     start = start_of_month(now())
     billing = UserBilling(tenant_id=user.tenant_id, user_id=user.id, billing_plan_id=plan.id)
-    billing.billing_period_start, billing.billing_period_end = start, months_after(start, plan.billing_cycle_months)
+    billing.billing_anchor = billing.billing_period_start = start
+    billing.billing_period_end = months_after(start, plan.billing_cycle_months)
     session.add(billing)
 
 

@@ -1,17 +1,15 @@
 from datetime import datetime
-from decimal import Decimal
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import BeforeValidator, Field, PlainSerializer, StringConstraints, field_validator
+from pydantic import BeforeValidator, Field, StringConstraints, field_validator
 
 from budapp.commons.crud import Page
 from budapp.commons.paging import MAX_LIMIT, Paging
-from budapp.commons.schemas import PageAnswer, Schema, blank_to_none
+from budapp.commons.schemas import Money, PageAnswer, Schema, blank_to_none
 from budapp.model_ops.schemas import ModelAnswer, Source
 from budapp.provider_ops.modalities import Endpoints, Modalities, Modality, describe_endpoints, describe_modality
 
-Money = Annotated[Decimal, PlainSerializer(float, return_type=float)]
 SearchText = Annotated[
     Annotated[str, StringConstraints(strip_whitespace=True, min_length=2, max_length=200)] | None,
     BeforeValidator(blank_to_none),

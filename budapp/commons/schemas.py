@@ -1,10 +1,20 @@
 """Shapes that the answers of every domain share."""
 
 from collections.abc import Collection, Sequence
+from decimal import Decimal
 from typing import Annotated, Any, Literal, Self, get_origin
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, EmailStr, StringConstraints, computed_field
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    EmailStr,
+    PlainSerializer,
+    StringConstraints,
+    computed_field,
+)
 
 from budapp.commons.crud import Page
 
@@ -47,6 +57,10 @@ class PageAnswer(Answer):
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
 Email = Annotated[EmailStr, AfterValidator(str.lower), StringConstraints(max_length=100)]
 Color = Annotated[str, StringConstraints(pattern=r"^#[0-9A-Fa-f]{6}$")]
+
+
+Money = Annotated[Decimal, PlainSerializer(float, return_type=float)]
+"""An amount: exact where it is stored and reckoned with, a number on the wire."""
 
 
 def blank_to_none(value: Any) -> Any:

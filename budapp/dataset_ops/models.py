@@ -21,7 +21,7 @@ class BenchmarkDataset(Base):
     name: Mapped[str] = mapped_column(unique=True)
     display_name: Mapped[str | None]
     description: Mapped[str | None]
-    tags: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    tags: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     hf_hub_url: Mapped[str | None]
     ms_hub_url: Mapped[str | None]
     script_url: Mapped[str | None]
@@ -32,7 +32,7 @@ class BenchmarkDataset(Base):
     split: Mapped[str | None]
     folder: Mapped[str | None]
     num_samples: Mapped[int] = mapped_column(default=0)
-    columns: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    columns: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     status: Mapped[str] = mapped_column(default="active")
 
 
@@ -95,7 +95,7 @@ class DatasetFile(TenantOwned, Base):
     status: Mapped[str]
     reason: Mapped[str | None]
     row_count: Mapped[int | None] = mapped_column(BigInteger)
-    columns: Mapped[list[dict[str, Any]] | None] = mapped_column(JSONB)
+    columns: Mapped[list[dict[str, Any]] | None] = mapped_column(JSONB(none_as_null=True))
     object_name: Mapped[str] = mapped_column(unique=True)
     upload_id: Mapped[str | None]
     upload_expires_at: Mapped[datetime | None]

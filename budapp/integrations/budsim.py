@@ -1,5 +1,6 @@
 """budsim: which clusters suit a model, by simulation."""
 
+from decimal import Decimal
 from uuid import UUID
 
 from pydantic import Field
@@ -23,7 +24,7 @@ class ClusterMetrics(Reply):
     """How a model would do on a cluster; the cost is in the platform's currency."""
 
     device_types: list[Device]
-    cost_per_million_tokens: float = Field(ge=0, allow_inf_nan=False)
+    cost_per_million_tokens: Decimal = Field(ge=0, lt=10**12)
 
 
 class ClusterRecommendation(Reply):

@@ -25,6 +25,8 @@ from budapp.provider_ops.models import CloudModel, ProviderType
 from budapp.provider_ops.tags import colored
 from budapp.workflow_ops.definitions import Run
 
+NAME_TAKEN = "There is a model with this name already; choose another"
+URI_TAKEN = "There is a model from this uri already"
 _SEVERITIES = ("critical", "high", "medium", "low")
 _TEXTS = ("github_url", "website_url", "languages", "use_cases", "strengths", "limitations")
 
@@ -70,8 +72,7 @@ async def save(session: WriteSession, model: Model) -> None:
         Conflict: there is one of this name, or from there, already.
     """
     session.add(model)
-    by_name = Conflict("Model name should be unique", param="name")
-    by_uri = Conflict(f"Duplicate {model.provider_type} uri found", param="uri")
+    by_name, by_uri = Conflict(NAME_TAKEN, param="name"), Conflict(URI_TAKEN, param="uri")
     with conflict_on("uq_model_name", by_name), conflict_on("uq_model_source_uri", by_uri):
         await session.flush()
 

@@ -13,6 +13,7 @@ from budapp.commons.integrity import conflict_on
 from budapp.events.outbox import enqueue_call
 from budapp.integrations import budmodel
 from budapp.model_ops import crud
+from budapp.model_ops.creation import NAME_TAKEN
 from budapp.model_ops.crud import ModelCrud
 from budapp.model_ops.license_files import LicenseFiles, read_upload
 from budapp.model_ops.models import License, LicenseKind, Model, ModelStatus, Paper
@@ -48,7 +49,7 @@ async def edit_model(
         setattr(model, name, getattr(edit, name))
     for name in said.intersection(("tags", "tasks")):
         setattr(model, name, [mark.model_dump() for mark in getattr(edit, name)])
-    with conflict_on("uq_model_name", Conflict("Model name should be unique", param="name")):
+    with conflict_on("uq_model_name", Conflict(NAME_TAKEN, param="name")):
         await session.flush()
     if edit.paper_urls is not None:
         await _replace_papers(session, model, edit.paper_urls)

@@ -59,8 +59,8 @@ class Model(TenantOwned, Base):
     limitations: Mapped[list[str] | None] = mapped_column(ARRAY(String))
     languages: Mapped[list[str] | None] = mapped_column(ARRAY(String))
     use_cases: Mapped[list[str] | None] = mapped_column(ARRAY(String))
-    minimum_requirements: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
-    examples: Mapped[list[dict[str, Any]] | None] = mapped_column(JSONB)
+    minimum_requirements: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    examples: Mapped[list[dict[str, Any]] | None] = mapped_column(JSONB(none_as_null=True))
     base_model: Mapped[list[str] | None] = mapped_column(ARRAY(String))
     base_model_relation: Mapped[str | None]
     model_type: Mapped[str | None]
@@ -68,9 +68,9 @@ class Model(TenantOwned, Base):
     model_weights_size: Mapped[int | None] = mapped_column(BigInteger)
     storage_size_gb: Mapped[float | None]
     kv_cache_size: Mapped[int | None] = mapped_column(BigInteger)
-    architecture_text_config: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
-    architecture_vision_config: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
-    architecture_audio_config: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    architecture_text_config: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    architecture_vision_config: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    architecture_audio_config: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     status: Mapped[str] = mapped_column(default=ModelStatus.ACTIVE)
     modality: Mapped[list[str]] = mapped_column(ARRAY(String))
     source: Mapped[str]
@@ -114,7 +114,7 @@ class License(TenantOwned, Base):
     name: Mapped[str | None]
     url: Mapped[str | None]
     path: Mapped[str | None]
-    faqs: Mapped[list[dict[str, Any]] | None] = mapped_column(JSONB)
+    faqs: Mapped[list[dict[str, Any]] | None] = mapped_column(JSONB(none_as_null=True))
     license_type: Mapped[str | None]
     description: Mapped[str | None]
     suitability: Mapped[str | None]

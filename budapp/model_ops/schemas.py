@@ -16,7 +16,17 @@ from pydantic import (
 
 from budapp.commons.crud import Page
 from budapp.commons.paging import Paging
-from budapp.commons.schemas import Answer, Color, Name, OptionalText, PageAnswer, Schema, WebAddress, blank_to_none
+from budapp.commons.schemas import (
+    Answer,
+    Color,
+    Money,
+    Name,
+    OptionalText,
+    PageAnswer,
+    Schema,
+    WebAddress,
+    blank_to_none,
+)
 from budapp.model_ops.step_views import Mark, ScanResult
 from budapp.provider_ops.modalities import (
     EndpointPath,
@@ -112,9 +122,10 @@ Billions = Annotated[int, Field(ge=0, le=500)]
 class ModelQuery(Paging):
     """Of several values in one filter, one must fit; all filters must.
 
-    With `search`, `name` and `description` are looked for in names and descriptions, and either is enough; without,
-    `name` must be the model's name. `model_size_min` and `model_size_max` are in billions of parameters. What only
-    models of the repository have (`author`, `base_model`, `base_model_relation`) is refused for those of clouds.
+    With `search`, `name`, `description` and `tag` are looked for in names, descriptions and the names of tags, and one
+    of them is enough; without, `name` must be the model's name, and `tag` one of its tags. `model_size_min` and
+    `model_size_max` are in billions of parameters. What only models of the repository have (`author`, `base_model`,
+    `base_model_relation`) is refused for those of clouds.
     """
 
     name: OptionalText = None
@@ -204,7 +215,7 @@ class RecommendationView(Schema):
     """The cluster that suits a model best, and what a million tokens cost there."""
 
     hardware_type: list[str]
-    cost_per_million_tokens: float
+    cost_per_million_tokens: Money
     cluster: RecommendedClusterView
 
 

@@ -7,9 +7,10 @@ from uuid import UUID
 from budapp.commons.access import Caller
 from budapp.commons.crud import Page
 from budapp.commons.database import ReadSession
-from budapp.commons.errors import BadRequest
+from budapp.commons.errors import BadRequest, Conflict
 from budapp.commons.hooks import hooks_of
 from budapp.model_ops import crud, hooks
+from budapp.model_ops.creation import NAME_TAKEN
 from budapp.model_ops.crud import ModelCrud
 from budapp.model_ops.license_files import LicenseFiles
 from budapp.model_ops.models import License, LicenseKind, Model
@@ -127,9 +128,9 @@ async def find_model(session: ReadSession, tenant_id: UUID, model_id: UUID) -> M
 
 
 async def check_name_free(session: ReadSession, tenant_id: UUID, name: str) -> None:
-    """Raise `BadRequest` where a living model of the tenant has the name."""
+    """Raise `Conflict` where a living model of the tenant has the name."""
     if await crud.taken(session, tenant_id, name, None, None):
-        raise BadRequest("Model name should be unique", param="name")
+        raise Conflict(NAME_TAKEN, param="name")
 
 
 async def brief_of(session: ReadSession, tenant_id: UUID, model_id: UUID) -> ModelBrief | None:

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from budapp.asset_ops.services import is_icon
 from budapp.commons.access import Caller
 from budapp.commons.database import ReadSession, WriteSession
-from budapp.commons.errors import BadRequest, NotFound, UnprocessableContent
+from budapp.commons.errors import BadRequest, Conflict, NotFound, UnprocessableContent
 from budapp.commons.schemas import is_web_address
 from budapp.commons.scopes import Scope
 from budapp.integrations import budmodel
@@ -67,11 +67,11 @@ async def _check_offer(session: WriteSession, run: Run) -> None:
 async def _check_free(session: WriteSession, caller: Caller, run: Run, source: str | None, uri: str | None) -> None:
     match await crud.taken(session, caller.tenant_id, run.data.get("name"), source, uri):
         case "name":
-            raise BadRequest("Model name should be unique", param="name")
+            raise Conflict(building.NAME_TAKEN, param="name")
         case "uri" if run.data.get("cloud_model_id"):
-            raise BadRequest("Cloud model is already present in model", param="cloud_model_id")
+            raise Conflict("This cloud model is in the repository already", param="cloud_model_id")
         case "uri":
-            raise BadRequest(f"Duplicate {run.data.get('provider_type', 'model')} uri found", param="uri")
+            raise Conflict(building.URI_TAKEN, param="uri")
 
 
 async def _ask_about_cloud_model(session: ReadSession, run: Run) -> PeerCall:

@@ -63,8 +63,8 @@ class CloudModel(Base):
     provider_id: Mapped[UUID] = mapped_column(ForeignKey("provider.id"))
     deprecation_date: Mapped[date | None]
     max_input_tokens: Mapped[int | None]
-    input_cost: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
-    output_cost: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    input_cost: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    output_cost: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     supported_endpoints: Mapped[list[str]] = mapped_column(ARRAY(String))
 
 

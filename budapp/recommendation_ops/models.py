@@ -1,6 +1,7 @@
+from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import ARRAY, ForeignKey, String
+from sqlalchemy import ARRAY, ForeignKey, Numeric, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from budapp.commons.auditing import NotAudited
@@ -16,4 +17,4 @@ class RecommendedCluster(TenantOwned, Base):
     model_id: Mapped[UUID] = mapped_column(ForeignKey("model.id", ondelete="CASCADE"), unique=True)
     cluster_id: Mapped[UUID] = mapped_column(ForeignKey("cluster.id", ondelete="CASCADE"), index=True)
     hardware_type: Mapped[list[str]] = mapped_column(ARRAY(String))
-    cost_per_million_tokens: Mapped[float]
+    cost_per_million_tokens: Mapped[Decimal] = mapped_column(Numeric(18, 6))

@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -17,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select, update
 
+from budapp.billing_ops import cycles
 from budapp.billing_ops.cycles import months_after, roll_cycles
 from budapp.billing_ops.models import FREE_PLAN_ID, BillingPlan, UserBilling
 from budapp.commons.config import Settings
@@ -336,12 +338,13 @@ async def test_a_cycle_that_is_over_is_followed_by_one_with_the_same_plan_and_qu
     await set_up(client, cast.admin, cast.client.id, custom_token_quota=5)
     await set_up(client, cast.admin, cast.developer.id)
     end = now() - timedelta(hours=1)
-    await begun(database, cast.client.id, billing_period_start=months_after(end, -1), billing_period_end=end)
+    start = months_after(end, -1)
+    await begun(database, cast.client.id, billing_anchor=start, billing_period_start=start, billing_period_end=end)
     await asyncio.gather(*(roll_cycles(database) for _ in range(4)))
     old, new = await cycles_of(database, cast.client.id)
     assert (old.is_current, old.superseded_by_id, old.superseded_at is not None) == (False, new.id, True)
     assert (new.is_current, new.cycle_number, new.custom_token_quota, str(new.billing_plan_id)) == (True, 2, 5, STARTER)
-    assert (new.billing_period_start, new.billing_period_end) == (end, months_after(end, 1))
+    assert (new.billing_period_start, new.billing_period_end) == (end, months_after(start, 2))
     assert len(await cycles_of(database, cast.developer.id)) == 1
 
 
@@ -351,7 +354,8 @@ async def test_missed_cycles_are_passed_over_and_the_suspended_stay(
     for user_id in (cast.client.id, cast.developer.id):
         await set_up(client, cast.admin, user_id)
         long_ago = now() - timedelta(days=200)
-        await begun(database, user_id, billing_period_start=long_ago, billing_period_end=months_after(long_ago, 1))
+        periods = {"billing_period_start": long_ago, "billing_period_end": months_after(long_ago, 1)}
+        await begun(database, user_id, billing_anchor=long_ago, **periods)
     await begun(database, cast.developer.id, is_suspended=True)
     await roll_cycles(database)
     _, new = await cycles_of(database, cast.client.id)
@@ -365,3 +369,30 @@ def test_so_many_months_later_is_the_same_day_or_the_months_last(moment: datetim
     assert (later.year * 12 + later.month) - (moment.year * 12 + moment.month) == months
     assert later.time() == moment.time()
     assert later.day == moment.day or (later.day < moment.day and (later + timedelta(days=1)).day == 1)
+
+
+@pytest.mark.parametrize(
+    ("first", "months", "begins"),
+    [
+        (datetime(2026, 1, 31, tzinfo=UTC), 1, ["2026-01-31", "2026-02-28", "2026-03-31", "2026-04-30", "2026-05-31"]),
+        (datetime(2027, 12, 30, tzinfo=UTC), 1, ["2027-12-30", "2028-01-30", "2028-02-29", "2028-03-30"]),
+        (datetime(2026, 11, 30, tzinfo=UTC), 3, ["2026-11-30", "2027-02-28", "2027-05-30"]),
+        (datetime(2026, 1, 1, tzinfo=UTC), 1, ["2026-01-01", "2026-02-01", "2026-03-01"]),
+    ],
+)
+def test_cycles_keep_to_the_first_day(
+    monkeypatch: pytest.MonkeyPatch, first: datetime, months: int, begins: list[str]
+) -> None:
+    plan = BillingPlan(billing_cycle_months=months)
+    cycle = UserBilling(
+        billing_anchor=first, billing_period_start=first, billing_period_end=months_after(first, months)
+    )
+    cycle.cycle_number = 1
+    found = [cycle]
+    while len(found) < len(begins):
+        end = found[-1].billing_period_end
+        monkeypatch.setattr(cycles, "now", lambda end=end: end)
+        found.append(cycles._following(found[-1], plan))
+    assert [str(each.billing_period_start.date()) for each in found] == begins
+    for one, next_one in pairwise(found):
+        assert one.billing_period_end == next_one.billing_period_start

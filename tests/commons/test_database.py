@@ -1,11 +1,12 @@
 """The unit of work: what happens around commit and rollback."""
 
 import pytest
-from sqlalchemy import select, text, update
+from sqlalchemy import Float, select, text, update
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool
 
-from budapp.commons.database import Callback, Database, after_commit, after_rollback, release
+from budapp.commons.database import Base, Callback, Database, after_commit, after_rollback, release
 from budapp.commons.errors import Conflict, Unavailable
 from budapp.tenant_ops.models import Tenant
 
@@ -103,3 +104,18 @@ async def test_release_keeps_what_was_written(database: Database) -> None:
         await release(session)
     async with database.read() as session:
         assert (await session.scalars(select(Tenant.name))).all() == ["changed"]
+
+
+def test_a_document_that_may_be_missing_is_null_and_never_a_null_inside() -> None:
+    columns = [column for table in Base.metadata.tables.values() for column in table.columns]
+    documents = {column: column.type for column in columns if isinstance(column.type, JSONB) and column.nullable}
+    assert documents
+    assert [str(column) for column, kind in documents.items() if not kind.none_as_null] == []
+
+
+def test_money_is_never_a_float() -> None:
+    words = ("cost", "price", "budget", "amount")
+    columns = [column for table in Base.metadata.tables.values() for column in table.columns]
+    money = [column for column in columns if any(word in column.name for word in words)]
+    assert money
+    assert [str(column) for column in money if isinstance(column.type, Float)] == []

@@ -238,8 +238,8 @@ async def test_what_cannot_be_is_named(ground: Ground, cast: Cast) -> None:
     cloudy = str(uuid4())
     begin = {"step_number": 1, "workflow_total_steps": 7}
     assert (await bench.post(PATH, 404, **begin, model_id=cloudy))["param"] == "model_id"
-    taken = await bench.post(PATH, 400, **begin, quantized_model_name="TINY-LLAMA-1B")
-    assert taken["message"] == "Model name should be unique"
+    taken = await bench.post(PATH, 409, **begin, quantized_model_name="TINY-LLAMA-1B")
+    assert taken["message"] == "There is a model with this name already; choose another"
     assert (await bench.post(PATH, 404, **begin, method="Magic"))["param"] == "method"
     assert (await bench.post(PATH, 400, **begin, method="AWQ", target_type="INT8"))["param"] == "target_type"
     assert (await bench.post(PATH, 400, **begin, method="AWQ", target_device="CPU"))["param"] == "target_device"
