@@ -50,11 +50,11 @@ def settings(run_id: str, worker_id: str) -> Settings:
         keycloak_timeout_seconds=60,
         login_failure_seconds=0.5,
         refresh_reuse_seconds=2,
-        rate_limit_login="1000/minute",
+        login_free_failures_of_address=1_000_000,  # all tests come from one
+        rate_limit_address="10000/minute",
         rate_limit_refresh="1000/minute",
         rate_limit_register="1000/minute",
         rate_limit_reset="1000/minute",
-        rate_limit_sso="10000/minute",
     )
 
 

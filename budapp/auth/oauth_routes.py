@@ -1,6 +1,6 @@
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Query
 from fastapi.responses import RedirectResponse
 
 from budapp.auth.routes import Limited
@@ -19,9 +19,9 @@ Text = Annotated[str | None, Query(max_length=4096)]
 
 
 @router.post("/oauth/login", dependencies=[public])
-async def start_sign_in(data: OAuthLogin, request: Request, limited: Limited, sso: SingleSignOnDep) -> Started:
+async def start_sign_in(data: OAuthLogin, limited: Limited, sso: SingleSignOnDep) -> Started:
     """Begin to sign in at a provider; the browser comes back to `redirectUri` with an exchange token or an error."""
-    await limited(components_of(request)[Settings].rate_limit_sso)
+    await limited()
     start = Start(data.provider, data.tenant, data.tenant_id, data.redirect_uri)
     return Started(result=await sso.start(start))
 
@@ -47,9 +47,7 @@ async def come_back(
 
 
 @router.post("/auth/token/exchange", dependencies=[public])
-async def exchange_token(
-    data: TokenExchangeRequest, request: Request, limited: Limited, sso: SingleSignOnDep
-) -> TokenExchangeAnswer:
+async def exchange_token(data: TokenExchangeRequest, limited: Limited, sso: SingleSignOnDep) -> TokenExchangeAnswer:
     """Trade the exchange token, once and within a minute, for tokens."""
-    await limited(components_of(request)[Settings].rate_limit_sso)
+    await limited()
     return TokenExchangeAnswer(result=await sso.exchange(data.exchange_token))

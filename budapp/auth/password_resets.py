@@ -17,6 +17,7 @@ from budapp.commons.config import Settings
 from budapp.commons.database import Database, ReadSession, WriteSession, now
 from budapp.commons.domain import provided
 from budapp.commons.errors import BadRequest
+from budapp.commons.rate_limits import RateLimiter
 from budapp.commons.scopes import UserType
 from budapp.commons.timing import until_after
 from budapp.events.notify import send_mail
@@ -37,21 +38,36 @@ INVITATION_VALID_FOR = timedelta(hours=72)
 class PasswordResets:
     """Giving out the links, looking at them, and using them up."""
 
-    def __init__(self, settings: Settings, database: Database, keycloak: Keycloak, callers: Callers) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        database: Database,
+        keycloak: Keycloak,
+        callers: Callers,
+        rate_limiter: RateLimiter,
+    ) -> None:
         self._settings = settings
         self._database = database
         self._keycloak = keycloak
         self._callers = callers
+        self._rate_limiter = rate_limiter
 
     async def request(self, email: str, *, tenant_id: UUID | None, tenant: str | None) -> None:
         """Mail a link to whoever has this e-mail, if anybody; an earlier link counts no more.
 
         Takes at least `LOGIN_FAILURE_SECONDS`, so that the time does not tell whether there was anybody.
+
+        Raises:
+            TooManyRequests: a link for this account was asked for too often.
         """
         started = time.monotonic()
+        realm = tenant or self._settings.default_realm_name
+        async with self._database.read() as session:
+            found = await find_id(session, tenant_id=tenant_id, realm=realm)
+        account = f"{found or tenant_id or realm}:{email}"
+        await self._rate_limiter.hit(self._settings.rate_limit_reset, "password resets", account)
         async with self._database.write() as session:
-            realm = tenant or self._settings.default_realm_name
-            await self._mail_link(session, email, await find_id(session, tenant_id=tenant_id, realm=realm))
+            await self._mail_link(session, email, found)
         await until_after(started, self._settings.login_failure_seconds)
 
     async def _mail_link(self, session: WriteSession, email: str, tenant_id: UUID | None) -> None:

@@ -15,16 +15,25 @@ from redis.exceptions import RedisError
 
 from budapp.commons.encryption import Encryption
 from budapp.commons.errors import Unauthenticated, Unavailable
+from budapp.commons.logging import get_logger
 
-_LOCK_MILLISECONDS = 15_000
+logger = get_logger(__name__)
+
+_PENDING_MILLISECONDS = 30_000
+"""Longer than any renewal takes: a second one of the same token would look like reuse."""
+_WAIT_SECONDS = 10
 _POLL_SECONDS = 0.03
+_PENDING = "pending"
 _REFUSED = "refused"
 
 Renew = Callable[[], Awaitable[dict[str, Any]]]
 
 
 class Refreshing:
-    """Lets one renewal a token through, whichever replica is asked, and shares its answer for a short while."""
+    """Lets one renewal a token through, whichever replica is asked, and shares its answer for a short while.
+
+    One key holds all there is to know of a token: `pending`, then `refused` or the encrypted answer.
+    """
 
     def __init__(self, valkey: Redis, encryption: Encryption, reuse_seconds: int) -> None:
         self._valkey = valkey
@@ -36,40 +45,55 @@ class Refreshing:
 
         Raises:
             Unauthenticated: the token was refused.
-            Unavailable: Valkey cannot be reached: without it one token could be renewed twice.
+            Unavailable: Valkey cannot be reached before the renewal begins: without it one token could be renewed
+                twice; or another request's renewal of this token takes too long, or failed.
         """
         key = f"refresh:{hashlib.sha256(refresh_token.encode()).hexdigest()}"
         try:
-            if await self._valkey.set(f"{key}:lock", "1", nx=True, px=_LOCK_MILLISECONDS + self._reuse_milliseconds):
-                return await self._first(key, renew)
-            return await self._wait(key)
+            is_first = await self._valkey.set(key, _PENDING, nx=True, px=_PENDING_MILLISECONDS)
         except (RedisError, OSError) as error:
             raise Unavailable from error
+        return await (self._first(key, renew) if is_first else self._wait(key))
 
     async def _first(self, key: str, renew: Renew) -> dict[str, Any]:
         try:
             tokens = await renew()
         except Unauthenticated:
-            await self._valkey.set(key, _REFUSED, px=max(self._reuse_milliseconds, 1))
+            await self._share(key, _REFUSED)
             raise
         except BaseException:
-            await self._valkey.delete(f"{key}:lock")
+            await self._share(key, None)
             raise
-        sealed = self._encryption.encrypt(json.dumps(tokens), key)
-        if self._reuse_milliseconds:
-            await self._valkey.set(key, sealed, px=self._reuse_milliseconds)
-        await self._valkey.pexpire(f"{key}:lock", max(self._reuse_milliseconds, 1))
+        await self._share(key, self._encryption.encrypt(json.dumps(tokens), key))
         return tokens
 
+    async def _share(self, key: str, answer: str | None) -> None:
+        """Put the answer where others wait for it; the one who asked has it even where that fails."""
+        try:
+            if answer is not None and self._reuse_milliseconds:
+                await self._valkey.set(key, answer, px=self._reuse_milliseconds)
+            else:
+                await self._valkey.delete(key)
+        except (RedisError, OSError) as error:
+            logger.warning("refresh_not_shared", reason=repr(error))
+
     async def _wait(self, key: str) -> dict[str, Any]:
-        for _ in range(int(_LOCK_MILLISECONDS / 1000 / _POLL_SECONDS)):
-            answer, locked = await self._valkey.mget(key, f"{key}:lock")
-            if answer == _REFUSED:
-                raise Unauthenticated("Sign in again")
-            if answer is not None:
-                tokens: dict[str, Any] = json.loads(self._encryption.decrypt(str(answer), key))
-                return tokens
-            if locked is None:
-                break
+        answer = await self._answer(key)
+        if answer == _REFUSED:
+            raise Unauthenticated("Sign in again")
+        if answer is None:
+            raise Unavailable
+        tokens: dict[str, Any] = json.loads(self._encryption.decrypt(answer, key))
+        return tokens
+
+    async def _answer(self, key: str) -> str | None:
+        """Return the answer as soon as it is there; None where the renewal failed or takes too long."""
+        for _ in range(int(_WAIT_SECONDS / _POLL_SECONDS)):
+            try:
+                answer = await self._valkey.get(key)
+            except (RedisError, OSError) as error:
+                raise Unavailable from error
+            if answer != _PENDING:
+                return str(answer) if answer is not None else None
             await asyncio.sleep(_POLL_SECONDS)
-        raise Unavailable
+        return None

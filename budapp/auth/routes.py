@@ -31,21 +31,23 @@ from budapp.user_ops.schemas import UserRegistration
 router = APIRouter(tags=["auth"], dependencies=[public])
 
 
-class LimitedBy:
-    """Counts the tries of an address, and of an account where the body names one, against a setting's limit."""
+class AddressLimit:
+    """Counts the tries of an address at a route, against a ceiling that an office stays below, or another limit.
+
+    What one person may do is counted by account or session, not here.
+    """
 
     def __init__(self, request: Request) -> None:
-        self._request = request
         self._limiter = components_of(request)[RateLimiter]
+        self._ceiling = components_of(request)[Settings].rate_limit_address
+        self._path = unversioned_path(request.scope)
+        self._address = origin_of(request).address or "unknown"
 
-    async def __call__(self, limit: str, account: str | None = None) -> None:
-        path = unversioned_path(self._request.scope)
-        await self._limiter.hit(limit, path, origin_of(self._request).address or "unknown")
-        if account is not None:
-            await self._limiter.hit(limit, path, account)
+    async def __call__(self, limit: str | None = None) -> None:
+        await self._limiter.hit(limit or self._ceiling, self._path, self._address)
 
 
-Limited = Annotated[LimitedBy, Depends()]
+Limited = Annotated[AddressLimit, Depends()]
 
 
 async def signed_in_or_none(request: Request) -> Caller | None:
@@ -60,20 +62,16 @@ MaybeCaller = Annotated[Caller | None, Depends(signed_in_or_none)]
 
 
 @router.post("/auth/login")
-async def login(
-    data: Login, request: Request, limited: Limited, origin: OriginDep, auth: AuthServiceDep
-) -> LoginAnswer:
+async def login(data: Login, limited: Limited, origin: OriginDep, auth: AuthServiceDep) -> LoginAnswer:
     """Sign in with e-mail and password."""
-    await limited(components_of(request)[Settings].rate_limit_login, account=data.email)
+    await limited()
     return await auth.login(data, origin)
 
 
 @router.post("/auth/refresh-token")
-async def refresh_token(
-    data: Refresh, request: Request, limited: Limited, origin: OriginDep, auth: AuthServiceDep
-) -> RefreshAnswer:
+async def refresh_token(data: Refresh, limited: Limited, origin: OriginDep, auth: AuthServiceDep) -> RefreshAnswer:
     """Trade a refresh token, once, for new tokens."""
-    await limited(components_of(request)[Settings].rate_limit_refresh)
+    await limited()
     return RefreshAnswer(token=await auth.refresh(data.refresh_token, origin))
 
 
@@ -95,21 +93,19 @@ async def register(
 
 
 @router.post("/users/reset-password")
-async def request_password_reset(
-    data: ResetRequest, request: Request, limited: Limited, resets: PasswordResetsDep
-) -> ResetAcknowledged:
+async def request_password_reset(data: ResetRequest, limited: Limited, resets: PasswordResetsDep) -> ResetAcknowledged:
     """Have a link to set a new password mailed; neither answer nor time tell whether the e-mail is known."""
-    await limited(components_of(request)[Settings].rate_limit_reset, account=data.email)
+    await limited()
     await resets.request(data.email, tenant_id=data.tenant_id, tenant=data.tenant)
     return ResetAcknowledged(transaction_id=str(uuid4()))
 
 
 @router.post("/users/validate-reset-token")
 async def validate_reset_token(
-    data: ResetToken, request: Request, limited: Limited, session: Read, resets: PasswordResetsDep
+    data: ResetToken, limited: Limited, session: Read, resets: PasswordResetsDep
 ) -> ResetTokenAnswer:
     """Tell whether a link can still be used."""
-    await limited(components_of(request)[Settings].rate_limit_login)
+    await limited()
     found = await resets.find(session, data.token)
     if found is None:
         return ResetTokenAnswer(message="This link is not valid any more", is_valid=False)
@@ -119,9 +115,9 @@ async def validate_reset_token(
 
 @router.post("/users/reset-password-with-token")
 async def reset_password_with_token(
-    data: ResetWithToken, request: Request, limited: Limited, session: Write, resets: PasswordResetsDep
+    data: ResetWithToken, limited: Limited, session: Write, resets: PasswordResetsDep
 ) -> Answer:
     """Set a new password with the token of the link, once; every session of the person ends."""
-    await limited(components_of(request)[Settings].rate_limit_login)
+    await limited()
     await resets.use(session, data)
     return Answer(object="password.reset", message="Your new password is set; sign in with it")

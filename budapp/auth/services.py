@@ -1,6 +1,6 @@
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -14,20 +14,22 @@ from budapp.auth import crud
 from budapp.auth.provisioning import make_first_project
 from budapp.auth.refreshing import Refreshing
 from budapp.auth.schemas import Login, LoginAnswer, Tokens
+from budapp.auth.sign_in_limits import Familiarity, SignInLimits
 from budapp.auth.tokens import TokenVerifier, unverified_claims
 from budapp.commons.access import Caller
 from budapp.commons.config import Settings
 from budapp.commons.database import Database, ReadSession, WriteSession
 from budapp.commons.domain import provided
-from budapp.commons.errors import BadRequest, Unauthenticated, Unavailable
+from budapp.commons.errors import BadRequest, TooManyRequests, Unauthenticated, Unavailable
 from budapp.commons.logging import get_logger
 from budapp.commons.origin import Origin
+from budapp.commons.rate_limits import RateLimiter
 from budapp.commons.scopes import UserRole, UserType
 from budapp.commons.timing import until_after
 from budapp.integrations.keycloak import Keycloak
 from budapp.integrations.keycloak_errors import InvalidGrant
 from budapp.oauth_ops.services import password_allowed
-from budapp.session_ops.services import note_session
+from budapp.session_ops.services import familiarity_of, has_later_token, note_renewal, note_session
 from budapp.tenant_ops.services import TenantAccess, find_access
 from budapp.user_ops.accounts import NewAccount, open_account
 from budapp.user_ops.callers import Callers
@@ -41,6 +43,7 @@ logger = get_logger(__name__)
 _SIGN_IN_SECONDS = 15
 _LOGIN_REFUSED = "E-mail or password is not right"
 _SIGN_IN_AGAIN = "Sign in again"
+_REUSED = "refresh token reused"
 
 
 class AuthService:
@@ -56,6 +59,7 @@ class AuthService:
         callers: Callers,
         refreshing: Refreshing,
         mirror: KeycloakMirror,
+        rate_limiter: RateLimiter,
     ) -> None:
         self._settings = settings
         self._database = database
@@ -65,6 +69,8 @@ class AuthService:
         self._callers = callers
         self._refreshing = refreshing
         self._mirror = mirror
+        self._rate_limiter = rate_limiter
+        self._limits = SignInLimits(settings, valkey)
 
     async def login(self, data: Login, origin: Origin) -> LoginAnswer:
         """Return tokens for the password.
@@ -72,9 +78,20 @@ class AuthService:
         Raises:
             BadRequest: wrong password, unknown, locked or disabled account, unknown tenant, or a client's account
                 where an administrator's was asked for: one answer, no sooner than `LOGIN_FAILURE_SECONDS`.
+            TooManyRequests: too many tries have failed; see `SignInLimits`.
         """
         started = time.monotonic()
-        signed_in = await self._sign_in(data)
+        access = await self._access(tenant_id=data.tenant_id, realm=data.tenant)
+        tenant = access.tenant_id if access is not None else str(data.tenant_id or data.tenant)
+        user = await self._find_by_email(access, data.email)
+        familiarity = await self._familiarity(user, origin)
+        locked_out = user if familiarity != "stranger" else None
+        async with (
+            self._one_at_a_time(f"{tenant}:{data.email}"),
+            self._limits.trying(tenant, data.email, origin, familiarity) as trying,
+        ):
+            signed_in = await self._sign_in(data, access, locked_out)
+            trying.succeeded = signed_in is not None
         if signed_in is None:
             await until_after(started, self._settings.login_failure_seconds)
             raise BadRequest(_LOGIN_REFUSED)
@@ -84,16 +101,27 @@ class AuthService:
             token=Tokens.model_validate(tokens), first_login=user.first_login, is_reset_password=user.is_reset_password
         )
 
-    async def _sign_in(self, data: Login) -> tuple[dict[str, Any], User] | None:
-        access = await self._access(tenant_id=data.tenant_id, realm=data.tenant)
+    async def _find_by_email(self, access: TenantAccess | None, email: str) -> User | None:
+        if access is None:
+            return None
+        async with self._database.read() as session:
+            return await crud.find_user_by_email(session, access.tenant_id, email)
+
+    async def _familiarity(self, user: User | None, origin: Origin) -> Familiarity:
+        if user is None:
+            return "stranger"
+        async with self._database.read() as session:
+            return await familiarity_of(session, user.id, origin)
+
+    async def _sign_in(
+        self, data: Login, access: TenantAccess | None, locked_out: User | None = None
+    ) -> tuple[dict[str, Any], User] | None:
+        """Return the tokens and whose they are; `locked_out`: whose lock at Keycloak is lifted, if there is one."""
         if access is None:
             await self._record_sign_in(data, None, reason="no such tenant")
             return None
         try:
-            async with self._one_at_a_time(f"{access.client.realm}:{data.email}"):
-                tokens = await self._keycloak.sign_in(
-                    access.client, data.email, data.password, remember=data.remember_me
-                )
+            tokens = await self._ask_for_tokens(data, access, locked_out)
         except InvalidGrant:
             await self._record_sign_in(data, access.tenant_id, reason="refused by Keycloak")
             return None
@@ -110,6 +138,17 @@ class AuthService:
             await self._mirror.mirror_user(user.id, access.client.realm)
         await self._record_sign_in(data, access.tenant_id, user)
         return tokens, user
+
+    async def _ask_for_tokens(self, data: Login, access: TenantAccess, locked_out: User | None) -> dict[str, Any]:
+        async def ask() -> dict[str, Any]:
+            return await self._keycloak.sign_in(access.client, data.email, data.password, remember=data.remember_me)
+
+        try:
+            return await ask()
+        except InvalidGrant:
+            if locked_out is None or not await self._keycloak.unlock(access.client.realm, locked_out.auth_id):
+                raise
+            return await ask()
 
     async def _record_sign_in(
         self, data: Login, tenant_id: UUID | None, user: User | None = None, *, reason: str | None = None
@@ -160,12 +199,22 @@ class AuthService:
 
         Raises:
             Unauthenticated: the token is not valid, has expired or was used before.
+            TooManyRequests: its session has been renewed too often.
         """
 
         async def renew() -> dict[str, Any]:
-            return await self._renew(refresh_token, origin)
+            return await self._renew_within_limit(refresh_token, origin)
 
         return Tokens.model_validate(await self._refreshing.once(refresh_token, renew))
+
+    async def _renew_within_limit(self, refresh_token: str, origin: Origin) -> dict[str, Any]:
+        """Renew a session unless that was done too often; only what Keycloak took counts, so nobody else can."""
+        count = (self._settings.rate_limit_refresh, "renewals", str(unverified_claims(refresh_token).get("sid")))
+        await self._rate_limiter.check(*count)
+        tokens = await self._renew(refresh_token, origin)
+        with suppress(TooManyRequests, Unavailable):
+            await self._rate_limiter.hit(*count)
+        return tokens
 
     async def _renew(self, refresh_token: str, origin: Origin) -> dict[str, Any]:
         realm = self._verifier.realm_of_issuer(unverified_claims(refresh_token).get("iss"))
@@ -175,11 +224,30 @@ class AuthService:
         try:
             tokens = await self._keycloak.refresh(access.client, refresh_token)
         except InvalidGrant as error:
-            if error.reused:
-                await self._end_session_of(access, refresh_token)
+            if await self._keycloak.sign_out(access.client, refresh_token) and await self._was_reused(refresh_token):
+                await self._end_session_of(access, refresh_token, reason=_REUSED)
             raise Unauthenticated(_SIGN_IN_AGAIN) from error
-        await self._note(str(unverified_claims(refresh_token).get("sub")), tokens, origin)
+        if not await self._note_renewal(refresh_token, tokens, origin):
+            await self._end_session_of(access, refresh_token, reason=_REUSED)
+            raise Unauthenticated(_SIGN_IN_AGAIN)
         return tokens
+
+    async def _was_reused(self, refresh_token: str) -> bool:
+        """Tell whether a genuine token was refused because it had been used, rather than with its session's end."""
+        async with self._database.read() as session:
+            return await has_later_token(session, refresh_token)
+
+    async def _note_renewal(self, refresh_token: str, tokens: dict[str, Any], origin: Origin) -> bool:
+        """Note the renewal; tell whether the token was the session's current one, as far as that can be known.
+
+        Keycloak alone is not enough: it takes an earlier token again within one second, and after a restart.
+        """
+        try:
+            async with self._database.write() as session:
+                return await note_renewal(session, refresh_token, tokens, origin)
+        except (SQLAlchemyError, OSError) as error:
+            logger.warning("session_not_noted", reason=repr(error))
+            return True
 
     async def _note(self, auth_id: str, tokens: dict[str, Any], origin: Origin) -> None:
         """Note where the tokens went; they are given out all the same where that fails, as the old ones are gone."""
@@ -189,19 +257,19 @@ class AuthService:
         except (SQLAlchemyError, OSError) as error:
             logger.warning("session_not_noted", reason=repr(error))
 
-    async def _end_session_of(self, access: TenantAccess, refresh_token: str) -> None:
+    async def _end_session_of(self, access: TenantAccess, refresh_token: str, *, reason: str | None = None) -> None:
         """End the session of a refresh token whose signature Keycloak has checked."""
         claims = unverified_claims(refresh_token)
         session_id, auth_id = claims.get("sid"), claims.get("sub")
-        logger.warning("session_ended", session=session_id, user=auth_id)
+        logger.warning("session_ended", session=session_id, user=auth_id, reason=reason)
         if isinstance(session_id, str) and isinstance(auth_id, str):
             await self._keycloak.end_session(access.client.realm, session_id)
             async with self._database.write() as session:
-                await self._revoke(session, session_id, auth_id)
+                await self._revoke(session, session_id, auth_id, reason=reason)
 
-    async def _revoke(self, session: WriteSession, session_id: str, auth_id: str) -> None:
+    async def _revoke(self, session: WriteSession, session_id: str, auth_id: str, *, reason: str | None = None) -> None:
         user = await crud.find_by_auth_id(session, auth_id)
-        await revoke_sessions(session, [session_id], user)
+        await revoke_sessions(session, [session_id], user, reason=reason)
         if user is not None:
             self._callers.forget_after_commit(session, user.id)
 

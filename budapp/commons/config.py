@@ -3,6 +3,7 @@
 import base64
 import os
 from functools import lru_cache
+from ipaddress import ip_network
 from typing import Annotated
 from uuid import UUID
 
@@ -118,20 +119,22 @@ class Settings(BaseSettings):
 
     public_url: str | None = None
     sso_return_origins: CommaList = []
-    sso_allow_http: bool = False
 
     encryption_keys: SecretStr
     audit_keys: SecretStr | None = None
     audit_bucket: str | None = None
-    audit_private_webhooks: bool = False
+    outgoing_networks: CommaList = []
     caller_cache_seconds: float = Field(default=4, ge=0, le=5)
     login_failure_seconds: float = Field(default=0.7, ge=0)
     refresh_reuse_seconds: int = Field(default=10, ge=0)
-    rate_limit_login: str = "10/minute"
+    login_free_failures: int = Field(default=5, ge=1)
+    login_free_failures_of_address: int = Field(default=50, ge=1)
+    login_pause_seconds: float = Field(default=2, gt=0)
+    login_longest_pause_seconds: float = Field(default=900, gt=0)
+    rate_limit_address: str = "600/minute"
     rate_limit_refresh: str = "20/minute"
     rate_limit_reset: str = "5/hour"
-    rate_limit_register: str = "3/10 minutes"
-    rate_limit_sso: str = "10/minute"
+    rate_limit_register: str = "30/10 minutes"
 
     catalog_source: str | None = None
     catalog_sync_hours: float = Field(default=168, gt=0)
@@ -154,15 +157,20 @@ class Settings(BaseSettings):
     def _lower_case(cls, value: str) -> str:
         return value.lower()
 
-    @field_validator(
-        "rate_limit_login", "rate_limit_refresh", "rate_limit_reset", "rate_limit_register", "rate_limit_sso"
-    )
+    @field_validator("rate_limit_address", "rate_limit_refresh", "rate_limit_reset", "rate_limit_register")
     @classmethod
     def _is_a_rate(cls, value: str) -> str:
         try:
             parse_rate(value)
         except ValueError:
             raise ValueError("must be a rate such as 10/minute") from None
+        return value
+
+    @field_validator("outgoing_networks")
+    @classmethod
+    def _are_networks(cls, value: list[str]) -> list[str]:
+        for network in value:
+            ip_network(network)
         return value
 
     @field_validator("encryption_keys", "audit_keys")

@@ -144,6 +144,15 @@ class Keycloak:
         with grant_errors(), translated():
             return await self.openid(client).a_token(email, password, scope=scope)
 
+    async def unlock(self, realm: str, auth_id: str) -> bool:
+        """Let the account sign in again where too many failures have locked it for a while; tell whether they had."""
+        admin = self.admin(realm)
+        with translated():
+            status = await admin.a_get_bruteforce_detection_status(auth_id)
+            if status.get("disabled"):
+                await admin.a_clear_bruteforce_attempts_for_user(auth_id)
+        return bool(status.get("disabled"))
+
     async def refresh(self, client: RealmClient, refresh_token: str) -> dict[str, Any]:
         """Return new tokens; the refresh token counts no more.
 

@@ -18,14 +18,7 @@ _FIELDS = {"firstName": "name", "lastName": "name", "email": "email", "username"
 
 
 class InvalidGrant(Exception):
-    """Keycloak does not accept the credentials or the token: wrong, unknown, locked, expired or used before.
-
-    `reused` tells a refresh token that is genuine but was used before.
-    """
-
-    def __init__(self, *, reused: bool = False) -> None:
-        super().__init__()
-        self.reused = reused
+    """Keycloak does not accept the credentials or the token: wrong, unknown, locked, expired or used before."""
 
 
 @contextmanager
@@ -76,7 +69,7 @@ def grant_errors() -> Iterator[None]:
     except PeerFailed as error:
         cause = error.__cause__
         if isinstance(cause, KeycloakError) and b"invalid_grant" in _raw(cause):
-            raise InvalidGrant(reused=b"reuse" in _raw(cause)) from cause
+            raise InvalidGrant from cause
         raise
 
 

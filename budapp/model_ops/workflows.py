@@ -67,11 +67,11 @@ async def _check_offer(session: WriteSession, run: Run) -> None:
 async def _check_free(session: WriteSession, caller: Caller, run: Run, source: str | None, uri: str | None) -> None:
     match await crud.taken(session, caller.tenant_id, run.data.get("name"), source, uri):
         case "name":
-            raise Conflict(building.NAME_TAKEN, param="name")
+            raise Conflict(creation.NAME_TAKEN, param="name")
         case "uri" if run.data.get("cloud_model_id"):
             raise Conflict("This cloud model is in the repository already", param="cloud_model_id")
         case "uri":
-            raise Conflict(building.URI_TAKEN, param="uri")
+            raise Conflict(creation.URI_TAKEN, param="uri")
 
 
 async def _ask_about_cloud_model(session: ReadSession, run: Run) -> PeerCall:

@@ -12,7 +12,10 @@ from budapp.commons.database import ReadSession, WriteSession, now
 from budapp.session_ops.models import UserSession
 from budapp.user_ops.models import RevokedSession, User
 
-_RENEWED = ("address", "user_agent", "is_offline", "last_used_at", "expires_at")
+_RENEWED = (
+    *("address", "user_agent", "is_offline", "last_used_at", "expires_at"),
+    *("refresh_token_hash", "refresh_issued_at"),
+)
 
 
 async def upsert(session: WriteSession, auth_id: str, values: Mapping[str, Any]) -> None:
@@ -25,6 +28,25 @@ async def upsert(session: WriteSession, auth_id: str, values: Mapping[str, Any])
     renewed = {name: statement.excluded[name] for name in (*_RENEWED, "modified_at")}
     mine = UserSession.user_id == statement.excluded.user_id
     await session.execute(statement.on_conflict_do_update(index_elements=["session_id"], set_=renewed, where=mine))
+
+
+async def user_agents_at(session: ReadSession, user_id: UUID, address: str | None) -> set[str | None]:
+    """Return what the person has signed in with at the address, in sessions that are noted and that nobody ended."""
+    ended = exists().where(RevokedSession.session_id == UserSession.session_id)
+    statement = select(UserSession.user_agent).where(UserSession.user_id == user_id, UserSession.address == address)
+    return set(await session.scalars(statement.where(~ended)))
+
+
+async def has_later_token(
+    session: ReadSession, session_id: str, token_hash: str, issued_at: datetime, *, for_update: bool = False
+) -> bool:
+    """Tell whether another refresh token, no older than this one, is the current one of a session that nobody ended."""
+    ended = exists().where(RevokedSession.session_id == UserSession.session_id)
+    statement = select(UserSession).where(UserSession.session_id == session_id, ~ended)
+    found = await session.scalar(statement.with_for_update() if for_update else statement)
+    if found is None or found.refresh_issued_at is None:
+        return False
+    return found.refresh_token_hash != token_hash and bool(found.refresh_issued_at >= issued_at)
 
 
 async def find_of_user(

@@ -11,7 +11,8 @@ from budapp.commons.database import Base, TenantOwned
 class UserSession(TenantOwned, Base):
     """What Keycloak does not know of a session, as budapp signs in on the person's behalf: device and address.
 
-    Both are of the sign-in or the latest renewal. The row is a note: whether the session lives, Keycloak says.
+    Both are of the sign-in or the latest renewal. The row is a note: whether the session lives, Keycloak says. Which
+    refresh token is the session's current one, it says better than Keycloak: by the token's hash and time of issue.
     """
 
     __tablename__ = "user_session"
@@ -24,3 +25,5 @@ class UserSession(TenantOwned, Base):
     is_offline: Mapped[bool]
     last_used_at: Mapped[datetime]
     expires_at: Mapped[datetime] = mapped_column(index=True)
+    refresh_token_hash: Mapped[str | None]
+    refresh_issued_at: Mapped[datetime | None]

@@ -1,8 +1,11 @@
 import asyncio
+import hashlib
 from collections.abc import Mapping
-from datetime import timedelta
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
 from uuid import UUID
+
+import jwt
 
 from budapp.commons.access import Caller
 from budapp.commons.database import Database, ReadSession, WriteSession, now, release
@@ -19,7 +22,7 @@ from budapp.user_ops.sessions import revoke_sessions
 
 _OFFLINE_IDLE = timedelta(days=30)
 """How long Keycloak keeps an unused offline session, which has no end of its own (`offlineSessionIdleTimeout`)."""
-_KEPT_AFTER_END = timedelta(days=1)
+KEPT_AFTER_END = timedelta(days=90)
 
 
 async def note_session(session: WriteSession, auth_id: str, tokens: Mapping[str, Any], origin: Origin) -> None:
@@ -40,8 +43,42 @@ async def note_session(session: WriteSession, auth_id: str, tokens: Mapping[str,
         "is_offline": "offline_access" in tokens.get("scope", "").split(),
         "last_used_at": moment,
         "expires_at": moment + (timedelta(seconds=seconds) if seconds else _OFFLINE_IDLE),
+        "refresh_token_hash": _hash(tokens["refresh_token"]),
+        "refresh_issued_at": _issued_at(tokens["refresh_token"]),
     }
     await crud.upsert(session, auth_id, values)
+
+
+async def note_renewal(session: WriteSession, refresh_token: str, tokens: Mapping[str, Any], origin: Origin) -> bool:
+    """Note the renewal of a session by a refresh token that Keycloak took; note nothing where it is an earlier one.
+
+    Returns:
+        Whether the token was the session's current one; a token of a session that is not noted, or newer than what is
+        noted, passes.
+    """
+    if await has_later_token(session, refresh_token, for_update=True):
+        return False
+    await note_session(session, str(_claims(refresh_token)["sub"]), tokens, origin)
+    return True
+
+
+async def has_later_token(session: ReadSession, refresh_token: str, *, for_update: bool = False) -> bool:
+    """Tell whether a genuine refresh token is an earlier one of a session that nobody ended, as far as noted."""
+    session_id, issued_at = str(_claims(refresh_token)["sid"]), _issued_at(refresh_token)
+    return await crud.has_later_token(session, session_id, _hash(refresh_token), issued_at, for_update=for_update)
+
+
+async def familiarity_of(
+    session: ReadSession, user_id: UUID, origin: Origin
+) -> Literal["browser", "address", "stranger"]:
+    """Tell whether the person has signed in here before: in this browser at this address, at this address, or not.
+
+    Sessions that ended by themselves are remembered for `KEPT_AFTER_END`, those that somebody ended are not.
+    """
+    browsers = await crud.user_agents_at(session, user_id, origin.address)
+    if not browsers:
+        return "stranger"
+    return "browser" if origin.user_agent in browsers else "address"
 
 
 async def list_sessions(session: ReadSession, keycloak: Keycloak, caller: Caller, user_id: UUID) -> list[SessionView]:
@@ -133,7 +170,7 @@ async def _end(
 async def purge_sessions(database: Database) -> None:
     """Delete the notes of sessions that have long ended by themselves."""
     async with database.write() as session:
-        await crud.purge(session, now() - _KEPT_AFTER_END)
+        await crud.purge(session, now() - KEPT_AFTER_END)
 
 
 def _view(found: KeycloakSession, noted: UserSession | None, caller: Caller) -> SessionView:
@@ -151,3 +188,17 @@ def _view(found: KeycloakSession, noted: UserSession | None, caller: Caller) -> 
         remember_me=found.is_offline,
         is_current=is_current,
     )
+
+
+def _hash(refresh_token: str) -> str:
+    return hashlib.sha256(refresh_token.encode()).hexdigest()
+
+
+def _issued_at(refresh_token: str) -> datetime:
+    return datetime.fromtimestamp(_claims(refresh_token)["iat"], UTC)
+
+
+def _claims(refresh_token: str) -> dict[str, Any]:
+    """Return what the token says, which Keycloak alone can check: only for tokens that it has just issued or taken."""
+    claims: dict[str, Any] = jwt.decode(refresh_token, options={"verify_signature": False})
+    return claims

@@ -23,18 +23,20 @@ async def end_sessions(keycloak: Keycloak, realm: str, user: User, *, but: str |
     return ended
 
 
-async def revoke_sessions(session: WriteSession, session_ids: Sequence[str], user: User | None = None) -> None:
-    """Refuse the access tokens of the sessions, which are the user's, from the commit on.
+async def revoke_sessions(
+    session: WriteSession, session_ids: Sequence[str], user: User | None = None, *, reason: str | None = None
+) -> None:
+    """Refuse the access tokens of the sessions, which are the user's, from the commit on; `reason` is for the trail.
 
     The note is kept for a day, longer than any access token lives.
     """
     if session_ids:
         rows = [{"session_id": session_id, "expires_at": now() + _KEPT} for session_id in session_ids]
         await session.execute(insert(RevokedSession).on_conflict_do_nothing(), rows)
-        _record(session, session_ids, user)
+        _record(session, session_ids, user, reason)
 
 
-def _record(session: WriteSession, session_ids: Sequence[str], user: User | None) -> None:
+def _record(session: WriteSession, session_ids: Sequence[str], user: User | None, reason: str | None) -> None:
     record(
         session,
         Action.LOGOUT,
@@ -42,7 +44,7 @@ def _record(session: WriteSession, session_ids: Sequence[str], user: User | None
         tenant_id=user.tenant_id if user else None,
         user_id=user.id if user else None,
         resource_name=user.email if user else None,
-        details={"success": True, "sessions": list(session_ids)},
+        details={"success": True, "sessions": list(session_ids)} | ({"reason": reason} if reason else {}),
     )
 
 

@@ -1,15 +1,28 @@
 """Renewing tokens, signing out, and how fast either shows."""
 
 import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import httpx
+import jwt
+import pytest
 from fastapi import FastAPI
+from pydantic import SecretStr
+from redis.asyncio import Redis
 
+from budapp.audit.models import AuditEntry
+from budapp.auth.refreshing import Refreshing
 from budapp.commons.config import Settings
+from budapp.commons.database import Database
 from budapp.commons.domain import components_of
+from budapp.commons.errors import Unauthenticated, Unavailable
+from budapp.integrations.valkey import connect_valkey
 from budapp.main import create_app
 from budapp.user_ops.callers import Callers
+from tests.audit.data import entries
 from tests.cast import PASSWORD, Cast
 
 
@@ -26,6 +39,36 @@ async def refresh(client: httpx.AsyncClient, token: str) -> httpx.Response:
 
 def bearer(tokens: dict[str, Any]) -> dict[str, str]:
     return {"Authorization": f"Bearer {tokens['access_token']}"}
+
+
+@asynccontextmanager
+async def severable(settings: Settings) -> AsyncIterator[tuple[Redis, Callable[[], Awaitable[None]]]]:
+    """Give a client of the real Valkey, through a relay, and a function that cuts it off for good."""
+    url = httpx.URL(settings.tensorzero_redis_url.get_secret_value())
+    open_writers: list[asyncio.StreamWriter] = []
+
+    async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            while data := await reader.read(65536):
+                writer.write(data)
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there_reader, there_writer = await asyncio.open_connection(url.host, url.port)
+        open_writers.extend([writer, there_writer])
+        await asyncio.gather(pump(reader, there_writer), pump(there_reader, writer))
+
+    relay = await asyncio.start_server(serve, "127.0.0.1", 0)
+
+    async def sever() -> None:
+        relay.close()
+        for writer in open_writers:
+            writer.close()
+
+    through = url.copy_with(host="127.0.0.1", port=relay.sockets[0].getsockname()[1])
+    valkey = connect_valkey(settings.model_copy(update={"tensorzero_redis_url": SecretStr(str(through))}))
+    yield valkey, sever
+    await sever()
+    await valkey.aclose()
 
 
 async def test_a_refresh_token_gives_new_tokens(client: httpx.AsyncClient, cast: Cast) -> None:
@@ -55,6 +98,87 @@ async def test_late_reuse_of_a_refresh_token_ends_the_session(
     assert (await refresh(client, tokens["refresh_token"])).status_code == 401
     assert (await client.get("/users/me", headers=bearer(child))).status_code == 401
     assert (await refresh(client, child["refresh_token"])).status_code == 401
+
+
+async def past_the_grace_time(app: FastAPI) -> None:
+    await asyncio.sleep(app.state.settings.refresh_reuse_seconds + 0.5)
+
+
+async def test_a_refused_token_is_refused_at_once_however_often_it_comes(
+    client: httpx.AsyncClient, cast: Cast, app: FastAPI
+) -> None:
+    assert (await refresh(client, "no-such-token")).status_code == 401
+    await past_the_grace_time(app)
+    async with asyncio.timeout(5):
+        assert (await refresh(client, "no-such-token")).status_code == 401
+
+
+@pytest.mark.parametrize("pause", [0, 1.1], ids=["in one second", "seconds apart"])
+async def test_reuse_of_a_token_two_rotations_old_ends_the_session_and_is_on_the_trail(
+    client: httpx.AsyncClient, cast: Cast, app: FastAPI, database: Database, pause: float
+) -> None:
+    first = await sign_in(client, cast.developer.email)
+    await asyncio.sleep(pause)
+    second = (await refresh(client, first["refresh_token"])).json()["token"]
+    await asyncio.sleep(pause)
+    third = (await refresh(client, second["refresh_token"])).json()["token"]
+    assert (await client.get("/users/me", headers=bearer(third))).status_code == 200
+    await past_the_grace_time(app)
+
+    assert (await refresh(client, first["refresh_token"])).status_code == 401
+    assert (await client.get("/users/me", headers=bearer(third))).status_code == 401
+    assert (await refresh(client, third["refresh_token"])).status_code == 401
+    session_id = jwt.decode(first["access_token"], options={"verify_signature": False})["sid"]
+    ended = await entries(database, AuditEntry.action == "logout", AuditEntry.user_id == cast.developer.id)
+    details = [entry.details for entry in ended if entry.details and session_id in entry.details["sessions"]]
+    assert [found["reason"] for found in details] == ["refresh token reused"]
+
+
+async def test_a_remembered_session_ends_by_reuse_too(client: httpx.AsyncClient, cast: Cast, app: FastAPI) -> None:
+    first = await sign_in(client, cast.developer.email, remember_me=True)
+    second = (await refresh(client, first["refresh_token"])).json()["token"]
+    third = (await refresh(client, second["refresh_token"])).json()["token"]
+    await past_the_grace_time(app)
+    assert (await refresh(client, first["refresh_token"])).status_code == 401
+    assert (await refresh(client, third["refresh_token"])).status_code == 401
+    assert (await client.get("/users/me", headers=bearer(third))).status_code == 401
+
+
+async def test_a_session_lives_on_through_many_renewals(client: httpx.AsyncClient, cast: Cast) -> None:
+    tokens = await sign_in(client, cast.developer.email)
+    for _ in range(5):
+        answer = await refresh(client, tokens["refresh_token"])
+        assert answer.status_code == 200, answer.text
+        tokens = answer.json()["token"]
+    assert (await client.get("/users/me", headers=bearer(tokens))).status_code == 200
+
+
+async def test_a_forged_token_with_a_real_session_ends_nothing(client: httpx.AsyncClient, cast: Cast) -> None:
+    victim = await sign_in(client, cast.developer.email)
+    head, payload, _ = victim["refresh_token"].split(".")
+    assert (await refresh(client, f"{head}.{payload}.AAAA")).status_code == 401
+    assert (await client.get("/users/me", headers=bearer(victim))).status_code == 200
+    assert (await refresh(client, victim["refresh_token"])).status_code == 200
+
+
+async def test_tokens_are_given_out_though_valkey_is_lost_while_they_are_renewed(app: FastAPI) -> None:
+    async with severable(app.state.settings) as (valkey, sever):
+        refreshing = Refreshing(valkey, app.state.encryption, 2)
+
+        async def renew() -> dict[str, Any]:
+            await sever()
+            return {"refresh_token": "new"}
+
+        async def refuse() -> dict[str, Any]:
+            await sever()
+            raise Unauthenticated
+
+        assert await refreshing.once(f"token-{time.time_ns()}", renew) == {"refresh_token": "new"}
+        with pytest.raises(Unavailable):
+            await refreshing.once(f"token-{time.time_ns()}", renew)
+    async with severable(app.state.settings) as (valkey, sever):
+        with pytest.raises(Unauthenticated):
+            await Refreshing(valkey, app.state.encryption, 2).once(f"token-{time.time_ns()}", refuse)
 
 
 async def test_what_is_no_refresh_token_is_401(client: httpx.AsyncClient, cast: Cast) -> None:

@@ -40,7 +40,8 @@ def test_every_missing_variable_is_named(nothing: pytest.MonkeyPatch) -> None:
         ("SUPER_USER_EMAIL", "nobody"),
         ("ENCRYPTION_KEYS", "a:c2hvcnQ="),
         ("CALLER_CACHE_SECONDS", "60"),
-        ("RATE_LIMIT_LOGIN", "often"),
+        ("RATE_LIMIT_ADDRESS", "often"),
+        ("OUTGOING_NETWORKS", "10.0.0.0/40"),
     ],
 )
 def test_a_malformed_variable_is_named_but_not_shown(nothing: pytest.MonkeyPatch, name: str, value: str) -> None:

@@ -19,7 +19,7 @@ from budapp.integrations.keycloak import Keycloak
 from budapp.main import create_app
 from budapp.session_ops.last_used import LastUsed
 from budapp.session_ops.models import UserSession
-from budapp.session_ops.services import purge_sessions
+from budapp.session_ops.services import KEPT_AFTER_END, purge_sessions
 from budapp.user_ops.callers import Callers
 from budapp.user_ops.models import RevokedSession, UserPermission
 from budapp.user_ops.sessions import purge_revocations, revoke_sessions
@@ -303,7 +303,7 @@ async def test_notes_of_dead_sessions_and_old_revocations_are_purged(
     old, young = await sign_in(client, cast.developer), await sign_in(client, cast.developer)
     async with database.write() as session:
         dead = UserSession.session_id == old["session_state"]
-        await session.execute(update(UserSession).where(dead).values(expires_at=now() - timedelta(days=2)))
+        await session.execute(update(UserSession).where(dead).values(expires_at=now() - KEPT_AFTER_END))
         await revoke_sessions(session, ["old", "young"])
         stale = RevokedSession.session_id == "old"
         await session.execute(update(RevokedSession).where(stale).values(expires_at=now()))
