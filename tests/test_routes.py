@@ -24,6 +24,7 @@ UNWRAPPED = {
     "/metrics",
     "/dapr/subscribe",
     "/notifications",
+    "/oauth/departure",
     "/oauth/secure-callback",
     "/audit/export",
     "/static/licenses/{token}/{file_name}",

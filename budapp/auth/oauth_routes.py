@@ -1,6 +1,7 @@
+import hashlib
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
 from budapp.auth.routes import Limited
@@ -10,12 +11,39 @@ from budapp.commons.access import SignedIn, public
 from budapp.commons.config import Settings
 from budapp.commons.domain import components_of
 from budapp.commons.origin import OriginDep
-from budapp.integrations.identity_brokers import CALLBACK_PATH
+from budapp.integrations.identity_brokers import CALLBACK_PATH, DEPARTURE_PATH
 from budapp.oauth_ops.schemas import OAuthLink, OAuthLogin, Started
 
 router = APIRouter(tags=["oauth"])
 
 Text = Annotated[str | None, Query(max_length=4096)]
+State = Annotated[str, Query(max_length=255)]
+
+_COOKIE_SECONDS = 600
+
+
+class _Cookie:
+    """The cookie of one sign-in under way; several may be, in one browser."""
+
+    def __init__(self, request: Request, state: str) -> None:
+        self._secure = request.app.state.settings.callback_base.startswith("https://")
+        digest = hashlib.sha256(state.encode()).hexdigest()[:16]
+        self._name = f"{'__Host-' if self._secure else ''}budapp-sign-in-{digest}"
+        self.value = request.cookies.get(self._name)
+
+    def set(self, answer: Response, value: str) -> None:
+        # Lax: the provider's way back is a navigation from another site.
+        answer.set_cookie(
+            self._name, value, max_age=_COOKIE_SECONDS, httponly=True, secure=self._secure, samesite="lax"
+        )
+
+    def delete(self, answer: Response) -> None:
+        if self.value is not None:
+            answer.delete_cookie(self._name, httponly=True, secure=self._secure, samesite="lax")
+
+
+def _redirect(url: str) -> RedirectResponse:
+    return RedirectResponse(url, 302, headers={"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"})
 
 
 @router.post("/oauth/login", dependencies=[public])
@@ -33,17 +61,32 @@ async def start_linking(data: OAuthLink, caller: SignedIn, sso: SingleSignOnDep)
     return Started(message="Sign in at the provider to link it", result=await sso.start(start))
 
 
+@router.get(DEPARTURE_PATH, dependencies=[public], response_class=RedirectResponse, status_code=302)
+async def depart(state: State, request: Request, limited: Limited, sso: SingleSignOnDep) -> RedirectResponse:
+    """Send the browser to the provider, with a cookie by which it is known again when it comes back."""
+    await limited()
+    cookie = _Cookie(request, state)
+    departure = await sso.depart(state, cookie.value)
+    answer = _redirect(departure.url)
+    if departure.binding is not None:
+        cookie.set(answer, departure.binding)
+    return answer
+
+
 @router.get(CALLBACK_PATH, dependencies=[public], response_class=RedirectResponse, status_code=302)
 async def come_back(
+    request: Request,
     sso: SingleSignOnDep,
     origin: OriginDep,
-    state: Annotated[str, Query(max_length=255)],
+    state: State,
     code: Text = None,
     error: Text = None,
 ) -> RedirectResponse:
     """Take the browser back from the provider, and send it on to where the sign-in began."""
-    url = await sso.finish(Return(state, code, error), origin)
-    return RedirectResponse(url, 302, headers={"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"})
+    cookie = _Cookie(request, state)
+    answer = _redirect(await sso.finish(Return(state, cookie.value, code, error), origin))
+    cookie.delete(answer)
+    return answer
 
 
 @router.post("/auth/token/exchange", dependencies=[public])

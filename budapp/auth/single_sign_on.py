@@ -2,7 +2,8 @@
 
 Keycloak stands between: it asks the provider, and we ask Keycloak (OAuth 2.0 authorization code with PKCE, OpenID
 Connect Core 1.0). What the browser brings back is only ever a code, a state, and at last an exchange token; each is
-good once and for a short while.
+good once and for a short while. A browser leaves by way of `depart`, which binds the sign-in to it: what comes back in
+another one, as when somebody is made to open the end of another person's sign-in, is refused.
 """
 
 import base64
@@ -31,7 +32,7 @@ from budapp.commons.errors import AppError, BadRequest, NotFound, UnprocessableC
 from budapp.commons.logging import get_logger
 from budapp.commons.origin import Origin
 from budapp.commons.scopes import UserRole
-from budapp.integrations.identity_brokers import Brokering
+from budapp.integrations.identity_brokers import DEPARTURE_PATH, Brokering
 from budapp.integrations.keycloak import Keycloak
 from budapp.integrations.keycloak_errors import InvalidGrant
 from budapp.oauth_ops import services as providers
@@ -68,10 +69,19 @@ class Start:
 
 
 @dataclass(frozen=True, slots=True)
+class Departure:
+    """Where the browser goes, and what it is to keep in a cookie until it is back."""
+
+    url: str
+    binding: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Return:
-    """What the browser brings back."""
+    """What the browser brings back; `binding` is in its cookie."""
 
     state: str
+    binding: str | None
     code: str | None = None
     error: str | None = None
 
@@ -94,7 +104,7 @@ class SingleSignOn:
         self._verifier = verifier
 
     async def start(self, start: Start) -> OAuthStarted:
-        """Return where the browser is to go.
+        """Return where the browser is to go: to `depart`, of ours.
 
         Raises:
             NotFound: there is no such tenant, or no such provider is set up there.
@@ -113,10 +123,34 @@ class SingleSignOn:
             row.nonce, row.redirect_uri, row.user_id, row.expires_at = nonce, redirect_uri, start.user_id, expires_at
             seal(self._database.encryption, row, OAuthSession.code_verifier_encrypted, code_verifier)
             session.add(row)
-        url = self._brokering.authorization_url(
-            access.client, provider=start.provider, state=state, nonce=nonce, code_challenge=_challenge(code_verifier)
-        )
+        url = _with(self._settings.callback_base + DEPARTURE_PATH, state=state)
         return OAuthStarted(auth_url=url, state=state, expires_at=expires_at)
+
+    async def depart(self, state: str, binding: str | None) -> Departure:
+        """Bind the sign-in to the browser, and return where it goes: to the provider, by way of Keycloak.
+
+        The browser that it is bound to may depart again; from any other it is sent back to where signing in begins.
+        """
+        async with self._database.write() as session:
+            row = await providers.find_session(session, _hash(state))
+            access = await self._access(session, None, row.tenant_id) if row is not None else None
+            if row is None or access is None or (row.browser_hash is not None and not _same_browser(row, binding)):
+                return Departure(self._expired_url())
+            if row.browser_hash is None:
+                binding = secrets.token_urlsafe(32)
+                row.browser_hash = _hash(binding)
+            verifier = unseal(self._database.encryption, row, OAuthSession.code_verifier_encrypted)
+            url = self._brokering.authorization_url(
+                access.client,
+                provider=row.provider,
+                state=state,
+                nonce=row.nonce,
+                code_challenge=_challenge(verifier),
+            )
+        return Departure(url, binding)
+
+    def _expired_url(self) -> str:
+        return _with(f"{self._settings.frontend_url}/login", error="expired")
 
     async def _access(self, session: WriteSession, realm: str | None, tenant_id: UUID | None) -> TenantAccess | None:
         realm = realm or self._settings.default_realm_name
@@ -127,7 +161,7 @@ class SingleSignOn:
         async with self._database.write() as session:
             under_way = await providers.take_session(session, _hash(back.state))
         if under_way is None:
-            return _with(f"{self._settings.frontend_url}/login", error="expired")
+            return self._expired_url()
         try:
             token = await self._let_in(under_way, back, origin)
         except Refused as refusal:
@@ -153,6 +187,8 @@ class SingleSignOn:
             )
 
     async def _let_in(self, under_way: OAuthSession, back: Return, origin: Origin) -> str:
+        if not _same_browser(under_way, back.binding):
+            raise Refused("other_browser")
         if back.code is None:
             raise Refused("access_denied" if back.error == "access_denied" else "provider_error")
         async with self._database.write() as session:
@@ -294,6 +330,10 @@ class SingleSignOn:
             expires_in=tokens["expires_in"],
             user=ExchangedUser.model_validate(user),
         )
+
+
+def _same_browser(under_way: OAuthSession, binding: str | None) -> bool:
+    return hmac.compare_digest(_hash(binding or ""), under_way.browser_hash or "")
 
 
 def _hash(text: str) -> str:

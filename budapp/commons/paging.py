@@ -14,6 +14,7 @@ from pydantic_core import to_jsonable_python
 from sqlalchemy import BigInteger, ColumnElement, and_, false, or_
 
 from budapp.commons.errors import UnprocessableContent
+from budapp.commons.texts import composed
 
 MAX_LIMIT = 10_000
 
@@ -197,5 +198,6 @@ def _text_filter(column: Any) -> TextFilter:
     return column if isinstance(column, TextFilter) else TextFilter(column.__eq__, partial(contains, column))
 
 
-def _texts_of(value: str | Sequence[str] | None) -> Sequence[str]:
-    return [value] if isinstance(value, str) else value or []
+def _texts_of(value: str | Sequence[str] | None) -> list[str]:
+    """Return the texts, composed (NFC) as names are kept."""
+    return [composed(text) for text in ([value] if isinstance(value, str) else value or [])]

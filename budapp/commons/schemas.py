@@ -17,6 +17,7 @@ from pydantic import (
 )
 
 from budapp.commons.crud import Page
+from budapp.commons.texts import composed
 
 
 class Schema(BaseModel):
@@ -54,7 +55,7 @@ class PageAnswer(Answer):
         return max(1, -(-self.total_record // self.limit)) if self.limit else 1
 
 
-Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
+Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100), AfterValidator(composed)]
 Email = Annotated[EmailStr, AfterValidator(str.lower), StringConstraints(max_length=100)]
 Color = Annotated[str, StringConstraints(pattern=r"^#[0-9A-Fa-f]{6}$")]
 

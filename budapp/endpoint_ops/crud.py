@@ -11,7 +11,7 @@ from budapp.commons.database import ReadSession
 from budapp.commons.paging import equal, matching
 from budapp.endpoint_ops.models import Endpoint, alive
 from budapp.endpoint_ops.schemas import ProjectClusterQuery
-from budapp.model_ops.models import Model
+from budapp.model_ops.models import Model, same_text
 from budapp.provider_ops.models import CloudModel
 
 HARDWARE = {"CPU": Cluster.cpu_count, "GPU": Cluster.gpu_count, "HPU": Cluster.hpu_count}
@@ -80,7 +80,7 @@ async def out_of_step(session: ReadSession) -> Sequence[Row[Any]]:
     statement = (
         select(Endpoint, offered.label("offered"))
         .join(Model, Model.id == Endpoint.model_id)
-        .join(CloudModel, and_(CloudModel.uri == Model.uri, CloudModel.source == Model.source))
+        .join(CloudModel, and_(same_text(Model.uri, CloudModel.uri), CloudModel.source == Model.source))
         .where(alive, Endpoint.is_deprecated == offered)
     )
     rows: Sequence[Any] = (await session.execute(statement)).all()

@@ -15,6 +15,7 @@ from keycloak.exceptions import KeycloakError
 from budapp.integrations.keycloak import Keycloak, RealmClient
 from budapp.integrations.keycloak_errors import grant_errors, translated
 
+DEPARTURE_PATH = "/oauth/departure"
 CALLBACK_PATH = "/oauth/secure-callback"
 PROVIDER_CLAIM = "identity_provider"
 """The claim that says at which provider the session was begun; there is none where a password was used."""

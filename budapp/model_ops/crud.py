@@ -24,7 +24,7 @@ from budapp.commons.errors import NotFound
 from budapp.commons.hooks import Hooks, hooks_of
 from budapp.commons.paging import Paging, TextFilter, contains, equal, matching
 from budapp.model_ops import hooks as model_hooks
-from budapp.model_ops.models import License, Model, Paper, SecurityScan, active
+from budapp.model_ops.models import License, Model, Paper, SecurityScan, active, same_text
 from budapp.model_ops.schemas import AuthorQuery, MarkQuery, ModelQuery
 from budapp.provider_ops.models import CloudModel, Provider, offered
 from budapp.user_ops.models import User
@@ -61,7 +61,8 @@ class ModelCrud(Crud[Model]):
     async def page_of_cloud_models(self, query: ModelQuery) -> Page:
         """Return a page of the models of clouds, with whether the tenant has them already."""
         columns = [getattr(CloudModel, name) for name in _LISTED]
-        present = exists().where(*self.reach(), Model.uri == CloudModel.uri, Model.source == CloudModel.source)
+        same = (Model.source == CloudModel.source, same_text(Model.uri, CloudModel.uri))
+        present = exists().where(*self.reach(), *same)
         statement = (
             select(*columns, *provider_columns(), present.label("is_present_in_model"))
             .join(Provider, Provider.id == CloudModel.provider_id)
@@ -134,8 +135,8 @@ async def named(session: ReadSession, tenant_id: UUID, ids: dict[str, UUID | Non
 
 async def taken(session: ReadSession, tenant_id: UUID, name: str | None, source: str | None, uri: str | None) -> str:
     """Return `name` or `uri`, whichever a living model of the tenant has already, or nothing."""
-    same_name = func.lower(Model.name) == (name or "").lower()
-    same_uri = and_(Model.source == (source or ""), Model.uri == (uri or ""))
+    same_name = same_text(Model.name, name or "")
+    same_uri = and_(Model.source == (source or ""), same_text(Model.uri, uri or ""))
     living = (Model.tenant_id == tenant_id, active)
     statement = select(same_name, same_uri).where(*living, or_(same_name, same_uri))
     rows = (await session.execute(statement)).all()

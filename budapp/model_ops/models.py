@@ -6,6 +6,7 @@ from uuid import UUID
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
+    ColumnElement,
     ForeignKey,
     Index,
     String,
@@ -147,8 +148,20 @@ class SecurityScan(TenantOwned, Base):
 active = Model.status == literal_column("'active'")
 """The condition for models that are in the repository; their indexes hold no others."""
 
+def same_text(one: Any, other: Any) -> ColumnElement[bool]:
+    """Return the condition that two names, or two uris, of models are the same: case makes no difference."""
+    return func.lower(one) == func.lower(other)
+
+
 Index("uq_model_name", Model.tenant_id, func.lower(Model.name), unique=True, postgresql_where=active)
-Index("uq_model_source_uri", Model.tenant_id, Model.source, Model.uri, unique=True, postgresql_where=active)
+Index(
+    "uq_model_source_uri",
+    Model.tenant_id,
+    Model.source,
+    func.lower(Model.uri),
+    unique=True,
+    postgresql_where=active,
+)
 Index(
     "ix_model_created_at",
     Model.tenant_id,

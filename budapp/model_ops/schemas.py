@@ -4,6 +4,7 @@ from uuid import UUID
 
 from fastapi import UploadFile
 from pydantic import (
+    AfterValidator,
     BeforeValidator,
     ConfigDict,
     Field,
@@ -27,6 +28,7 @@ from budapp.commons.schemas import (
     WebAddress,
     blank_to_none,
 )
+from budapp.commons.texts import composed
 from budapp.model_ops.step_views import Mark, ScanResult
 from budapp.provider_ops.modalities import (
     EndpointPath,
@@ -42,7 +44,7 @@ from budapp.workflow_ops.step_views import Json as JsonObject
 
 Keyword = Literal["llm", "mllm", "image", "embedding", "text_to_speech", "speech_to_text", "audio_llm", "omni"]
 Source = Literal["cloud_model", "hugging_face", "url", "disk"]
-Uri = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1000)]
+Uri = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1000), AfterValidator(composed)]
 
 
 class Tag(Schema):

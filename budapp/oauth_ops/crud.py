@@ -36,6 +36,13 @@ async def is_enforced(session: ReadSession, tenant_id: UUID, domain: str) -> boo
     return await session.scalar(select(config.id).where(*here).limit(1)) is not None
 
 
+async def find_session(session: WriteSession, state_hash: str) -> OAuthSession | None:
+    """Return the sign-in that is under way, locked."""
+    statement = select(OAuthSession).where(OAuthSession.state_hash == state_hash, OAuthSession.expires_at > now())
+    found: OAuthSession | None = await session.scalar(statement.with_for_update())
+    return found
+
+
 async def take_session(session: WriteSession, state_hash: str) -> OAuthSession | None:
     """Return the sign-in that is under way, which then is no more."""
     statement = delete(OAuthSession).where(OAuthSession.state_hash == state_hash).returning(OAuthSession)

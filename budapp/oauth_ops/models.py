@@ -32,13 +32,17 @@ class TenantOAuthConfig(TenantOwned, Base):
 
 
 class OAuthSession(TenantOwned, Base):
-    """A sign-in at a provider that is under way: good for one return, with the state whose hash is here."""
+    """A sign-in at a provider that is under way: good for one return, with the state whose hash is here.
+
+    `browser_hash` is the hash of what the browser that left for the provider holds in a cookie; only it may return.
+    """
 
     __tablename__ = "oauth_session"
     audited = NotAudited("how the sign-in ends leaves an entry")
 
     provider: Mapped[str]
     state_hash: Mapped[str] = mapped_column(unique=True)
+    browser_hash: Mapped[str | None]
     nonce: Mapped[str]
     code_verifier_encrypted: Mapped[str] = sealed("oauth_session:{state_hash}")
     redirect_uri: Mapped[str]

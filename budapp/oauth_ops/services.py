@@ -144,6 +144,11 @@ async def enabled_config(session: ReadSession, tenant_id: UUID, provider: OAuthP
     return config if config is not None and config.enabled else None
 
 
+async def find_session(session: WriteSession, state_hash: str) -> OAuthSession | None:
+    """Return the sign-in that is under way under the state, locked until the commit."""
+    return await crud.find_session(session, state_hash)
+
+
 async def take_session(session: WriteSession, state_hash: str) -> OAuthSession | None:
     """Return the sign-in that is under way under the state, and end it."""
     return await crud.take_session(session, state_hash)

@@ -42,7 +42,7 @@ class NewAccount:
 def random_password() -> str:
     """Return a password of 20 characters that meets every rule."""
     alphabet = string.ascii_letters + string.digits
-    kinds = (string.ascii_uppercase, string.ascii_lowercase, string.digits, "!#%+")
+    kinds = (string.ascii_uppercase, string.ascii_lowercase, string.digits, "@!#%")
     required = [secrets.choice(kind) for kind in kinds]
     characters = required + [secrets.choice(alphabet) for _ in range(16)]
     secrets.SystemRandom().shuffle(characters)

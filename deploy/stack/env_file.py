@@ -121,7 +121,7 @@ def _token() -> str:
 def _password() -> str:
     """Return a password with all kinds of characters, none of which needs quoting in a shell, a URL or JSON."""
     body = "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(18))
-    return f"{body}-{secrets.choice(string.ascii_uppercase)}{secrets.choice(string.ascii_lowercase)}7"
+    return f"{body}@{secrets.choice(string.ascii_uppercase)}{secrets.choice(string.ascii_lowercase)}7"
 
 
 def _encryption_keys() -> str:

@@ -17,7 +17,7 @@ from fastapi import FastAPI
 
 from budapp.commons.config import Settings
 from budapp.commons.domain import components_of
-from budapp.integrations.keycloak import Keycloak
+from budapp.integrations.keycloak import Keycloak, RealmClient
 from budapp.user_ops.callers import Callers
 from tests.cast import PASSWORD, Cast
 
@@ -93,6 +93,53 @@ async def test_a_token_of_another_client_of_the_realm_is_401(
     _, other_client = await components_of(app)[Keycloak].ensure_client(realm, "another-application")
     tokens = await components_of(app)[Keycloak].sign_in(other_client, cast.admin.email, PASSWORD, remember=False)
     assert (await me(client, tokens["access_token"])).status_code == 401
+
+
+async def test_a_token_for_us_that_another_client_asked_for_is_401(
+    client: httpx.AsyncClient, cast: Cast, app: FastAPI
+) -> None:
+    settings, keycloak = app.state.settings, app.state.keycloak
+    realm = settings.default_realm_name
+    mapper = {
+        "name": "audience",
+        "protocol": "openid-connect",
+        "protocolMapper": "oidc-audience-mapper",
+        "config": {"included.client.audience": settings.default_client_name, "access.token.claim": "true"},
+    }
+    client_id = f"neighbour-{time.time_ns()}"
+    representation = {
+        "clientId": client_id,
+        "secret": "secret",
+        "directAccessGrantsEnabled": True,
+        "protocolMappers": [mapper],
+    }
+    await keycloak.admin(realm).a_create_client(representation)
+    neighbour = RealmClient(realm, client_id, "secret")
+    token = (await keycloak.sign_in(neighbour, cast.admin.email, PASSWORD, remember=False))["access_token"]
+    _, claims = parts(token)
+    assert settings.default_client_name in claims["aud"]
+    assert claims["azp"] == client_id
+    assert (await me(client, token)).status_code == 401
+
+
+async def test_a_token_that_we_asked_for_but_for_somebody_else_is_401(
+    client: httpx.AsyncClient, cast: Cast, app: FastAPI
+) -> None:
+    settings, keycloak = app.state.settings, app.state.keycloak
+    realm = settings.default_realm_name
+    admin = keycloak.admin(realm)
+    internal_id, ours = await keycloak.ensure_client(realm, settings.default_client_name)
+    mappers = await admin.a_get_mappers_from_client(internal_id)
+    audience = next(mapper for mapper in mappers if mapper["name"] == "audience")
+    await admin.a_remove_client_mapper(internal_id, audience["id"])
+    try:
+        token = (await keycloak.sign_in(ours, cast.admin.email, PASSWORD, remember=False))["access_token"]
+    finally:
+        await admin.a_add_mapper_to_client(internal_id, {k: v for k, v in audience.items() if k != "id"})
+    _, claims = parts(token)
+    assert claims["azp"] == settings.default_client_name
+    assert settings.default_client_name not in claims.get("aud", [])
+    assert (await me(client, token)).status_code == 401
 
 
 async def test_a_token_of_a_realm_that_is_no_tenant_is_401(client: httpx.AsyncClient, cast: Cast, app: FastAPI) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -109,18 +109,30 @@ class Site:
         result: dict[str, Any] = answer.json()["result"]
         return result
 
-    async def visit(self, url: str, email: str, *, account_password: str | None = None) -> dict[str, str]:
+    async def visit(
+        self,
+        url: str,
+        email: str,
+        *,
+        account_password: str | None = None,
+        meanwhile: Callable[[], Coroutine[Any, Any, None]] | None = None,
+    ) -> dict[str, str]:
         """Sign in at the company in a new browser, and return the query with which the browser comes back.
 
         Args:
             url: where the browser begins.
             email: who signs in at the company.
             account_password: with which they prove that the account here is theirs, if they are asked.
+            meanwhile: what is done once the browser has left, and before they sign in.
         """
+        loop = asyncio.get_running_loop()
 
         def drive() -> str:
             with browser() as window:
-                _sign_in(window, url, email, account_password)
+                window.go(url)
+                if meanwhile is not None:
+                    asyncio.run_coroutine_threadsafe(meanwhile(), loop).result(30)
+                _sign_in(window, email, account_password)
                 return window.arrive(self.base)
 
         back = await asyncio.to_thread(drive)
@@ -131,7 +143,8 @@ class Site:
 
         def drive() -> None:
             with browser() as window:
-                _sign_in(window, url, email, account_password)
+                window.go(url)
+                _sign_in(window, email, account_password)
                 window.read(says)
                 assert not window.url.startswith(self.base), window.url
 
@@ -141,8 +154,7 @@ class Site:
         return await self.http.post("/auth/token/exchange", json={"exchange_token": token})
 
 
-def _sign_in(window: Browser, url: str, email: str, account_password: str | None) -> None:
-    window.go(url)
+def _sign_in(window: Browser, email: str, account_password: str | None) -> None:
     window.sign_in(COMPANY_PASSWORD, email)
     if account_password is not None:
         window.click("linkAccount")

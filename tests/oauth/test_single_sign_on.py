@@ -8,12 +8,14 @@ import httpx
 import pytest
 from sqlalchemy import update
 
+from budapp.audit.models import AuditEntry
 from budapp.commons.config import Settings
 from budapp.commons.database import Database, now
 from budapp.commons.domain import components_of
 from budapp.main import create_app
 from budapp.oauth_ops.models import OAuthExchange, OAuthSession, TenantOAuthConfig
 from budapp.user_ops.callers import Callers
+from tests.audit.data import entries
 from tests.cast import PASSWORD, Cast
 from tests.oauth.conftest import CLIENT_SECRET, Company, Site
 
@@ -161,6 +163,7 @@ async def test_a_return_counts_once_and_in_time(site: Site, cast: Cast, database
 @pytest.mark.usefixtures("configured")
 async def test_a_code_of_somebody_elses_sign_in_is_worth_nothing(site: Site, cast: Cast) -> None:
     started = await site.start(cast)
+    await site.http.get(started["authUrl"])
     answer = await site.http.get("/oauth/secure-callback", params={"state": started["state"], "code": "0.stolen.code"})
     assert answer.headers["location"].startswith(f"{site.frontend}?error=expired")
 
@@ -168,9 +171,73 @@ async def test_a_code_of_somebody_elses_sign_in_is_worth_nothing(site: Site, cas
 @pytest.mark.usefixtures("configured")
 async def test_what_goes_wrong_at_the_provider_is_told_by_a_code_alone(site: Site, cast: Cast) -> None:
     for error, code in (("access_denied", "access_denied"), ("<script>", "provider_error")):
-        state = (await site.start(cast))["state"]
+        started = await site.start(cast)
+        await site.http.get(started["authUrl"])
+        state = started["state"]
         answer = await site.http.get("/oauth/secure-callback", params={"state": state, "error": error})
         assert answer.headers["location"] == f"{site.frontend}?error={code}&state={state}"
+
+
+@pytest.mark.usefixtures("configured")
+async def test_a_sign_in_ends_only_in_the_browser_that_it_began_in(site: Site, cast: Cast, database: Database) -> None:
+    """Nobody is signed in as somebody else by opening the end of that person's sign-in."""
+    mallory, victim = (httpx.AsyncClient(base_url=site.base) for _ in range(2))
+    async with mallory, victim:
+        started, other = await site.start(cast), await site.start(cast)
+        left = await mallory.get(started["authUrl"])
+        assert left.headers["location"].startswith(f"{site.app.state.keycloak.public_url}/realms/")
+        assert "HttpOnly" in left.headers["set-cookie"]
+        assert "SameSite=lax" in left.headers["set-cookie"]
+        await victim.get(other["authUrl"])
+
+        end = {"state": started["state"], "code": "of-mallory"}
+        refused = await victim.get("/oauth/secure-callback", params=end)
+        assert refused.headers["location"] == f"{site.frontend}?error=other_browser&state={started['state']}"
+        (entry,) = await entries(database, AuditEntry.action == "login_failed")
+        assert entry.details is not None
+        assert entry.details["reason"] == "other_browser"
+        late = await mallory.get("/oauth/secure-callback", params=end)
+        assert late.headers["location"] == f"{site.base}/login?error=expired"
+
+
+@pytest.mark.usefixtures("configured")
+async def test_a_browser_may_depart_again_and_another_one_may_not(site: Site, cast: Cast) -> None:
+    started = await site.start(cast)
+    async with httpx.AsyncClient(base_url=site.base) as first, httpx.AsyncClient(base_url=site.base) as second:
+        there = (await first.get(started["authUrl"])).headers["location"]
+        assert (await first.get(started["authUrl"])).headers["location"] == there
+        for url in (started["authUrl"], f"{site.base}/oauth/departure?state=forged"):
+            answer = await second.get(url)
+            assert answer.headers["location"] == f"{site.base}/login?error=expired"
+            assert "set-cookie" not in answer.headers
+
+
+async def test_behind_https_the_cookie_is_of_this_host_alone(
+    site: Site, company: Company, cast: Cast, settings: Settings
+) -> None:
+    await site.configure(company, cast.admin.headers)
+    started = await site.start(cast)
+    app = create_app(settings.model_copy(update={"public_url": "https://api.example.com"}))
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="https://api.example.com") as client:
+        answer = await client.get("/oauth/departure", params={"state": started["state"]})
+    await close(app)
+    cookie = answer.headers["set-cookie"]
+    assert cookie.startswith("__Host-")
+    assert {"Secure", "HttpOnly", "Path=/"} <= set(cookie.split("; "))
+    assert "Domain" not in cookie
+
+
+@pytest.mark.usefixtures("configured")
+async def test_an_id_token_with_another_nonce_lets_nobody_in(
+    site: Site, cast: Cast, database: Database, employee: str
+) -> None:
+    async def change_the_nonce() -> None:
+        async with database.write() as session:
+            await session.execute(update(OAuthSession).values(nonce="another"))
+
+    back = await site.visit((await site.start(cast))["authUrl"], employee, meanwhile=change_the_nonce)
+    assert back["error"] == "provider_error"
+    assert "exchange_token" not in back
 
 
 @pytest.mark.usefixtures("configured")
@@ -194,6 +261,7 @@ async def test_the_browser_is_sent_to_no_other_address_than_the_frontends(site: 
 @pytest.mark.usefixtures("configured")
 async def test_a_disabled_provider_and_a_disabled_tenant_let_nobody_in(site: Site, cast: Cast, employee: str) -> None:
     under_way = await site.start(cast)
+    await site.http.get(under_way["authUrl"])
     path = f"/admin/oauth/disable/{cast.tenant_id}/oidc"
     assert (await site.http.put(path, headers=cast.admin.headers)).json()["result"]["enabled"] is False
     body = {"provider": "oidc", "tenantId": str(cast.tenant_id), "redirectUri": site.frontend}
@@ -325,11 +393,12 @@ async def test_a_temporary_password_must_still_be_changed_after_a_sign_in_at_a_p
 
 @pytest.mark.usefixtures("configured")
 async def test_a_return_while_keycloak_is_down_sends_the_browser_back_all_the_same(site: Site, cast: Cast) -> None:
-    state = (await site.start(cast))["state"]
+    started = await site.start(cast)
+    state, cookies = started["state"], (await site.http.get(started["authUrl"])).cookies
     settings: Settings = components_of(site.app)[Settings]
     lonely = create_app(settings.model_copy(update={"keycloak_server_url": "http://127.0.0.1:1"}))
     transport = httpx.ASGITransport(lonely)
-    async with httpx.AsyncClient(transport=transport, base_url=site.base) as client:
+    async with httpx.AsyncClient(transport=transport, base_url=site.base, cookies=cookies) as client:
         answer = await client.get("/oauth/secure-callback", params={"state": state, "code": "any"})
     await components_of(lonely).close()
     assert answer.headers["location"] == f"{site.frontend}?error=failed&state={state}"

@@ -255,6 +255,7 @@ REQUESTS: dict[str, Valid] = {
     "GET /oauth/providers": Valid(query=lambda t: {"tenant_id": t["tenant_id"]}),
     "POST /oauth/login": Valid(lambda t: {"provider": t["provider"], "tenantId": t["tenant_id"]}),
     "POST /oauth/link": Valid(lambda t: {"provider": t["provider"]}),
+    "GET /oauth/departure": Valid(query=lambda t: {"state": "unknown"}),
     "GET /oauth/secure-callback": Valid(query=lambda t: {"state": "unknown"}),
     "POST /auth/token/exchange": Valid(lambda t: {"exchange_token": t["exchange_token"]}, prepare=_exchange),
     "POST /admin/oauth/configure": Valid(
