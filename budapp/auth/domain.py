@@ -17,6 +17,7 @@ from budapp.commons.config import Settings
 from budapp.commons.database import Database
 from budapp.commons.domain import Component, Components, Domain
 from budapp.commons.encryption import Encryption
+from budapp.commons.rate_limits import RateLimiter
 from budapp.integrations.identity_brokers import Brokering
 from budapp.integrations.keycloak import Keycloak
 from budapp.session_ops.last_used import LastUsed
@@ -35,7 +36,12 @@ def _auth_service(c: Components) -> AuthService:
         callers=c[Callers],
         refreshing=c[Refreshing],
         mirror=c[KeycloakMirror],
+        rate_limiter=c[RateLimiter],
     )
+
+
+def _password_resets(c: Components) -> PasswordResets:
+    return PasswordResets(c[Settings], c[Database], c[Keycloak], c[Callers], c[RateLimiter])
 
 
 def _single_sign_on(c: Components) -> SingleSignOn:
@@ -52,7 +58,9 @@ domain = Domain(
         Component(Refreshing, lambda c: Refreshing(c[Redis], c[Encryption], c[Settings].refresh_reuse_seconds)),
         Component(AuthService, _auth_service),
         Component(SingleSignOn, _single_sign_on),
-        Component(PasswordResets, lambda c: PasswordResets(c[Settings], c[Database], c[Keycloak], c[Callers])),
+        Component(
+            PasswordResets, lambda c: PasswordResets(c[Settings], c[Database], c[Keycloak], c[Callers], c[RateLimiter])
+        ),
     ),
     hooks=(after_reactivation.register(crud.delete_reset),),
 )

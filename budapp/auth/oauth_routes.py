@@ -26,7 +26,7 @@ class _Cookie:
     """The cookie of one sign-in under way; several may be, in one browser."""
 
     def __init__(self, request: Request, state: str) -> None:
-        self._secure = request.app.state.settings.callback_base.startswith("https://")
+        self._secure = components_of(request)[Settings].callback_base.startswith("https://")
         digest = hashlib.sha256(state.encode()).hexdigest()[:16]
         self._name = f"{'__Host-' if self._secure else ''}budapp-sign-in-{digest}"
         self.value = request.cookies.get(self._name)

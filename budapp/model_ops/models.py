@@ -148,6 +148,7 @@ class SecurityScan(TenantOwned, Base):
 active = Model.status == literal_column("'active'")
 """The condition for models that are in the repository; their indexes hold no others."""
 
+
 def same_text(one: Any, other: Any) -> ColumnElement[bool]:
     """Return the condition that two names, or two uris, of models are the same: case makes no difference."""
     return func.lower(one) == func.lower(other)

@@ -21,7 +21,9 @@ def sync(source: Source = None) -> None:
     """Bring the catalog up to date now, and say what has changed."""
 
     async def work(components: Components) -> SyncReport:
-        return await sync_from(components[Database], components[Outgoing], source or components[Settings].catalog_source)
+        return await sync_from(
+            components[Database], components[Outgoing], source or components[Settings].catalog_source
+        )
 
     typer.echo(run_with(work).model_dump_json(indent=2))
 

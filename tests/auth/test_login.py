@@ -51,9 +51,10 @@ async def test_remember_me_gives_a_refresh_token_that_outlives_the_session(
 async def test_every_way_to_fail_answers_the_same_body_and_never_sooner(
     client: httpx.AsyncClient, cast: Cast, app: FastAPI
 ) -> None:
-    access = await components_of(app)[AuthService]._access()
+    auth = components_of(app)[AuthService]
+    access = await auth._access()
     for _ in range(components_of(app)[Settings].keycloak_failures_before_lock + 1):
-        await components_of(app)[AuthService]._sign_in(Login(email=cast.tester.email, password="Wrong-Password-1"), access)
+        await auth._sign_in(Login(email=cast.tester.email, password="Wrong-Password-1"), access)
     forgetful = f"forgetful-{time.time_ns()}@example.com"
     await client.post("/auth/register", json={"name": "Forgetful", "email": forgetful, "password": PASSWORD})
     tries = {

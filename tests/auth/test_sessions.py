@@ -18,6 +18,7 @@ from budapp.auth.refreshing import Refreshing
 from budapp.commons.config import Settings
 from budapp.commons.database import Database
 from budapp.commons.domain import components_of
+from budapp.commons.encryption import Encryption
 from budapp.commons.errors import Unauthenticated, Unavailable
 from budapp.integrations.valkey import connect_valkey
 from budapp.main import create_app
@@ -101,7 +102,7 @@ async def test_late_reuse_of_a_refresh_token_ends_the_session(
 
 
 async def past_the_grace_time(app: FastAPI) -> None:
-    await asyncio.sleep(app.state.settings.refresh_reuse_seconds + 0.5)
+    await asyncio.sleep(components_of(app)[Settings].refresh_reuse_seconds + 0.5)
 
 
 async def test_a_refused_token_is_refused_at_once_however_often_it_comes(
@@ -162,8 +163,8 @@ async def test_a_forged_token_with_a_real_session_ends_nothing(client: httpx.Asy
 
 
 async def test_tokens_are_given_out_though_valkey_is_lost_while_they_are_renewed(app: FastAPI) -> None:
-    async with severable(app.state.settings) as (valkey, sever):
-        refreshing = Refreshing(valkey, app.state.encryption, 2)
+    async with severable(components_of(app)[Settings]) as (valkey, sever):
+        refreshing = Refreshing(valkey, components_of(app)[Encryption], 2)
 
         async def renew() -> dict[str, Any]:
             await sever()
@@ -176,9 +177,9 @@ async def test_tokens_are_given_out_though_valkey_is_lost_while_they_are_renewed
         assert await refreshing.once(f"token-{time.time_ns()}", renew) == {"refresh_token": "new"}
         with pytest.raises(Unavailable):
             await refreshing.once(f"token-{time.time_ns()}", renew)
-    async with severable(app.state.settings) as (valkey, sever):
+    async with severable(components_of(app)[Settings]) as (valkey, sever):
         with pytest.raises(Unauthenticated):
-            await Refreshing(valkey, app.state.encryption, 2).once(f"token-{time.time_ns()}", refuse)
+            await Refreshing(valkey, components_of(app)[Encryption], 2).once(f"token-{time.time_ns()}", refuse)
 
 
 async def test_what_is_no_refresh_token_is_401(client: httpx.AsyncClient, cast: Cast) -> None:

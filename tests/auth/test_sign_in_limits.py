@@ -7,10 +7,15 @@ from collections.abc import AsyncIterator, Callable
 import httpx
 import pytest
 from fastapi import FastAPI
+from redis.asyncio import Redis
 
 from budapp.auth.schemas import Login
+from budapp.auth.services import AuthService
+from budapp.commons.config import Settings
+from budapp.commons.domain import components_of
 from budapp.commons.errors import TooManyRequests
 from budapp.commons.rate_limits import FailureLimiter, Pauses
+from budapp.integrations.keycloak import Keycloak
 from tests.auth.test_sessions import refresh, sign_in
 from tests.cast import PASSWORD, Cast
 
@@ -23,9 +28,13 @@ At = Callable[..., httpx.AsyncClient]
 @pytest.fixture
 async def at(app: FastAPI, cast: Cast, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[At]:
     """Makes a client at an address, in a browser; failures are answered at once, and pauses outlast a test."""
-    monkeypatch.setattr(app.state.settings, "login_failure_seconds", 0)
-    monkeypatch.setattr(app.state.settings, "login_free_failures", 2)
-    monkeypatch.setattr(app.state.auth._limits, "_limiter", FailureLimiter(app.state.valkey, Pauses(60, 900, 3600)))
+    monkeypatch.setattr(components_of(app)[Settings], "login_failure_seconds", 0)
+    monkeypatch.setattr(components_of(app)[Settings], "login_free_failures", 2)
+    monkeypatch.setattr(
+        components_of(app)[AuthService]._limits,
+        "_limiter",
+        FailureLimiter(components_of(app)[Redis], Pauses(60, 900, 3600)),
+    )
 
     await forget_failures(app)
 
@@ -39,7 +48,7 @@ async def at(app: FastAPI, cast: Cast, monkeypatch: pytest.MonkeyPatch) -> Async
 
 async def forget_failures(app: FastAPI) -> None:
     """Have Keycloak, where all tests share the accounts, forget what was wrong before."""
-    admin = app.state.keycloak.admin(app.state.settings.default_realm_name)
+    admin = components_of(app)[Keycloak].admin(components_of(app)[Settings].default_realm_name)
     await admin.a_clear_all_bruteforce_attempts()
 
 
@@ -121,7 +130,7 @@ async def test_guesses_at_once_count_one_by_one(cast: Cast, at: At) -> None:
 async def test_guesses_of_one_address_on_many_accounts_are_slowed_down_but_nobody_who_is_known_there(
     app: FastAPI, cast: Cast, at: At, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(app.state.settings, "login_free_failures_of_address", 3)
+    monkeypatch.setattr(components_of(app)[Settings], "login_free_failures_of_address", 3)
     office = somewhere()
     assert await attempt(at(office), cast.developer.email, PASSWORD) == 200
     answers = [await attempt(at(office), f"{number}@example.com") for number in range(5)]
@@ -140,7 +149,7 @@ async def test_an_office_signs_in_at_once(cast: Cast, at: At) -> None:
 async def test_an_address_has_a_ceiling_whatever_it_claims(
     app: FastAPI, cast: Cast, at: At, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(app.state.settings, "rate_limit_address", "3/minute")
+    monkeypatch.setattr(components_of(app)[Settings], "rate_limit_address", "3/minute")
     async with at(somewhere()) as client:
         client.headers["X-Forwarded-For"] = "1.2.3.4"
         assert [await attempt(client, f"{n}@example.com") for n in range(4)] == [400, 400, 400, 429]
@@ -148,16 +157,16 @@ async def test_an_address_has_a_ceiling_whatever_it_claims(
 
 async def test_the_lock_of_keycloak_keeps_nobody_out_who_is_known(app: FastAPI, cast: Cast, at: At) -> None:
     assert await attempt(at(HOME), cast.manager.email, PASSWORD) == 200
-    access = await app.state.auth._access()
-    for _ in range(app.state.settings.keycloak_failures_before_lock + 1):
-        await app.state.auth._sign_in(Login(email=cast.manager.email, password=WRONG), access)
+    access = await components_of(app)[AuthService]._access()
+    for _ in range(components_of(app)[Settings].keycloak_failures_before_lock + 1):
+        await components_of(app)[AuthService]._sign_in(Login(email=cast.manager.email, password=WRONG), access)
     assert await attempt(at(somewhere()), cast.manager.email, PASSWORD) == 400
     assert await attempt(at(HOME), cast.manager.email, PASSWORD) == 200
     assert await attempt(at(HOME), cast.manager.email) == 400
 
 
 async def test_pauses_grow_up_to_the_longest(app: FastAPI) -> None:
-    limiter, key = FailureLimiter(app.state.valkey, Pauses(60, 300, 3600)), f"test:{time.time_ns()}"
+    limiter, key = FailureLimiter(components_of(app)[Redis], Pauses(60, 300, 3600)), f"test:{time.time_ns()}"
     pauses = []
     for number in range(7):
         await limiter.begin({key: 2})
@@ -165,14 +174,14 @@ async def test_pauses_grow_up_to_the_longest(app: FastAPI) -> None:
             with pytest.raises(TooManyRequests) as stopped:
                 await limiter.begin({key: 2})
             pauses.append(stopped.value.retry_after)
-        await app.state.valkey.delete(f"pause:{key}")
+        await components_of(app)[Redis].delete(f"pause:{key}")
     assert pauses == [60, 120, 240, 300, 300]
 
 
 async def test_renewals_are_limited_by_session_and_not_by_address(
     app: FastAPI, client: httpx.AsyncClient, cast: Cast, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(app.state.settings, "rate_limit_refresh", "3/minute")
+    monkeypatch.setattr(components_of(app)[Settings], "rate_limit_refresh", "3/minute")
     first, second = await sign_in(client, cast.developer.email), await sign_in(client, cast.manager.email)
     head, payload, _ = second["refresh_token"].split(".")
     for number in range(5):

@@ -98,7 +98,7 @@ async def test_a_token_of_another_client_of_the_realm_is_401(
 async def test_a_token_for_us_that_another_client_asked_for_is_401(
     client: httpx.AsyncClient, cast: Cast, app: FastAPI
 ) -> None:
-    settings, keycloak = app.state.settings, app.state.keycloak
+    settings, keycloak = components_of(app)[Settings], components_of(app)[Keycloak]
     realm = settings.default_realm_name
     mapper = {
         "name": "audience",
@@ -125,7 +125,7 @@ async def test_a_token_for_us_that_another_client_asked_for_is_401(
 async def test_a_token_that_we_asked_for_but_for_somebody_else_is_401(
     client: httpx.AsyncClient, cast: Cast, app: FastAPI
 ) -> None:
-    settings, keycloak = app.state.settings, app.state.keycloak
+    settings, keycloak = components_of(app)[Settings], components_of(app)[Keycloak]
     realm = settings.default_realm_name
     admin = keycloak.admin(realm)
     internal_id, ours = await keycloak.ensure_client(realm, settings.default_client_name)

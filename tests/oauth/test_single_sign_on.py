@@ -12,6 +12,7 @@ from budapp.audit.models import AuditEntry
 from budapp.commons.config import Settings
 from budapp.commons.database import Database, now
 from budapp.commons.domain import components_of
+from budapp.integrations.keycloak import Keycloak
 from budapp.main import create_app
 from budapp.oauth_ops.models import OAuthExchange, OAuthSession, TenantOAuthConfig
 from budapp.user_ops.callers import Callers
@@ -185,7 +186,7 @@ async def test_a_sign_in_ends_only_in_the_browser_that_it_began_in(site: Site, c
     async with mallory, victim:
         started, other = await site.start(cast), await site.start(cast)
         left = await mallory.get(started["authUrl"])
-        assert left.headers["location"].startswith(f"{site.app.state.keycloak.public_url}/realms/")
+        assert left.headers["location"].startswith(f"{components_of(site.app)[Keycloak].public_url}/realms/")
         assert "HttpOnly" in left.headers["set-cookie"]
         assert "SameSite=lax" in left.headers["set-cookie"]
         await victim.get(other["authUrl"])
@@ -220,7 +221,7 @@ async def test_behind_https_the_cookie_is_of_this_host_alone(
     app = create_app(settings.model_copy(update={"public_url": "https://api.example.com"}))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="https://api.example.com") as client:
         answer = await client.get("/oauth/departure", params={"state": started["state"]})
-    await close(app)
+    await components_of(app).close()
     cookie = answer.headers["set-cookie"]
     assert cookie.startswith("__Host-")
     assert {"Secure", "HttpOnly", "Path=/"} <= set(cookie.split("; "))
