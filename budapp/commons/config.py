@@ -169,8 +169,11 @@ class Settings(BaseSettings):
     @field_validator("outgoing_networks")
     @classmethod
     def _are_networks(cls, value: list[str]) -> list[str]:
-        for network in value:
-            ip_network(network)
+        try:
+            for network in value:
+                ip_network(network)
+        except ValueError:
+            raise ValueError("must be networks such as 10.20.0.0/16") from None
         return value
 
     @field_validator("encryption_keys", "audit_keys")

@@ -142,8 +142,8 @@ async def test_guesses_of_one_address_on_many_accounts_are_slowed_down_but_nobod
 async def test_an_office_signs_in_at_once(cast: Cast, at: At) -> None:
     office = somewhere()
     people = (cast.admin, cast.manager, cast.developer, cast.tester, cast.client)
-    answers = await asyncio.gather(*(attempt(at(office, f"{n}"), p.email, PASSWORD) for n in range(3) for p in people))
-    assert answers == [200] * 15
+    answers = await asyncio.gather(*(attempt(at(office), person.email, PASSWORD) for person in people))
+    assert answers == [200] * 5
 
 
 async def test_an_address_has_a_ceiling_whatever_it_claims(
