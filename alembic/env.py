@@ -3,9 +3,10 @@
 import asyncio
 
 from alembic import context
-from sqlalchemy import Connection, pool, text
+from sqlalchemy import Connection, func, pool, select
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from budapp.commons.advisory_locks import key_of
 from budapp.commons.config import get_settings
 from budapp.commons.database import Base, database_url
 from budapp.domains import TABLES
@@ -15,7 +16,7 @@ assert TABLES
 
 def migrate(connection: Connection) -> None:
     """Migrate under a lock that other replicas wait for; it goes with the connection."""
-    connection.execute(text("select pg_advisory_lock(hashtext('budapp:migrate'))"))
+    connection.execute(select(func.pg_advisory_lock(key_of("budapp:migrate"))))
     connection.commit()
     context.configure(connection=connection, target_metadata=Base.metadata, compare_type=True)
     with context.begin_transaction():

@@ -20,7 +20,13 @@ from budapp.commons.domain import Component, Components, Domain
 from budapp.commons.encryption import Encryption
 from budapp.commons.error_handlers import install_error_handlers
 from budapp.commons.errors import Conflict, NotFound, Unauthenticated
-from budapp.commons.idempotency import IdempotencyRecord, IdempotentRoute, purge_records
+from budapp.commons.idempotency import (
+    IdempotencyRecord,
+    IdempotentRoute,
+    name_resource,
+    named_resource,
+    purge_records,
+)
 from budapp.events.models import OutboxMessage
 from budapp.events.outbox import enqueue_publish
 
@@ -74,6 +80,29 @@ async def replace(thing: Thing, _caller: SignedIn, session: Write) -> dict[str, 
     return await _make(session, thing.name)
 
 
+@router.post("/waits", status_code=201)
+async def wait_and_create(thing: Thing, _caller: SignedIn, session: Write, request: Request) -> dict[str, str]:
+    request.app.state.arrived.release()
+    await request.app.state.go_on.wait()
+    return await _make(session, thing.name)
+
+
+@router.post("/steps", status_code=201)
+async def create_in_steps(thing: Thing, _caller: SignedIn, request: Request) -> dict[str, str | None]:
+    state, earlier = request.app.state, named_resource()
+    if state.taken_over:
+        async with state.database.write() as session:
+            await session.execute(update(IdempotencyRecord).values(lock_token=uuid7()))
+    if earlier is None:
+        async with state.database.write() as session:
+            made = await _make(session, thing.name)
+            await name_resource(session, UUID(made["id"]))
+    state.failures -= 1
+    if state.failures >= 0:
+        raise Conflict
+    return {"went_on_with": str(earlier) if earlier else None}
+
+
 @router.post("/empty", status_code=204)
 async def empty(_caller: SignedIn, session: Write) -> Response:
     await _make(session, "x")
@@ -121,6 +150,8 @@ async def http(database: Database, settings: Settings) -> AsyncIterator[httpx.As
     )
     app.state.components = Components(settings, [Domain(components=components)])
     app.state.commits, app.state.failures = 0, 0
+    app.state.arrived, app.state.go_on = asyncio.Semaphore(0), asyncio.Event()
+    app.state.taken_over = False
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://things.test") as client:
         yield client
@@ -279,6 +310,74 @@ async def test_a_key_may_be_used_anew_after_a_day(http: httpx.AsyncClient, datab
     second = await post(http, "k", name="two")
     assert second.status_code == 201
     assert second.json() != first.json()
+
+
+async def end_leases(database: Database) -> None:
+    async with database.write() as session:
+        await session.execute(update(IdempotencyRecord).values(lock_expires_at=now() - timedelta(seconds=1)))
+
+
+async def test_a_key_whose_process_died_is_blocked_for_a_while_and_then_taken_over(
+    http: httpx.AsyncClient, database: Database
+) -> None:
+    state = http._transport.app.state  # type: ignore[attr-defined]
+    late = asyncio.create_task(post(http, "k", "/waits", name="late"))
+    await state.arrived.acquire()
+    blocked = await post(http, "k", "/waits", name="late")
+    assert (blocked.status_code, blocked.headers["Retry-After"]) == (409, "1")
+    await end_leases(database)
+    again = asyncio.create_task(post(http, "k", "/waits", name="late"))
+    await state.arrived.acquire()
+    state.go_on.set()
+
+    assert sorted([(await late).status_code, (await again).status_code]) == [201, 409]
+    assert (await again).status_code == 201, "who came last has the lease"
+    assert await things(database) == 1
+    assert (await post(http, "k", "/waits", name="late")).json() == (await again).json()
+
+
+async def test_another_request_does_not_take_over_what_a_dead_process_left(
+    http: httpx.AsyncClient, database: Database
+) -> None:
+    state = http._transport.app.state  # type: ignore[attr-defined]
+    first = asyncio.create_task(post(http, "k", "/waits"))
+    await state.arrived.acquire()
+    await end_leases(database)
+    assert (await post(http, "k", "/waits", name="two")).status_code == 422
+    state.go_on.set()
+    assert (await first).status_code == 201
+
+
+async def test_requests_with_a_key_hold_no_connection_while_they_wait(
+    http: httpx.AsyncClient, database: Database, settings: Settings
+) -> None:
+    state = http._transport.app.state  # type: ignore[attr-defined]
+    count = settings.psql_pool_size + 5
+    waiting = [asyncio.create_task(post(http, f"k{n}", "/waits")) for n in range(count)]
+    for _ in waiting:
+        await state.arrived.acquire()
+    assert (await post(http, "other")).status_code == 201
+    assert not any(task.done() for task in waiting)
+    state.go_on.set()
+    assert {answer.status_code for answer in await asyncio.gather(*waiting)} == {201}
+    assert await things(database) == count + 1
+
+
+async def test_what_was_opened_before_a_failure_is_gone_on_with(http: httpx.AsyncClient, database: Database) -> None:
+    http._transport.app.state.failures = 2  # type: ignore[attr-defined]
+    assert [(await post(http, "k", "/steps")).status_code for _ in range(2)] == [409, 409]
+    done = await post(http, "k", "/steps")
+
+    async with database.read() as session:
+        assert done.json()["went_on_with"] == await session.scalar(select(OutboxMessage.aggregate))
+    assert await things(database) == 1
+    assert (await post(http, "k", "/steps")).content == done.content
+
+
+async def test_who_has_lost_the_key_opens_nothing(http: httpx.AsyncClient, database: Database) -> None:
+    http._transport.app.state.taken_over = True  # type: ignore[attr-defined]
+    assert (await post(http, "k", "/steps")).status_code == 409
+    assert await things(database) == 0
 
 
 def test_the_header_is_documented_where_it_counts() -> None:

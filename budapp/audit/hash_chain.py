@@ -10,10 +10,12 @@ from typing import Any
 from uuid import UUID
 
 from prometheus_client import Counter
-from sqlalchemy import Row, delete, func, insert, select
+from sqlalchemy import Row, delete, insert, select
 
 from budapp.audit.models import AuditCheckpoint, audit_seal, audit_unsealed
+from budapp.commons import advisory_locks
 from budapp.commons.database import Database, ReadSession, WriteSession
+from budapp.commons.isolation import each_isolated
 from budapp.commons.logging import get_logger
 from budapp.commons.signing import FIRST, Keys
 
@@ -22,44 +24,48 @@ logger = get_logger(__name__)
 SEALED = Counter("budapp_audit_entries_sealed", "Audit entries that got their place in the chain")
 
 _IN_ONE_TRANSACTION = 2000
+_TRANSACTIONS_IN_ONE_RUN = 5
+_JOB = "seal_audit_entries"
+_CHAINS = "budapp:audit_chains"
 
 
 async def seal(database: Database) -> int:
     """Seal what waits, and return how many entries that were; 0 where another sealer is at it."""
-    total = sealed = 0
-    while total == 0 or sealed == _IN_ONE_TRANSACTION:
-        async with database.write() as session:
-            sealed = await _seal_some(session, database.audit_keys)
-        total += sealed
-        if sealed == 0:
-            break
-    return total
+    async with database.read() as session:
+        chains = (await session.scalars(select(audit_unsealed.c.chain_id).distinct())).all()
+    sealed: list[int] = []
+
+    async def seal_chain(chain_id: UUID) -> None:
+        for _ in range(_TRANSACTIONS_IN_ONE_RUN):
+            async with database.write() as session:
+                sealed.append(await _seal_some(session, chain_id, database.audit_keys))
+            if sealed[-1] < _IN_ONE_TRANSACTION:
+                return
+
+    await each_isolated(database, _JOB, chains, seal_chain)
+    return sum(sealed)
 
 
 async def lock_chains(session: WriteSession, *, wait: bool) -> bool:
     """Keep everybody else from adding to the chains, or removing from them, until the end of the unit of work."""
-    name = func.hashtextextended("budapp:audit_chains", 0)
     if wait:
-        await session.execute(select(func.pg_advisory_xact_lock(name)))
+        await advisory_locks.lock(session, _CHAINS)
         return True
-    return bool(await session.scalar(select(func.pg_try_advisory_xact_lock(name))))
+    return await advisory_locks.try_lock(session, _CHAINS)
 
 
-async def _seal_some(session: WriteSession, keys: Keys) -> int:
+async def _seal_some(session: WriteSession, chain_id: UUID, keys: Keys) -> int:
     if not await lock_chains(session, wait=False):
         return 0
-    oldest = select(audit_unsealed).order_by(audit_unsealed.c.number).limit(_IN_ONE_TRANSACTION)
-    waiting = (await session.execute(oldest)).all()
+    oldest = select(audit_unsealed).where(audit_unsealed.c.chain_id == chain_id)
+    waiting = (await session.execute(oldest.order_by(audit_unsealed.c.number).limit(_IN_ONE_TRANSACTION))).all()
     if not waiting:
         return 0
-    heads: dict[UUID, Head] = {}
-    for chain_id in {row.chain_id for row in waiting}:
-        heads[chain_id] = await head_of(session, chain_id)
-    await session.execute(insert(audit_seal), _links(waiting, heads, keys))
+    links = _links(waiting, await head_of(session, chain_id), keys)
+    await session.execute(insert(audit_seal), links)
     numbers = [row.number for row in waiting]
     await session.execute(delete(audit_unsealed).where(audit_unsealed.c.number.in_(numbers)))
-    for chain_id, (position, chain_hash) in heads.items():
-        logger.info("audit_sealed", chain=str(chain_id), anchor=f"{position}:{chain_hash}")
+    logger.info("audit_sealed", chain=str(chain_id), anchor="{position}:{chain_hash}".format_map(links[-1]))
     SEALED.inc(len(waiting))
     return len(waiting)
 
@@ -85,21 +91,20 @@ async def last_checkpoint(session: ReadSession, chain_id: UUID) -> AuditCheckpoi
     return checkpoint
 
 
-def _links(waiting: Sequence[Row[Any]], heads: dict[UUID, Head], keys: Keys) -> list[dict[str, Any]]:
-    """Return the seals of the entries; moves the heads on."""
+def _links(waiting: Sequence[Row[Any]], head: Head, keys: Keys) -> list[dict[str, Any]]:
+    """Return the seals of the entries, which follow the chain's head."""
     links = []
-    for row in waiting:
-        position, previous = heads[row.chain_id]
+    start, previous = head
+    for position, row in enumerate(waiting, start + 1):
         link = {
             "chain_id": row.chain_id,
-            "position": position + 1,
+            "position": position,
             "entry_id": row.entry_id,
             "record_hash": row.record_hash,
             "key_id": keys.current,
         }
-        chain_hash = _bound(keys, link, previous)
-        heads[row.chain_id] = (position + 1, chain_hash)
-        links.append({**link, "chain_hash": chain_hash})
+        previous = _bound(keys, link, previous)
+        links.append({**link, "chain_hash": previous})
     return links
 
 

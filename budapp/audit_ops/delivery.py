@@ -3,7 +3,6 @@
 How far it has come is noted after an arrival, so what was sent when the process died is sent again.
 """
 
-import asyncio
 import json
 import secrets
 from typing import Annotated, Any
@@ -15,13 +14,15 @@ from budapp.audit_ops import crud
 from budapp.audit_ops.models import AuditDelivery, DeliveryKind
 from budapp.audit_ops.schemas import DeliveryUpdate
 from budapp.commons.access import Caller
+from budapp.commons.backoff import pause_after
 from budapp.commons.config import Settings
 from budapp.commons.database import Database, ReadSession, WriteSession, now, release
 from budapp.commons.domain import provided
+from budapp.commons.encryption import DecryptionError
 from budapp.commons.errors import AppError, NotFound, UnprocessableContent
+from budapp.commons.isolation import each_isolated, forget_failure
 from budapp.commons.logging import get_logger
 from budapp.commons.signing import SIGNED
-from budapp.events.relay import pause_after
 from budapp.integrations.outgoing import ForbiddenAddress, Outgoing
 from budapp.integrations.storage import Storage
 from budapp.integrations.webhooks import WebhookError, post_signed
@@ -31,6 +32,8 @@ logger = get_logger(__name__)
 _IN_ONE_POST = 200
 _TENANTS_AT_ONCE = 4
 _POSTS_IN_ONE_RUN = 20
+_SECONDS_PER_TENANT = 240
+_JOB = "deliver_audit_entries"
 
 
 async def get_delivery(session: ReadSession, caller: Caller) -> AuditDelivery:
@@ -58,7 +61,6 @@ class Delivering:
         self._database = database
         self._storage = storage
         self._outgoing = outgoing
-        self._at_once = asyncio.Semaphore(_TENANTS_AT_ONCE)
 
     async def configure(
         self, session: WriteSession, caller: Caller, data: DeliveryUpdate
@@ -77,6 +79,7 @@ class Delivering:
         if data.position is not None:
             delivery.position = data.position
         session.add(delivery)
+        await forget_failure(session, _JOB, caller.tenant_id)
         await session.flush()
         return delivery, made_up
 
@@ -105,15 +108,20 @@ class Delivering:
         """Deliver what is due, to every tenant."""
         async with self._database.read() as session:
             due = await crud.due_deliveries(session)
-        async with asyncio.TaskGroup() as group:
-            for delivery in due:
-                group.create_task(self._deliver(delivery))
+        await each_isolated(
+            self._database,
+            _JOB,
+            due,
+            self._deliver,
+            key=lambda delivery: delivery.tenant_id,
+            at_once=_TENANTS_AT_ONCE,
+            seconds=_SECONDS_PER_TENANT,
+        )
 
     async def _deliver(self, delivery: AuditDelivery) -> None:
-        async with self._at_once:
-            for _ in range(_POSTS_IN_ONE_RUN):
-                if not await self._deliver_some(delivery):
-                    return
+        for _ in range(_POSTS_IN_ONE_RUN):
+            if not await self._deliver_some(delivery):
+                return
 
     async def _deliver_some(self, delivery: AuditDelivery) -> bool:
         """Deliver the next entries; False where there are none, or it did not work out."""
@@ -123,7 +131,7 @@ class Delivering:
             return False
         try:
             await self._send(delivery, rows)
-        except (WebhookError, AppError) as error:
+        except (WebhookError, AppError, DecryptionError) as error:
             logger.warning("audit_not_delivered", tenant_id=str(delivery.tenant_id), error=repr(error))
             await self._settle(delivery, delivery.position, str(error)[:1000])
             return False

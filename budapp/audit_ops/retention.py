@@ -1,6 +1,8 @@
 """Removes entries that a tenant keeps no longer, in a way that leaves the rest of the chain verifiable."""
 
 from datetime import datetime, timedelta
+from functools import partial
+from operator import itemgetter
 from uuid import UUID
 
 from sqlalchemy import func, select
@@ -13,12 +15,15 @@ from budapp.audit_ops import crud
 from budapp.audit_ops.models import AuditRetention
 from budapp.commons.access import Caller
 from budapp.commons.database import Database, ReadSession, WriteSession, now
+from budapp.commons.isolation import each_isolated
 from budapp.commons.logging import get_logger
 from budapp.commons.signing import Keys
 
 logger = get_logger(__name__)
 
 _IN_ONE_TRANSACTION = 5000
+_TRANSACTIONS_IN_ONE_RUN = 20
+_JOB = "remove_old_audit_entries"
 
 
 async def get_days(session: ReadSession, caller: Caller) -> int | None:
@@ -43,10 +48,15 @@ async def remove_old(database: Database) -> None:
     """Remove what every tenant keeps no longer."""
     async with database.read() as session:
         tenants = await crud.retentions(session)
-    for tenant_id, days in tenants:
-        before = now() - timedelta(days=days)
-        while await _remove_some(database, tenant_id, before) == _IN_ONE_TRANSACTION:
-            pass
+    await each_isolated(database, _JOB, tenants, partial(_remove_of, database), key=itemgetter(0), seconds=240)
+
+
+async def _remove_of(database: Database, kept: tuple[UUID, int]) -> None:
+    tenant_id, days = kept
+    before = now() - timedelta(days=days)
+    for _ in range(_TRANSACTIONS_IN_ONE_RUN):
+        if await _remove_some(database, tenant_id, before) < _IN_ONE_TRANSACTION:
+            return
 
 
 async def _remove_some(database: Database, tenant_id: UUID, before: datetime) -> int:

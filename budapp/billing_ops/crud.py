@@ -2,7 +2,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, and_, select
 
 from budapp.billing_ops.models import BillingPlan, UserBilling
 from budapp.commons.crud import Crud
@@ -45,14 +45,20 @@ async def find_plan(session: ReadSession, plan_id: UUID) -> BillingPlan | None:
     return plan
 
 
-async def expired(session: WriteSession, moment: datetime, limit: int) -> Sequence[tuple[UserBilling, BillingPlan]]:
-    """Return cycles that are over and not suspended, with their plans, locked; those that others hold are left out."""
-    statement = (
-        select(UserBilling, BillingPlan)
-        .join(BillingPlan)
-        .where(UserBilling.is_current, ~UserBilling.is_suspended, UserBilling.billing_period_end <= moment)
-        .order_by(UserBilling.billing_period_end)
-        .limit(limit)
-        .with_for_update(of=UserBilling, skip_locked=True)
-    )
-    return [(row.UserBilling, row.BillingPlan) for row in await session.execute(statement)]
+def _is_over(moment: datetime) -> ColumnElement[bool]:
+    return and_(UserBilling.is_current, ~UserBilling.is_suspended, UserBilling.billing_period_end <= moment)
+
+
+async def expired(session: ReadSession, moment: datetime) -> Sequence[UUID]:
+    """Return the cycles that are over and not suspended, the longest over first."""
+    statement = select(UserBilling.id).where(_is_over(moment)).order_by(UserBilling.billing_period_end)
+    return (await session.scalars(statement)).all()
+
+
+async def lock_expired(
+    session: WriteSession, billing_id: UUID, moment: datetime
+) -> tuple[UserBilling, BillingPlan] | None:
+    """Return a cycle that is still over and not suspended, locked, with its plan; None where somebody else has it."""
+    statement = select(UserBilling, BillingPlan).join(BillingPlan).where(UserBilling.id == billing_id, _is_over(moment))
+    row = (await session.execute(statement.with_for_update(of=UserBilling, skip_locked=True))).one_or_none()
+    return (row.UserBilling, row.BillingPlan) if row else None

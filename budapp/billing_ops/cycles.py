@@ -2,15 +2,18 @@
 
 import calendar
 from datetime import datetime
+from functools import partial
 from typing import Any
+from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
 from budapp.billing_ops import crud
 from budapp.billing_ops.models import BillingPlan, UserBilling
 from budapp.commons.database import Database, now
+from budapp.commons.isolation import each_isolated
 
-_BATCH = 200
+_AT_ONCE = 4
 _INHERITED = (
     "tenant_id",
     "user_id",
@@ -45,19 +48,23 @@ def start_of_month(moment: datetime) -> datetime:
 
 async def roll_cycles(database: Database) -> None:
     """Begin the next cycle for everyone whose cycle is over, but for the suspended."""
-    rolled = _BATCH
-    while rolled == _BATCH:
-        async with database.write() as session:
-            ended = await crud.expired(session, now(), _BATCH)
-            for billing, _ in ended:
-                billing.is_current, billing.superseded_at = False, now()
-            await session.flush()
-            following = [_following(billing, plan) for billing, plan in ended]
-            session.add_all(following)
-            await session.flush()
-            for (billing, _), successor in zip(ended, following, strict=True):
-                billing.superseded_by_id = successor.id
-        rolled = len(ended)
+    async with database.read() as session:
+        ended = await crud.expired(session, now())
+    await each_isolated(database, "roll_billing_cycles", ended, partial(_roll, database), at_once=_AT_ONCE)
+
+
+async def _roll(database: Database, billing_id: UUID) -> None:
+    async with database.write() as session:
+        found = await crud.lock_expired(session, billing_id, now())
+        if found is None:
+            return
+        billing, plan = found
+        billing.is_current, billing.superseded_at = False, now()
+        await session.flush()
+        successor = _following(billing, plan)
+        session.add(successor)
+        await session.flush()
+        billing.superseded_by_id = successor.id
 
 
 def _following(billing: UserBilling, plan: BillingPlan) -> UserBilling:

@@ -1,20 +1,20 @@
 """Periodic work: each job runs in one replica at a time, however many there are.
 
-Every replica looks whether a job is due; the one that claims its row in `job_schedule` runs it. The claim is short and
-renewed while the job runs, so that another replica takes over within a minute where this one dies. Who can't renew it,
-or finds that somebody else has it, stops; a run that takes longer than the job's `limit` is cut off.
+Every replica looks whether a job is due; the one that takes the lease of its row in `job_schedule` runs it. The lease
+is short and renewed while the job runs, so that another replica takes over within a minute where this one dies. Who
+can't renew it, or finds that somebody else has it, stops; a run that takes longer than the job's `limit` is cut off.
 """
 
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
-from uuid import UUID, uuid4
 
 from prometheus_client import Counter
-from sqlalchemy import func, or_, update
+from sqlalchemy import func
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, mapped_column
 from uuid_utils.compat import uuid7
@@ -22,7 +22,8 @@ from uuid_utils.compat import uuid7
 from budapp.commons.auditing import NotAudited
 from budapp.commons.background import keep_running, stop
 from budapp.commons.context import Provenance, coming_from
-from budapp.commons.database import Base, Database
+from budapp.commons.database import Database
+from budapp.commons.leases import Lease, LeasedRow, is_free, lease_of, renewed, taken
 from budapp.commons.logging import get_logger
 from budapp.commons.outages import log_failure
 
@@ -31,16 +32,14 @@ logger = get_logger(__name__)
 RUNS = Counter("budapp_job_runs", "Runs of periodic jobs", ["job", "outcome"])
 
 
-class JobSchedule(Base):
-    """When a job is due next, and until when the replica that runs it now holds it."""
+class JobSchedule(LeasedRow):
+    """When a job is due next; the replica that runs it now has the lease."""
 
     __tablename__ = "job_schedule"
     audited = NotAudited("when work comes round, not what it does")
 
     name: Mapped[str] = mapped_column(unique=True)
     due_at: Mapped[datetime]
-    lock_token: Mapped[UUID | None]
-    lock_expires_at: Mapped[datetime | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,22 +59,18 @@ class Job:
     limit: timedelta = timedelta(minutes=5)
 
 
-class ClaimLost(Exception):
-    """Another replica has the job meanwhile."""
-
-
 class Jobs:
     """The periodic jobs of the process; `start` with it, `stop` before the pools close.
 
     Args:
         database: where the schedule is.
         jobs: the jobs.
-        claim: how long a claim is good for; it is renewed three times as often.
+        lease: how long another replica waits where this one dies in a job.
     """
 
-    def __init__(self, database: Database, jobs: Sequence[Job] = (), claim: timedelta = timedelta(minutes=1)) -> None:
+    def __init__(self, database: Database, jobs: Sequence[Job] = (), lease: timedelta = timedelta(minutes=1)) -> None:
         self._database = database
-        self._claim_time = claim
+        self._lease_time = lease
         self._jobs = jobs
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -90,24 +85,22 @@ class Jobs:
 
     async def run_if_due(self, job: Job) -> bool:
         """Run the job unless another replica does, or has lately; tell whether it ran. What it raises is logged."""
-        token = await self._claim(job)
-        if token is None:
+        lease = await self._claim(job)
+        if lease is None:
             return False
         outcome = "completed"
         try:
             with coming_from(Provenance("job", job.name)):
-                async with asyncio.timeout(job.limit.total_seconds()), asyncio.TaskGroup() as group:
-                    renewing = group.create_task(self._keep_claim(job, token))
+                async with asyncio.timeout(job.limit.total_seconds()), self._renewed(lease):
                     await job.run()
-                    renewing.cancel()
         except asyncio.CancelledError:
-            await self._settle(job, token, again_in=timedelta(0))
+            await self._settle(lease, again_in=timedelta(0))
             raise
         except Exception as error:  # noqa: BLE001 - a boundary: whatever it was, the job comes round again
             outcome = "failed"
             log_failure(logger, "job_failed", error, job=job.name)
         RUNS.labels(job.name, outcome).inc()
-        await self._settle(job, token, again_in=job.every)
+        await self._settle(lease, again_in=job.every)
         return True
 
     async def _repeat(self, job: Job) -> None:
@@ -115,31 +108,22 @@ class Jobs:
             await self.run_if_due(job)
             await asyncio.sleep(job.every.total_seconds() * random.uniform(0.5, 1))  # noqa: S311 - jitter
 
-    async def _keep_claim(self, job: Job, token: UUID) -> None:
-        mine = (JobSchedule.name == job.name, JobSchedule.lock_token == token)
-        renewal = update(JobSchedule).where(*mine).values(lock_expires_at=func.now() + self._claim_time)
-        while True:
-            await asyncio.sleep(self._claim_time.total_seconds() / 3)
-            async with self._database.write() as session:
-                if await session.scalar(renewal.returning(JobSchedule.id)) is None:
-                    raise ClaimLost(job.name)
+    def _renewed(self, lease: Lease) -> AbstractAsyncContextManager[None]:
+        return renewed(self._database, lease, self._lease_time)
 
-    async def _claim(self, job: Job) -> UUID | None:
-        token = uuid4()
-        claim = {"lock_token": token, "lock_expires_at": func.now() + self._claim_time}
-        free = or_(JobSchedule.lock_expires_at.is_(None), JobSchedule.lock_expires_at <= func.now())
+    async def _claim(self, job: Job) -> Lease | None:
+        claim = taken(self._lease_time)
+        due = JobSchedule.due_at <= func.now()
         statement = (
             insert(JobSchedule)
             .values(id=uuid7(), name=job.name, due_at=func.now(), **claim)
-            .on_conflict_do_update(index_elements=["name"], set_=claim, where=(JobSchedule.due_at <= func.now()) & free)
-            .returning(JobSchedule.lock_token)
+            .on_conflict_do_update(index_elements=["name"], set_=claim, where=due & is_free(JobSchedule))
+            .returning(JobSchedule)
         )
         async with self._database.write() as session:
-            claimed: UUID | None = await session.scalar(statement)
-        return claimed
+            claimed: JobSchedule | None = await session.scalar(statement)
+        return lease_of(claimed) if claimed is not None else None
 
-    async def _settle(self, job: Job, token: UUID, *, again_in: timedelta) -> None:
-        settled = {"lock_token": None, "lock_expires_at": None, "due_at": func.now() + again_in}
-        mine = (JobSchedule.name == job.name, JobSchedule.lock_token == token)
+    async def _settle(self, lease: Lease, *, again_in: timedelta) -> None:
         async with self._database.write() as session:
-            await session.execute(update(JobSchedule).where(*mine).values(**settled))
+            await lease.settle(session, due_at=func.now() + again_in)

@@ -1,6 +1,5 @@
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy import BigInteger, CheckConstraint, Identity, Index, UniqueConstraint, func
 from sqlalchemy.dialects.postgresql import JSONB
@@ -9,13 +8,13 @@ from sqlalchemy.orm import Mapped, mapped_column
 from budapp.commons.auditing import NotAudited
 from budapp.commons.database import Base
 from budapp.commons.encrypted_columns import sealed
+from budapp.commons.leases import LeasedRow
 
 
-class OutboxMessage(Base):
+class OutboxMessage(LeasedRow):
     """Something to tell another service: deleted once delivered, kept with `dead_at` once given up.
 
-    Messages of one aggregate leave one by one, in the order of `position`. A message with `lock_token` is being
-    delivered by the relay that drew the token, until `lock_expires_at`.
+    Messages of one aggregate leave one by one, in the order of `position`. The relay that delivers one has its lease.
     """
 
     __tablename__ = "outbox_message"
@@ -36,8 +35,6 @@ class OutboxMessage(Base):
     next_attempt_at: Mapped[datetime] = mapped_column(default=func.now())
     last_error: Mapped[str | None]
     dead_at: Mapped[datetime | None]
-    lock_token: Mapped[UUID | None]
-    lock_expires_at: Mapped[datetime | None]
 
 
 class InboxMessage(Base):

@@ -6,24 +6,25 @@ that fails holds up its own aggregate only.
 """
 
 import asyncio
-import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID, uuid4
 
 from opentelemetry.context import attach, detach
 from opentelemetry.propagate import extract
 from prometheus_client import Counter, Gauge
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import func, select
 from sqlalchemy.orm import aliased
 
 from budapp.commons.background import keep_running, stop
+from budapp.commons.backoff import pause_after
 from budapp.commons.context import request_id
 from budapp.commons.database import Database, WriteSession, now
 from budapp.commons.encryption import DecryptionError
+from budapp.commons.isolation import storable
+from budapp.commons.leases import Lease, lease_of, take
 from budapp.commons.logging import get_logger
 from budapp.commons.outages import dependency_of, log_failure
 from budapp.events.models import OutboxMessage
@@ -34,7 +35,6 @@ logger = get_logger(__name__)
 
 DELIVERY_SECONDS = 30
 LEASE = timedelta(seconds=60)
-MAX_PAUSE_SECONDS = 300
 MAX_ATTEMPTS = 400
 """About a day, at pauses of 225 seconds on average: an outage of the sidecar or of a peer must not lose messages."""
 MAX_REFUSALS = 5
@@ -51,10 +51,9 @@ WAITING = Gauge("budapp_outbox_waiting", "Messages that wait for delivery")
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A message that is one relay's to deliver, for the length of `LEASE`."""
+    """A message that is one relay's to deliver, as long as the lease lasts."""
 
-    message_id: UUID
-    lock_token: UUID
+    lease: Lease
     aggregate: str
     kind: str
     target: str
@@ -127,28 +126,13 @@ class Relay:
             .where(
                 OutboxMessage.dead_at.is_(None),
                 OutboxMessage.next_attempt_at <= func.now(),
-                func.coalesce(OutboxMessage.lock_expires_at <= func.now(), True),
                 ~blocked.exists(),
             )
             .order_by(OutboxMessage.position)
             .limit(limit)
-            .with_for_update(skip_locked=True)
         )
         async with self._database.write() as session:
-            ids = (await session.scalars(heads)).all()
-            if not ids:
-                return []
-            rows = await session.scalars(
-                update(OutboxMessage)
-                .where(OutboxMessage.id.in_(ids))
-                .values(
-                    lock_token=uuid4(),
-                    lock_expires_at=func.now() + LEASE,
-                    attempts=OutboxMessage.attempts + 1,
-                )
-                .returning(OutboxMessage)
-                .execution_options(synchronize_session=False)
-            )
+            rows = await take(session, OutboxMessage, heads, LEASE, attempts=OutboxMessage.attempts + 1)
             return [_claim_of(row, session) for row in sorted(rows, key=lambda row: row.position)]
 
     async def deliver(self, claim: Claim) -> None:
@@ -161,18 +145,14 @@ class Relay:
 
     async def settle(self, claim: Claim, error: BaseException | None = None) -> bool:
         """Delete the delivered message, or note the error; False where the claim had run out and another took over."""
-        mine = (OutboxMessage.id == claim.message_id, OutboxMessage.lock_token == claim.lock_token)
         async with self._database.write() as session:
             if error is None:
-                found = await session.scalar(delete(OutboxMessage).where(*mine).returning(OutboxMessage.id))
+                settled = await claim.lease.delete(session)
             else:
-                values = _after_failure(claim, error)
-                found = await session.scalar(
-                    update(OutboxMessage).where(*mine).values(**values).returning(OutboxMessage.id)
-                )
-        if found is not None:
+                settled = await claim.lease.settle(session, **_after_failure(claim, error))
+        if settled:
             _count(claim, error)
-        return found is not None
+        return settled
 
     async def _send(self, claim: Claim) -> None:
         if claim.kind == "publish":
@@ -196,7 +176,7 @@ class Relay:
         try:
             await self.settle(claim, failure)
         except Exception as error:  # noqa: BLE001 - a boundary: another relay takes it up once the lease is over
-            log_failure(logger, "outbox_not_settled", error, message_id=str(claim.message_id))
+            log_failure(logger, "outbox_not_settled", error, message_id=str(claim.lease.row_id))
 
     async def _run(self) -> None:
         while not self._stopping:
@@ -237,16 +217,14 @@ class Relay:
 
 
 def _claim_of(row: OutboxMessage, session: WriteSession) -> Claim:
-    assert row.lock_token is not None
     undecryptable = False
     payload = None
     try:
         payload = open_payload(row, session)
-    except DecryptionError:
+    except (DecryptionError, ValueError):
         undecryptable = True
     return Claim(
-        message_id=row.id,
-        lock_token=row.lock_token,
+        lease=lease_of(row),
         aggregate=row.aggregate,
         kind=row.kind,
         target=row.target,
@@ -277,18 +255,10 @@ def _is_given_up(claim: Claim, error: BaseException | None) -> bool:
     return error is not None and claim.attempts >= limit
 
 
-def pause_after(attempts: int) -> timedelta:
-    """Return how long to wait after so many attempts: twice as long each time, up to a limit, never quite the same."""
-    seconds = min(2.0 ** min(attempts, 16), MAX_PAUSE_SECONDS)
-    return timedelta(seconds=seconds * random.uniform(0.5, 1))  # noqa: S311 - jitter
-
-
 def _after_failure(claim: Claim, error: BaseException) -> dict[str, Any]:
     dead_at: datetime | None = now() if _is_given_up(claim, error) else None
     return {
-        "lock_token": None,
-        "lock_expires_at": None,
-        "last_error": repr(error)[:1000],
+        "last_error": storable(error),
         "next_attempt_at": func.now() + pause_after(claim.attempts),
         "dead_at": dead_at,
     }
@@ -305,7 +275,7 @@ def _count(claim: Claim, error: BaseException | None) -> None:
     log = logger.error if given_up else logger.warning
     log(
         "outbox_message_dead" if given_up else "outbox_delivery_failed",
-        message_id=str(claim.message_id),
+        message_id=str(claim.lease.row_id),
         aggregate=claim.aggregate,
         target=claim.target,
         attempts=claim.attempts,

@@ -22,6 +22,7 @@ from budapp.commons.crud import Crud, Page, fetch_page, named_colors
 from budapp.commons.database import ReadSession
 from budapp.commons.errors import NotFound
 from budapp.commons.hooks import Hooks, hooks_of
+from budapp.commons.isolation import is_due
 from budapp.commons.paging import Paging, TextFilter, contains, equal, matching
 from budapp.model_ops import hooks as model_hooks
 from budapp.model_ops.models import License, Model, Paper, SecurityScan, active, same_text
@@ -178,9 +179,9 @@ async def papers_of(session: ReadSession, model_id: UUID) -> list[Paper]:
     return list(await session.scalars(select(Paper).where(Paper.model_id == model_id)))
 
 
-async def without_size(session: ReadSession, limit: int) -> Sequence[Row[Any]]:
-    """Return `id` and `local_path` of living models whose files have not been measured."""
-    unmeasured = (active, Model.local_path.is_not(None), Model.storage_size_gb.is_(None))
+async def without_size(session: ReadSession, job: str, limit: int) -> Sequence[Row[Any]]:
+    """Return `id` and `local_path` of living models whose files the job has not measured, and may try now."""
+    unmeasured = (active, Model.local_path.is_not(None), Model.storage_size_gb.is_(None), is_due(job, Model.id))
     columns: tuple[Any, ...] = (Model.id, Model.local_path)
     return (await session.execute(select(*columns).where(*unmeasured).limit(limit))).all()
 

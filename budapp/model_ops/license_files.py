@@ -8,6 +8,7 @@ import json
 import time
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import PurePosixPath
 from typing import Annotated
 from urllib.parse import quote
@@ -20,7 +21,14 @@ from budapp.commons.config import Settings
 from budapp.commons.database import Database, now
 from budapp.commons.domain import provided
 from budapp.commons.encryption import DecryptionError, Encryption
-from budapp.commons.errors import NotFound, PayloadTooLarge, UnprocessableContent, UnsupportedMediaType
+from budapp.commons.errors import (
+    NotFound,
+    PayloadTooLarge,
+    Unavailable,
+    UnprocessableContent,
+    UnsupportedMediaType,
+)
+from budapp.commons.isolation import each_isolated
 from budapp.integrations.storage import Storage
 from budapp.model_ops import crud
 
@@ -142,9 +150,9 @@ class LicenseFiles:
             return
         async with database.read() as session:
             named = await crud.license_paths(session, old)
-        for name in old:
-            if name not in named:
-                await self.storage.delete(self.bucket, name)
+        unnamed = [name for name in old if name not in named]
+        delete = partial(self.storage.delete, self.bucket)
+        await each_isolated(database, "sweep_license_files", unnamed, delete, passing=(Unavailable,))
 
 
 LicenseFilesDep = Annotated[LicenseFiles, provided(LicenseFiles)]

@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import String, all_, func, literal_column, or_, select, update
+from sqlalchemy import String, all_, literal_column, or_, select, update
 from sqlalchemy.dialects.postgresql import array, insert
 from uuid_utils.compat import uuid7
 
+from budapp.commons import advisory_locks
 from budapp.commons.database import Base, ReadSession, WriteSession, now
 from budapp.provider_ops.models import CloudModel, Provider
 
@@ -16,7 +17,7 @@ _BATCH = 500
 
 async def lock_catalog(session: WriteSession) -> None:
     """Wait for whoever else brings the catalog up to date."""
-    await session.execute(select(func.pg_advisory_xact_lock(func.hashtext("budapp:cloud-catalog"))))
+    await advisory_locks.lock(session, "budapp:cloud-catalog")
 
 
 async def upsert_all(

@@ -3,10 +3,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import or_, select
+from sqlalchemy import ColumnElement, and_, or_, select
 
 from budapp.cluster_ops.models import Cluster, ClusterStatus
 from budapp.commons.database import ReadSession
+from budapp.commons.isolation import is_due
 from budapp.model_ops.models import Model, active
 from budapp.recommendation_ops.models import RecommendedCluster
 
@@ -18,17 +19,29 @@ async def of_models(session: ReadSession, model_ids: Collection[UUID]) -> Sequen
     return (await session.execute(statement.where(RecommendedCluster.model_id.in_(model_ids), living))).all()
 
 
-async def next_model(session: ReadSession, before: datetime) -> Model | None:
-    """Return a model, locked, whose recommendation is older, or missing, in a tenant that has clusters."""
+def _is_stale(before: datetime) -> ColumnElement[bool]:
     stale = or_(Model.recommended_cluster_sync_at.is_(None), Model.recommended_cluster_sync_at < before)
+    return and_(active, stale)
+
+
+async def next_models(session: ReadSession, job: str, before: datetime, limit: int) -> Sequence[UUID]:
+    """Return models whose recommendation is older, or missing, in tenants that have clusters, and that the job may try.
+
+    Those that have waited longest come first.
+    """
     usable = (Cluster.tenant_id == Model.tenant_id, Cluster.status == ClusterStatus.AVAILABLE)
     statement = (
-        select(Model)
-        .where(active, stale, select(Cluster.id).where(*usable).exists())
+        select(Model.id)
+        .where(_is_stale(before), is_due(job, Model.id), select(Cluster.id).where(*usable).exists())
         .order_by(Model.recommended_cluster_sync_at.asc().nulls_first(), Model.id)
-        .limit(1)
-        .with_for_update(skip_locked=True)
+        .limit(limit)
     )
+    return (await session.scalars(statement)).all()
+
+
+async def lock_stale(session: ReadSession, model_id: UUID, before: datetime) -> Model | None:
+    """Return the model, locked, if its recommendation is still older, or missing; None where somebody else has it."""
+    statement = select(Model).where(Model.id == model_id, _is_stale(before)).with_for_update(skip_locked=True)
     found: Model | None = await session.scalar(statement)
     return found
 

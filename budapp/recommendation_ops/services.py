@@ -2,31 +2,40 @@
 
 from collections.abc import Collection
 from datetime import timedelta
+from functools import partial
 from uuid import UUID
 
 from budapp.cluster_ops.models import Cluster
 from budapp.commons.database import Database, ReadSession, now
+from budapp.commons.isolation import each_isolated
 from budapp.model_ops.schemas import RecommendationView, RecommendedClusterView
 from budapp.recommendation_ops import crud, workflows
 from budapp.recommendation_ops.models import RecommendedCluster
 from budapp.workflow_ops.services import Workflows
 
 _GOOD_FOR = timedelta(hours=24)
-_AT_ONCE = 5
+_IN_ONE_RUN = 5
+_SECONDS_PER_MODEL = 400
+_JOB = "recommend_clusters"
 
 
 async def recommend(database: Database, flows: Workflows) -> None:
     """Begin to look for clusters for some of the models whose recommendation is a day old, or missing."""
-    for _ in range(_AT_ONCE):
-        async with database.write() as session:
-            model = await crud.next_model(session, now() - _GOOD_FOR)
-            if model is None:
-                return
-            model.recommended_cluster_sync_at = now()
-            who = {"tenant_id": model.tenant_id, "user_id": model.created_by}
-            data = {"model_id": str(model.id)}
-            pending = await flows.start(session, workflows.RECOMMENDATION.type, data, **who)
-        await flows.carry_out(pending)
+    async with database.read() as session:
+        models = await crud.next_models(session, _JOB, now() - _GOOD_FOR, _IN_ONE_RUN)
+    begin = partial(_recommend_one, database, flows)
+    await each_isolated(database, _JOB, models, begin, seconds=_SECONDS_PER_MODEL)
+
+
+async def _recommend_one(database: Database, flows: Workflows, model_id: UUID) -> None:
+    async with database.write() as session:
+        model = await crud.lock_stale(session, model_id, now() - _GOOD_FOR)
+        if model is None:
+            return
+        model.recommended_cluster_sync_at = now()
+        who = {"tenant_id": model.tenant_id, "user_id": model.created_by}
+        question = await flows.start(session, workflows.RECOMMENDATION.type, {"model_id": str(model.id)}, **who)
+    await flows.carry_out(question)
 
 
 async def recommended_clusters(session: ReadSession, model_ids: Collection[UUID]) -> dict[UUID, RecommendationView]:

@@ -6,10 +6,14 @@ never undone from here, even where it takes the tenant its last administrator.
 """
 
 from collections.abc import Collection
+from functools import partial
+from operator import itemgetter
+from typing import Any
 from uuid import UUID
 
 from budapp.commons.database import Database, WriteSession
-from budapp.commons.errors import AppError
+from budapp.commons.errors import PeerFailed, Unavailable
+from budapp.commons.isolation import each_isolated
 from budapp.commons.logging import get_logger
 from budapp.commons.outages import log_failure
 from budapp.commons.scopes import UserRole
@@ -26,6 +30,7 @@ logger = get_logger(__name__)
 
 _PRECEDENCE = (UserRole.SUPER_ADMIN, UserRole.ADMIN, UserRole.DEVOPS, UserRole.TESTER, UserRole.DEVELOPER)
 _LEAST = UserRole.TESTER
+_SECONDS_PER_TENANT = 120
 
 
 def role_of(realm_roles: Collection[str]) -> UserRole:
@@ -45,11 +50,14 @@ class KeycloakMirror:
         """Follow every active tenant's realm; one that fails keeps none of the others back."""
         async with self._database.read() as session:
             realms = await active_realms(session)
-        for tenant_id, realm in realms:
-            try:
-                await self.mirror_tenant(tenant_id, realm)
-            except AppError as error:
-                log_failure(logger, "realm_not_mirrored", error, realm=realm)
+        await each_isolated(
+            self._database,
+            "mirror_keycloak",
+            realms,
+            lambda tenant: self.mirror_tenant(*tenant),
+            key=itemgetter(0),
+            seconds=_SECONDS_PER_TENANT,
+        )
 
     async def mirror_tenant(self, tenant_id: UUID, realm: str) -> None:
         """Follow one realm. One that knows nobody of the tenant has been lost or emptied, and nobody is put out.
@@ -63,10 +71,11 @@ class KeycloakMirror:
         if people and not any(person.auth_id in accounts for person in people):
             logger.error("realm_knows_nobody", realm=realm, people=len(people))
             return
-        for person in people:
-            account = accounts.get(person.auth_id)
-            if account is None or not account.enabled or role_of(account.roles) != person.role:
-                await self.mirror_user(person.id, realm)
+        differing = [person.id for person in people if _differs(person, accounts.get(person.auth_id))]
+        mirror = partial(self.mirror_user, realm=realm)
+        await each_isolated(
+            self._database, "mirror_keycloak_users", differing, mirror, passing=(Unavailable, PeerFailed)
+        )
 
     async def mirror_user(self, user_id: UUID, realm: str) -> None:
         """Bring one person in line.
@@ -99,6 +108,10 @@ class KeycloakMirror:
         await delete_subscriber(session, user_id=user.id)
         if account is not None:
             await revoke_sessions(session, await end_sessions(self._keycloak, realm, user))
+
+
+def _differs(person: Any, account: AccountState | None) -> bool:
+    return account is None or not account.enabled or role_of(account.roles) != person.role
 
 
 def _take_role(user: User, role: UserRole) -> None:

@@ -15,6 +15,7 @@ from uuid_utils.compat import uuid7
 from budapp.commons.config import Settings
 from budapp.commons.database import WriteSession, now
 from budapp.commons.errors import AppError
+from budapp.commons.leases import taken
 from budapp.commons.logging import get_logger
 from budapp.events.notify import notify_users, show_event
 from budapp.events.outbox import enqueue_call, enqueue_publish
@@ -307,7 +308,7 @@ def new_attempt(
         correlation_id=uuid7() if last else workflow.id,
         step_number=last.step_number if last and last.task == task.name else step_number,
         early_events=[],
-        lease_expires_at=now() + lease,
+        **taken(lease),
     )
     session.add(attempt)
     return attempt

@@ -1,13 +1,15 @@
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import func, select
 
 from budapp.commons.crud import Crud, Page
-from budapp.commons.database import ReadSession
+from budapp.commons.database import ReadSession, WriteSession
 from budapp.commons.errors import NotFound
+from budapp.commons.isolation import is_due
+from budapp.commons.leases import is_free, take
 from budapp.commons.paging import equal, matching
 from budapp.commons.scopes import Scope
 from budapp.workflow_ops.models import (
@@ -128,21 +130,29 @@ async def last_attempt_with_steps(
     return (rows[0][0] if rows else None), [row[1] for row in rows if row[1] is not None]
 
 
-async def stuck_asking(session: ReadSession, moment: datetime, limit: int) -> Sequence[UUID]:
-    """Return the workflows whose asking was cut off: the lease is over."""
-    cut_off = (WorkflowAttempt.state == AttemptState.ASKING, WorkflowAttempt.lease_expires_at <= moment)
+async def take_over(session: WriteSession, attempt: WorkflowAttempt, length: timedelta) -> bool:
+    """Take the lease of an attempt; False where another process still has it."""
+    this = select(WorkflowAttempt.id).where(WorkflowAttempt.id == attempt.id)
+    return bool(await take(session, WorkflowAttempt, this, length))
+
+
+async def stuck_asking(session: ReadSession, job: str, limit: int) -> Sequence[UUID]:
+    """Return the workflows whose asking was cut off, the lease being over, and that the job may try now."""
+    due = is_due(job, WorkflowAttempt.workflow_id)
+    cut_off = (WorkflowAttempt.state == AttemptState.ASKING, is_free(WorkflowAttempt), due)
     return (await session.scalars(select(WorkflowAttempt.workflow_id).where(*cut_off).limit(limit))).all()
 
 
-async def overdue(session: ReadSession, moment: datetime, limit: int) -> Sequence[UUID]:
-    """Return the workflows whose service has been silent for too long."""
-    silent = (WorkflowAttempt.state == AttemptState.RUNNING, WorkflowAttempt.deadline_at <= moment)
+async def overdue(session: ReadSession, job: str, moment: datetime, limit: int) -> Sequence[UUID]:
+    """Return the workflows whose service has been silent for too long, and that the job may try now."""
+    due = is_due(job, WorkflowAttempt.workflow_id)
+    silent = (WorkflowAttempt.state == AttemptState.RUNNING, WorkflowAttempt.deadline_at <= moment, due)
     return (await session.scalars(select(WorkflowAttempt.workflow_id).where(*silent).limit(limit))).all()
 
 
-async def stale_drafts(session: ReadSession, before: datetime, limit: int) -> Sequence[UUID]:
-    """Return the open workflows that nobody works on and nobody has touched since."""
+async def stale_drafts(session: ReadSession, job: str, before: datetime, limit: int) -> Sequence[UUID]:
+    """Return the open workflows that nobody works on and nobody has touched since, and that the job may try now."""
     live = select(func.count()).where(WorkflowAttempt.workflow_id == Workflow.id, WorkflowAttempt.state.in_(LIVE))
-    stale = (Workflow.status == WorkflowStatus.IN_PROGRESS, Workflow.modified_at < before)
+    stale = (Workflow.status == WorkflowStatus.IN_PROGRESS, Workflow.modified_at < before, is_due(job, Workflow.id))
     statement = select(Workflow.id).where(*stale, live.scalar_subquery() == 0).limit(limit)
     return (await session.scalars(statement)).all()

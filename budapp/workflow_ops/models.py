@@ -9,6 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from budapp.commons.auditing import Audited, NotAudited
 from budapp.commons.database import Base, TenantOwned
+from budapp.commons.leases import LeasedRow
 
 
 class WorkflowStatus(StrEnum):
@@ -74,7 +75,7 @@ class AttemptState(StrEnum):
     CANCELLED = "cancelled"
 
 
-class WorkflowAttempt(TenantOwned, Base):
+class WorkflowAttempt(TenantOwned, LeasedRow):
     """One time that another service was asked to do a workflow's task.
 
     Attributes:
@@ -84,7 +85,7 @@ class WorkflowAttempt(TenantOwned, Base):
         peer_workflow_id: what the service calls its work.
         step_number: where the list of its steps is kept.
         early_events: what the service told before its answer was stored.
-        lease_expires_at: until when the process that asks may take to store the answer.
+        lock_expires_at: when the process that asks must have stored the answer; another one goes on from there.
         deadline_at: when a service that has said nothing more is given up.
     """
 
@@ -103,7 +104,7 @@ class WorkflowAttempt(TenantOwned, Base):
     peer_workflow_id: Mapped[str | None]
     step_number: Mapped[int]
     early_events: Mapped[list[dict[str, Any]]] = mapped_column(JSONB, default=list)
-    lease_expires_at: Mapped[datetime]
+    lock_expires_at: Mapped[datetime | None] = mapped_column("lease_expires_at")
     deadline_at: Mapped[datetime | None]
     reason: Mapped[str | None]
 

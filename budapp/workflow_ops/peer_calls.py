@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from budapp.commons.config import Settings
 from budapp.commons.database import Database, WriteSession
 from budapp.commons.errors import AppError, BadRequest, PeerFailed, Unavailable
+from budapp.commons.leases import Lease, lease_of
 from budapp.commons.logging import get_logger
 from budapp.integrations.dapr import DaprClient, PeerRefused
 from budapp.integrations.peers import Json, PeerCall, WorkAnswer
@@ -29,7 +30,7 @@ class PendingCall:
     """A call whose attempt is written down."""
 
     workflow_id: UUID
-    attempt_id: UUID
+    lease: Lease
     call: PeerCall | None
     by_events: bool
     optional: bool
@@ -43,6 +44,11 @@ class PeerCalls:
         self._dapr = dapr
         self._settings = settings
         self._definitions = definitions
+
+    @property
+    def lease_time(self) -> timedelta:
+        """How long a process may take to ask, and to store the answer."""
+        return timedelta(seconds=2 * self._settings.workflow_ask_seconds + 10)
 
     async def begin(
         self, session: WriteSession, task: Task, run: Run, steps: list[WorkflowStep], at_step: int
@@ -60,8 +66,7 @@ class PeerCalls:
             return None
         events = task.events
         list_step = at_step + (0 if events and events.in_same_step else 1 if events else 0)
-        lease = timedelta(seconds=2 * self._settings.workflow_ask_seconds + 10)
-        attempt = attempts.new_attempt(session, run.workflow, task, last, list_step, lease)
+        attempt = attempts.new_attempt(session, run.workflow, task, last, list_step, self.lease_time)
         run.workflow.reason = run.workflow.progress = None
         if last is not None and last.task == task.name and events:
             attempts.put_step(session, run.workflow, steps, attempt.step_number, {events.key: None})
@@ -73,7 +78,7 @@ class PeerCalls:
         events = task.events
         if call is not None and events is not None:
             call = _addressed(call, run.workflow, attempt, self._settings.app_topic)
-        return PendingCall(run.workflow.id, attempt.id, call, events is not None, task.optional)
+        return PendingCall(run.workflow.id, lease_of(attempt), call, events is not None, task.optional)
 
     async def send(self, pending: PendingCall) -> None:
         """Make the call, and apply the answer.
@@ -117,10 +122,10 @@ class PeerCalls:
             raise PeerFailed from error
 
     async def _failed(self, pending: PendingCall, error: AppError) -> None:
-        """End the attempt, unless its events have shown that the service works on it all the same."""
+        """End the attempt, unless another process has taken it over, or events show that the service works on it."""
         async with self._database.write() as session:
             found = await self._still(session, pending)
-            if found is None or found.attempt.state != AttemptState.ASKING:
+            if found is None or found.attempt.state != AttemptState.ASKING or lease_of(found.attempt) != pending.lease:
                 return
             if found.attempt.early_events and isinstance(error, Unavailable):
                 await found.adopt()
@@ -135,7 +140,7 @@ class PeerCalls:
 
     async def _still(self, session: WriteSession, pending: PendingCall) -> attempts.CurrentAttempt | None:
         found = await attempts.load(session, self._settings, self._definitions, pending.workflow_id)
-        return found if found is not None and found.attempt.id == pending.attempt_id else None
+        return found if found is not None and found.attempt.id == pending.lease.row_id else None
 
 
 def _addressed(call: PeerCall, workflow: Workflow, attempt: WorkflowAttempt, topic: str) -> PeerCall:

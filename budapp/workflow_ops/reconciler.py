@@ -1,11 +1,13 @@
 """Sees to it that no workflow waits for ever, whatever crashes or stays silent; run by jobs."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import partial
 from uuid import UUID
 
 from budapp.commons.config import Settings
 from budapp.commons.database import Database, now
 from budapp.commons.errors import AppError
+from budapp.commons.isolation import each_isolated
 from budapp.commons.logging import get_logger
 from budapp.workflow_ops import attempts, crud
 from budapp.workflow_ops.definitions import Definitions
@@ -14,7 +16,9 @@ from budapp.workflow_ops.peer_calls import PeerCalls, PendingCall
 
 logger = get_logger(__name__)
 
-_AT_ONCE = 100
+_IN_ONE_RUN = 100
+_AT_ONCE = 4
+_RECONCILE, _EXPIRE = "reconcile_workflows", "expire_workflow_drafts"
 _CUT_OFF = "This was interrupted while another service was asked to begin; try again"
 
 
@@ -30,26 +34,27 @@ class Reconciler:
     async def reconcile(self) -> None:
         """Go on where a process was cut off while it asked, and give up on services that are silent."""
         async with self._database.read() as session:
-            asking = await crud.stuck_asking(session, now(), _AT_ONCE)
-            silent = await crud.overdue(session, now(), _AT_ONCE)
-        for workflow_id in asking:
-            await self._go_on(workflow_id)
-        for workflow_id in silent:
-            await self._give_up(workflow_id)
+            asking = await crud.stuck_asking(session, _RECONCILE, _IN_ONE_RUN)
+            silent = await crud.overdue(session, _RECONCILE, now(), _IN_ONE_RUN)
+        seconds = self._calls.lease_time.total_seconds()
+        await each_isolated(self._database, _RECONCILE, asking, self._go_on, at_once=_AT_ONCE, seconds=seconds)
+        await each_isolated(self._database, _RECONCILE, silent, self._give_up, at_once=_AT_ONCE)
 
     async def expire_drafts(self) -> None:
         """Cancel what nobody has touched for long."""
         before = now() - timedelta(days=self._settings.workflow_draft_days)
         async with self._database.read() as session:
-            drafts = await crud.stale_drafts(session, before, _AT_ONCE)
-        for workflow_id in drafts:
-            async with self._database.write() as session:
-                workflow = await crud.lock(session, workflow_id)
-                attempt = await crud.last_attempt(session, workflow_id)
-                live = attempt is not None and attempt.state in crud.LIVE
-                if workflow and workflow.modified_at < before and workflow.status == "in_progress" and not live:
-                    workflow.status = WorkflowStatus.CANCELLED
-                    workflow.reason = "Nobody went on with this for a long time"
+            drafts = await crud.stale_drafts(session, _EXPIRE, before, _IN_ONE_RUN)
+        await each_isolated(self._database, _EXPIRE, drafts, partial(self._expire, before=before), at_once=_AT_ONCE)
+
+    async def _expire(self, workflow_id: UUID, before: datetime) -> None:
+        async with self._database.write() as session:
+            workflow = await crud.lock(session, workflow_id)
+            attempt = await crud.last_attempt(session, workflow_id)
+            live = attempt is not None and attempt.state in crud.LIVE
+            if workflow and workflow.modified_at < before and workflow.status == "in_progress" and not live:
+                workflow.status = WorkflowStatus.CANCELLED
+                workflow.reason = "Nobody went on with this for a long time"
 
     async def _go_on(self, workflow_id: UUID) -> None:
         pending = await self._pending_call(workflow_id)
@@ -67,10 +72,11 @@ class Reconciler:
         """
         async with self._database.write() as session:
             found = await attempts.load(session, self._settings, self._definitions, workflow_id)
-            if found is None or found.attempt.state != AttemptState.ASKING or found.attempt.lease_expires_at > now():
+            if found is None or found.attempt.state != AttemptState.ASKING:
+                return None
+            if not await crud.take_over(session, found.attempt, self._calls.lease_time):
                 return None
             if found.task.events is None:
-                found.attempt.lease_expires_at = now() + timedelta(seconds=2 * self._settings.workflow_ask_seconds + 10)
                 return await self._calls.prepare(session, found.task, found.run, found.attempt)
             if found.attempt.early_events:
                 await found.adopt()

@@ -10,6 +10,7 @@ from budapp.commons.crud import Page
 from budapp.commons.database import Database, ReadSession, WriteSession
 from budapp.commons.domain import provided
 from budapp.commons.errors import AppError, BadRequest, Forbidden, NotFound
+from budapp.commons.idempotency import name_resource, named_resource
 from budapp.commons.logging import get_logger
 from budapp.events.dispatch import Handler
 from budapp.events.schemas import Event
@@ -82,7 +83,8 @@ class Workflows:
     async def post(self, caller: Caller, type: str, body: WorkflowPost) -> WorkflowRetrieved:
         """Store a step, trigger the task where asked, and return what `get` returns.
 
-        The task is asked for once, however often it is triggered, until that attempt has failed.
+        The task is asked for once, however often it is triggered, until that attempt has failed. A post that comes
+        again with its idempotency key goes on with the workflow that it opened before.
 
         Raises:
             NotFound: no such workflow of this type, or one of somebody else's.
@@ -92,8 +94,14 @@ class Workflows:
         definition = self._definitions.of(type)
         if body.callback_topic is not None and body.callback_topic not in self._settings.workflow_callback_topics:
             raise BadRequest("Outcomes can't be published to this topic", param="callback_topic")
+        earlier = named_resource()
+        if earlier is not None:
+            if not await self._may_be_tried_again(earlier, WorkflowStatus.IN_PROGRESS):
+                return await self._fresh(caller, earlier)
+            body = body.model_copy(update={"workflow_id": earlier})
         async with self._database.write() as session:
             workflow = await self._opened(session, caller, definition, body)
+            await name_resource(session, workflow.id)
             pending = await self._store(session, caller, definition, workflow, body)
         if pending is not None:
             await self._calls.send(pending)
@@ -135,11 +143,14 @@ class Workflows:
             BadRequest: there is nothing that failed, or the service refused again.
             PeerFailed, Unavailable: see `post`.
         """
+        retryable = (WorkflowStatus.IN_PROGRESS, WorkflowStatus.FAILED)
+        if named_resource() is not None and not await self._may_be_tried_again(workflow_id, *retryable):
+            return await self._fresh(caller, workflow_id)
         async with self._database.write() as session:
             await WorkflowCrud(session, caller).get(workflow_id, for_update=True)
+            await name_resource(session, workflow_id)
             found = await attempts.load(session, self._settings, self._definitions, workflow_id)
-            over = (WorkflowStatus.COMPLETED, WorkflowStatus.CANCELLED)
-            if found is None or found.workflow.status in over or found.attempt.state != AttemptState.FAILED:
+            if found is None or found.workflow.status not in retryable or found.attempt.state != AttemptState.FAILED:
                 raise BadRequest("Only what has failed can be tried again")
             if not caller.may(found.definition.scope):
                 raise Forbidden(f"This needs the permission {found.definition.scope}")
@@ -242,6 +253,13 @@ class Workflows:
             return None
         run.data = crud.merged(step.data for step in steps)
         return await self._calls.begin(session, task, run, steps, body.step_number)
+
+    async def _may_be_tried_again(self, workflow_id: UUID, *statuses: WorkflowStatus) -> bool:
+        """Tell whether nothing came of a request that was carried out before, and the workflow has such a status."""
+        async with self._database.read() as session:
+            workflow = await session.get_one(Workflow, workflow_id)
+            attempt = await crud.last_attempt(session, workflow_id)
+        return attempt is not None and attempt.state == AttemptState.FAILED and workflow.status in statuses
 
     async def _fresh(self, caller: Caller, workflow_id: UUID) -> WorkflowRetrieved:
         async with self._database.read() as session:

@@ -94,7 +94,7 @@ async def test_what_a_stopping_replica_was_at_is_taken_up_at_once(database: Data
 
 async def test_a_claim_is_renewed_for_as_long_as_the_job_runs(database: Database, runs: Runs) -> None:
     sweep = job(runs, seconds=1)
-    running = asyncio.create_task(Jobs(database, claim=timedelta(seconds=0.3)).run_if_due(sweep))
+    running = asyncio.create_task(Jobs(database, lease=timedelta(seconds=0.3)).run_if_due(sweep))
     await runs.reach(1)
     while not running.done():
         await make_due(database)
@@ -104,7 +104,7 @@ async def test_a_claim_is_renewed_for_as_long_as_the_job_runs(database: Database
 
 
 async def test_whoever_has_lost_the_claim_stops(database: Database, runs: Runs) -> None:
-    jobs = Jobs(database, claim=timedelta(seconds=0.3))
+    jobs = Jobs(database, lease=timedelta(seconds=0.3))
     running = asyncio.create_task(jobs.run_if_due(job(runs, seconds=30)))
     await runs.reach(1)
     other = uuid4()

@@ -9,11 +9,12 @@ from opentelemetry import trace
 from prometheus_client import REGISTRY
 from sqlalchemy import func, select, text, update
 
+from budapp.commons.backoff import pause_after
 from budapp.commons.context import request_id
 from budapp.commons.database import Database, now
 from budapp.events.models import InboxMessage, OutboxMessage
 from budapp.events.outbox import enqueue_call, enqueue_publish
-from budapp.events.relay import MAX_REFUSALS, Relay, pause_after
+from budapp.events.relay import MAX_REFUSALS, Relay
 from budapp.events.retention import KEEP_DEAD, KEEP_HANDLED, purge_messages
 from budapp.integrations.peers import PeerCall
 from tests.events.sidecar import Call, Sidecar, until

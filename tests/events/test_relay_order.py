@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, field
 from datetime import timedelta
-from uuid import UUID
 
 import pytest
 from fastapi import FastAPI
@@ -13,6 +12,7 @@ from sqlalchemy import delete, update
 from budapp.commons.database import Database, now
 from budapp.commons.domain import components_of
 from budapp.commons.errors import PeerFailed
+from budapp.commons.leases import Lease
 from budapp.events.models import OutboxMessage
 from budapp.events.outbox import enqueue_publish
 from budapp.events.relay import Claim, Relay
@@ -30,10 +30,6 @@ steps = st.one_of(
 )
 
 
-def key(claim: Claim) -> tuple[UUID, UUID]:
-    return claim.message_id, claim.lock_token
-
-
 @dataclass
 class World:
     database: Database
@@ -41,7 +37,7 @@ class World:
     sent: int = 0
     waiting: dict[str, list[int]] = field(default_factory=lambda: {name: [] for name in AGGREGATES})
     held: list[Claim] = field(default_factory=list)
-    expired: set[tuple[UUID, UUID]] = field(default_factory=set)
+    expired: set[Lease] = field(default_factory=set)
 
     async def enqueue(self, aggregate: str) -> None:
         self.sent += 1
@@ -51,7 +47,7 @@ class World:
 
     async def claim(self, limit: int) -> None:
         for claim in await self.relay.claim(limit):
-            valid = [other for other in self.held if key(other) not in self.expired]
+            valid = [other for other in self.held if other.lease not in self.expired]
             assert claim.aggregate not in {other.aggregate for other in valid}
             assert claim.payload["number"] == self.waiting[claim.aggregate][0]
             self.held.append(claim)
@@ -61,21 +57,21 @@ class World:
         if await self.relay.settle(claim):
             assert self.waiting[claim.aggregate].pop(0) == claim.payload["number"]
         else:
-            assert key(claim) in self.expired
+            assert claim.lease in self.expired
 
     async def fail(self, index: int) -> None:
         claim = self.held.pop(index % len(self.held))
-        assert await self.relay.settle(claim, PeerFailed()) or key(claim) in self.expired
+        assert await self.relay.settle(claim, PeerFailed()) or claim.lease in self.expired
 
     async def expire(self, index: int) -> None:
         claim = self.held[index % len(self.held)]
         async with self.database.write() as session:
             await session.execute(
                 update(OutboxMessage)
-                .where(OutboxMessage.lock_token == claim.lock_token, OutboxMessage.id == claim.message_id)
+                .where(OutboxMessage.lock_token == claim.lease.token, OutboxMessage.id == claim.lease.row_id)
                 .values(lock_expires_at=now() - timedelta(seconds=1))
             )
-        self.expired.add(key(claim))
+        self.expired.add(claim.lease)
 
     async def wait(self, _: None) -> None:
         async with self.database.write() as session:

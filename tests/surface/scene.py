@@ -304,7 +304,7 @@ async def furnish_models(session: WriteSession, realm: int, owner: Person) -> Th
         ids[name] = str(workflow.id)
     failed = UUID(ids["failed_workflow_id"])
     attempt = {"workflow_id": failed, "correlation_id": failed, "number": 1, "step_number": 1, "state": "failed"}
-    session.add(WorkflowAttempt(tenant_id=owner.tenant_id, lease_expires_at=now(), **attempt))
+    session.add(WorkflowAttempt(tenant_id=owner.tenant_id, lock_expires_at=now(), **attempt))
     await session.flush()
     return ids
 
