@@ -297,3 +297,51 @@ async def test_a_silent_service_fails_it_after_the_deadline_and_a_retry_goes_on(
     await bench.until(workflow_id, "completed")
     rows = await bench.sql("select task, state from workflow_attempt where state = 'failed'")
     assert [tuple(row) for row in rows] == [(task, "failed")]
+
+
+async def calls_to_budcluster(bench: Bench) -> list[str]:
+    return [row.path or "" for row, _ in await messages(bench.database) if row.target == "budcluster"]
+
+
+async def test_a_service_that_falls_silent_is_told_to_stop(ground: Ground) -> None:
+    bench, workflow_id = ground.bench, await ground.simulated()
+    await ground.quantize(workflow_id)
+    await bench.sql("update workflow_attempt set deadline_at = now() - interval '1 second' where task = 'deployment'")
+    await bench.reconcile()
+    assert (await bench.get(workflow_id))["status"] == "failed"
+    [attempt] = await bench.sql("select peer_workflow_id from workflow_attempt where task = 'deployment'")
+    assert await calls_to_budcluster(bench) == [f"deployment/cancel/{attempt[0]}"]
+
+
+async def test_a_service_that_answers_after_the_cancellation_is_told_to_stop(ground: Ground) -> None:
+    bench, workflow_id = ground.bench, await ground.simulated()
+    await ground.budcluster.does_wrong(ground.cluster_id, delay_seconds=2, but_do_it=True, times=1)
+    quantizing = asyncio.create_task(ground.quantize(workflow_id))
+
+    async def is_asked() -> bool:
+        return len(await ground.budcluster.requests(ground.cluster_id)) > 0
+
+    await until(is_asked)
+    await bench.call("DELETE", f"/workflows/{workflow_id}")
+    assert await calls_to_budcluster(bench) == [], "nobody knows yet what to stop"
+    await quantizing
+    [attempt] = await bench.sql("select peer_workflow_id from workflow_attempt where task = 'deployment'")
+    assert await calls_to_budcluster(bench) == [f"deployment/cancel/{attempt[0]}"]
+
+
+async def test_each_event_gives_the_service_more_time(ground: Ground) -> None:
+    bench, workflow_id = ground.bench, await ground.simulated()
+    await ground.budcluster.does_wrong(ground.cluster_id, silent_from="results", times=1)
+    await ground.quantize(workflow_id)
+    soon = "update workflow_attempt set deadline_at = now() + interval '1 second' where task = 'deployment'"
+    await bench.sql(soon)
+    before = len(bench.seen)
+
+    async def is_told() -> bool:
+        return len(await bench.pump()) > before
+
+    await until(is_told)
+    question = "select deadline_at > now() + make_interval(mins => :minutes) from workflow_attempt where task = :task"
+    minutes = int(bench.settings.workflow_silence_minutes) - 5
+    [extended] = await bench.sql(question, minutes=minutes, task="deployment")
+    assert extended[0]
