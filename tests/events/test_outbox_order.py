@@ -47,4 +47,4 @@ async def test_a_message_waits_for_the_change_that_it_tells_of(database: Databas
 
     async with database.read() as session:
         messages = (await session.scalars(select(OutboxMessage).order_by(OutboxMessage.position))).all()
-    assert [message.payload["name"] for message in messages] == ["first", "second"]
+    assert [message.payload for message in messages] == [{"name": "first"}, {"name": "second"}]
