@@ -46,6 +46,26 @@ async def test_a_post_that_comes_again_is_answered_as_before(bench: Bench, name:
     assert await workflows(bench) == 1
 
 
+async def test_many_that_wait_for_a_slow_service_leave_room_for_others(
+    bench: Bench, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bench.settings, "workflow_ask_seconds", 120)
+    count = bench.settings.psql_pool_size + 5
+    await bench.peer.does_wrong(name, hang=True)
+    bodies = [all_at_once(f"{name}-{number}") for number in range(count)]
+    waiting = [asyncio.create_task(post(bench, f"k{number}", body)) for number, body in enumerate(bodies)]
+
+    async def all_asked() -> bool:
+        return len(await bench.peer.requests(name)) >= count
+
+    await until(all_asked, 60)
+    await bench.draft()
+    assert not any(task.done() for task in waiting)
+    for task in waiting:
+        task.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)
+
+
 async def test_a_process_that_dies_while_it_asks_leaves_one_workflow(bench: Bench, replica: Replica, name: str) -> None:
     await bench.peer.does_wrong(name, hang=True)
     body = all_at_once(name)
