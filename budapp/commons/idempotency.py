@@ -197,8 +197,7 @@ class _Once:
 
     @property
     def _database(self) -> Database:
-        database: Database = self.request.app.state.database
-        return database
+        return components_of(self.request)[Database]
 
     @property
     def _owner(self) -> dict[str, Any]:

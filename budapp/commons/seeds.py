@@ -4,10 +4,11 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import func, select, text
+from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import insert
 from uuid_utils.compat import uuid7
 
+from budapp.commons import advisory_locks
 from budapp.commons.database import Base, Database, WriteSession, now
 from budapp.commons.domain import Components
 
@@ -28,9 +29,8 @@ async def run_seeds(components: Components) -> None:
 async def _lock(session: WriteSession) -> None:
     """Let one replica seed at a time, until the end of its transaction; it may be idle while Keycloak is asked."""
     await session.execute(text("set local idle_in_transaction_session_timeout = 0"))
-    lock = select(func.pg_try_advisory_xact_lock(func.hashtext("budapp:seed")))
     while True:
-        if await session.scalar(lock):
+        if await advisory_locks.try_lock(session, "budapp:seed"):
             return
         await asyncio.sleep(_POLL_SECONDS)
 

@@ -4,7 +4,6 @@ from uuid import UUID
 
 from sqlalchemy import Result, Row, select
 
-from budapp.commons import advisory_locks
 from budapp.commons.crud import Page, fetch_page
 from budapp.commons.database import ReadSession
 from budapp.commons.errors import NotFound

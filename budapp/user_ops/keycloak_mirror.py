@@ -15,7 +15,6 @@ from budapp.commons.database import Database, WriteSession
 from budapp.commons.errors import PeerFailed, Unavailable
 from budapp.commons.isolation import each_isolated
 from budapp.commons.logging import get_logger
-from budapp.commons.outages import log_failure
 from budapp.commons.scopes import UserRole
 from budapp.events.notify import delete_subscriber
 from budapp.integrations.keycloak import AccountState, Keycloak
