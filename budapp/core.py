@@ -13,10 +13,13 @@ from budapp.commons.encryption import Encryption
 from budapp.commons.health import HealthChecks
 from budapp.commons.jobs import Job, Jobs
 from budapp.commons.rate_limits import RateLimiter
+from budapp.integrations.configuration import ConfigurationFollower
 from budapp.integrations.dapr import DaprClient
 from budapp.integrations.identity_brokers import CALLBACK_PATH, Brokering
 from budapp.integrations.keycloak import Keycloak
+from budapp.integrations.one_time import OneTimeValues
 from budapp.integrations.outgoing import Outgoing
+from budapp.integrations.registration import Registration
 from budapp.integrations.storage import Storage
 from budapp.integrations.valkey import connect_valkey, valkey_up
 
@@ -46,6 +49,14 @@ domain = Domain(
         Component(Redis, lambda c: connect_valkey(c[Settings]), close=Redis.aclose),
         Component(Keycloak, lambda c: Keycloak(c[Settings]), close=Keycloak.close),
         Component(DaprClient, lambda c: DaprClient(c[Settings]), close=DaprClient.close),
+        Component(OneTimeValues, lambda c: OneTimeValues(c[DaprClient], c[Encryption])),
+        Component(Registration, lambda c: Registration(c[Settings], c[DaprClient])),
+        Component(
+            ConfigurationFollower,
+            lambda c: ConfigurationFollower(c[Settings], c[DaprClient]),
+            start=ConfigurationFollower.start,
+            stop=ConfigurationFollower.stop,
+        ),
         Component(Storage, lambda c: Storage(c[Settings]), close=Storage.close),
         Component(Outgoing, lambda c: Outgoing(c[Settings].outgoing_networks)),
         Component(RateLimiter, lambda c: RateLimiter(c[Redis])),
@@ -62,6 +73,7 @@ domain = Domain(
     ),
     jobs=lambda c: (
         Job("purge_idempotency_records", timedelta(hours=1), partial(idempotency.purge_records, c[Database])),
+        Job("register_metadata", timedelta(minutes=1), c[Registration].register),
     ),
     seeds=(_ensure_buckets,),
     health_checks=_health_checks,

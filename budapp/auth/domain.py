@@ -20,6 +20,7 @@ from budapp.commons.encryption import Encryption
 from budapp.commons.rate_limits import RateLimiter
 from budapp.integrations.identity_brokers import Brokering
 from budapp.integrations.keycloak import Keycloak
+from budapp.integrations.one_time import OneTimeValues
 from budapp.session_ops.last_used import LastUsed
 from budapp.user_ops.callers import Callers
 from budapp.user_ops.hooks import after_reactivation
@@ -45,7 +46,7 @@ def _password_resets(c: Components) -> PasswordResets:
 
 
 def _single_sign_on(c: Components) -> SingleSignOn:
-    return SingleSignOn(c[Settings], c[Database], c[Keycloak], c[Brokering], c[TokenVerifier])
+    return SingleSignOn(c[Settings], c[Database], c[Keycloak], c[Brokering], c[TokenVerifier], c[OneTimeValues])
 
 
 domain = Domain(

@@ -9,13 +9,14 @@ another one, as when somebody is made to open the end of another person's sign-i
 import base64
 import hashlib
 import hmac
-import json
 import secrets
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 from uuid import UUID
+
+from pydantic import BaseModel
 
 from budapp.audit.models import Action, ResourceType
 from budapp.audit.recorder import record
@@ -25,18 +26,18 @@ from budapp.auth.return_urls import is_allowed
 from budapp.auth.schemas import ExchangedUser, TokenExchange
 from budapp.auth.tokens import IdentityClaims, TokenVerifier
 from budapp.commons.config import Settings
-from budapp.commons.database import Database, WriteSession, now
+from budapp.commons.database import Database, ReadSession, WriteSession, now
 from budapp.commons.domain import provided
-from budapp.commons.encrypted_columns import seal, unseal
-from budapp.commons.errors import AppError, BadRequest, NotFound, UnprocessableContent
+from budapp.commons.errors import AppError, BadRequest, NotFound, Unavailable, UnprocessableContent
 from budapp.commons.logging import get_logger
 from budapp.commons.origin import Origin
 from budapp.commons.scopes import UserRole
 from budapp.integrations.identity_brokers import DEPARTURE_PATH, Brokering
 from budapp.integrations.keycloak import Keycloak
 from budapp.integrations.keycloak_errors import InvalidGrant
+from budapp.integrations.one_time import OneTimeValues
 from budapp.oauth_ops import services as providers
-from budapp.oauth_ops.models import OAuthExchange, OAuthSession, TenantOAuthConfig
+from budapp.oauth_ops.models import TenantOAuthConfig
 from budapp.oauth_ops.schemas import ConfigData, OAuthProvider, OAuthStarted
 from budapp.session_ops.services import note_session
 from budapp.tenant_ops.services import TenantAccess, find_access
@@ -46,6 +47,27 @@ logger = get_logger(__name__)
 
 _UNDER_WAY = timedelta(minutes=10)
 _EXCHANGE = timedelta(seconds=60)
+
+
+class PendingSignOn(BaseModel):
+    """A sign-in at a provider that is under way, kept under its state; `user_id` where it is to link a provider."""
+
+    tenant_id: UUID
+    provider: OAuthProvider
+    nonce: str
+    code_verifier: str
+    redirect_uri: str
+    user_id: UUID | None
+    browser_hash: str | None = None
+
+
+class WaitingTokens(BaseModel):
+    """Tokens that wait to be fetched with an exchange token."""
+
+    user_id: UUID
+    access_token: str
+    refresh_token: str
+    expires_in: int
 
 
 class Refused(Exception):
@@ -96,12 +118,14 @@ class SingleSignOn:
         keycloak: Keycloak,
         brokering: Brokering,
         verifier: TokenVerifier,
+        one_time: OneTimeValues,
     ) -> None:
         self._settings = settings
         self._database = database
         self._keycloak = keycloak
         self._brokering = brokering
         self._verifier = verifier
+        self._one_time = one_time
 
     async def start(self, start: Start) -> OAuthStarted:
         """Return where the browser is to go: to `depart`, of ours.
@@ -114,54 +138,72 @@ class SingleSignOn:
         if not is_allowed(redirect_uri, self._settings.allowed_return_origins):
             raise UnprocessableContent("This address is not one to return to", param="redirectUri")
         state, nonce, code_verifier = (secrets.token_urlsafe(size) for size in (32, 32, 48))
-        expires_at = now() + _UNDER_WAY
-        async with self._database.write() as session:
+        async with self._database.read() as session:
             access = await self._access(session, start.realm, start.tenant_id)
             if access is None or await providers.enabled_config(session, access.tenant_id, start.provider) is None:
                 raise NotFound("This provider is not set up")
-            row = OAuthSession(tenant_id=access.tenant_id, provider=start.provider, state_hash=_hash(state))
-            row.nonce, row.redirect_uri, row.user_id, row.expires_at = nonce, redirect_uri, start.user_id, expires_at
-            seal(self._database.encryption, row, OAuthSession.code_verifier_encrypted, code_verifier)
-            session.add(row)
+        pending = PendingSignOn(
+            tenant_id=access.tenant_id,
+            provider=start.provider,
+            nonce=nonce,
+            code_verifier=code_verifier,
+            redirect_uri=redirect_uri,
+            user_id=start.user_id,
+        )
+        await self._one_time.put("departure", state, pending, _UNDER_WAY)
         url = _with(self._settings.callback_base + DEPARTURE_PATH, state=state)
-        return OAuthStarted(auth_url=url, state=state, expires_at=expires_at)
+        return OAuthStarted(auth_url=url, state=state, expires_at=now() + _UNDER_WAY)
 
     async def depart(self, state: str, binding: str | None) -> Departure:
         """Bind the sign-in to the browser, and return where it goes: to the provider, by way of Keycloak.
 
         The browser that it is bound to may depart again; from any other it is sent back to where signing in begins.
         """
-        async with self._database.write() as session:
-            row = await providers.find_session(session, _hash(state))
-            access = await self._access(session, None, row.tenant_id) if row is not None else None
-            if row is None or access is None or (row.browser_hash is not None and not _same_browser(row, binding)):
-                return Departure(self._expired_url())
-            if row.browser_hash is None:
-                binding = secrets.token_urlsafe(32)
-                row.browser_hash = _hash(binding)
-            verifier = unseal(self._database.encryption, row, OAuthSession.code_verifier_encrypted)
-            url = self._brokering.authorization_url(
-                access.client,
-                provider=row.provider,
-                state=state,
-                nonce=row.nonce,
-                code_challenge=_challenge(verifier),
-            )
+        try:
+            pending, binding = await self._bound(state, binding)
+        except Unavailable:
+            return Departure(self._login_page("failed"))
+        if pending is None:
+            return Departure(self._login_page("expired"))
+        async with self._database.read() as session:
+            access = await self._access(session, None, pending.tenant_id)
+        if access is None:
+            return Departure(self._login_page("expired"))
+        url = self._brokering.authorization_url(
+            access.client,
+            provider=pending.provider,
+            state=state,
+            nonce=pending.nonce,
+            code_challenge=_challenge(pending.code_verifier),
+        )
         return Departure(url, binding)
 
-    def _expired_url(self) -> str:
-        return _with(f"{self._settings.frontend_url}/login", error="expired")
+    async def _bound(self, state: str, binding: str | None) -> tuple[PendingSignOn | None, str | None]:
+        """Return the sign-in, bound to the first browser that departs; None for any other browser."""
+        pending = await self._one_time.take("departure", state, PendingSignOn)
+        if pending is not None:
+            binding = secrets.token_urlsafe(32)
+            pending.browser_hash = _hash(binding)
+            await self._one_time.put("sign_on", state, pending, _UNDER_WAY)
+            return pending, binding
+        pending = await self._one_time.look("sign_on", state, PendingSignOn)
+        return (pending, binding) if pending is not None and _same_browser(pending, binding) else (None, None)
 
-    async def _access(self, session: WriteSession, realm: str | None, tenant_id: UUID | None) -> TenantAccess | None:
+    def _login_page(self, error: str) -> str:
+        return _with(f"{self._settings.frontend_url}/login", error=error)
+
+    async def _access(self, session: ReadSession, realm: str | None, tenant_id: UUID | None) -> TenantAccess | None:
         realm = realm or self._settings.default_realm_name
         return await find_access(session, self._database.encryption, realm=realm, tenant_id=tenant_id)
 
     async def finish(self, back: Return, origin: Origin) -> str:
         """Return where the browser is to go with its exchange token, or with an error code and nothing else."""
-        async with self._database.write() as session:
-            under_way = await providers.take_session(session, _hash(back.state))
+        try:
+            under_way = await self._one_time.take("sign_on", back.state, PendingSignOn)
+        except Unavailable:
+            return self._login_page("failed")
         if under_way is None:
-            return self._expired_url()
+            return self._login_page("expired")
         try:
             token = await self._let_in(under_way, back, origin)
         except Refused as refusal:
@@ -173,7 +215,7 @@ class SingleSignOn:
             return _with(under_way.redirect_uri, error="failed", state=back.state)
         return _with(under_way.redirect_uri, exchange_token=token, state=back.state)
 
-    async def _record_refusal(self, under_way: OAuthSession, refusal: Refused) -> None:
+    async def _record_refusal(self, under_way: PendingSignOn, refusal: Refused) -> None:
         details = {"success": False, "provider": under_way.provider, "reason": refusal.code, "username": refusal.email}
         async with self._database.write() as session:
             record(
@@ -186,14 +228,14 @@ class SingleSignOn:
                 details=details,
             )
 
-    async def _let_in(self, under_way: OAuthSession, back: Return, origin: Origin) -> str:
+    async def _let_in(self, under_way: PendingSignOn, back: Return, origin: Origin) -> str:
         if not _same_browser(under_way, back.binding):
             raise Refused("other_browser")
         if back.code is None:
             raise Refused("access_denied" if back.error == "access_denied" else "provider_error")
-        async with self._database.write() as session:
+        async with self._database.read() as session:
             access = await self._access(session, None, under_way.tenant_id)
-            config = await providers.enabled_config(session, under_way.tenant_id, OAuthProvider(under_way.provider))
+            config = await providers.enabled_config(session, under_way.tenant_id, under_way.provider)
         if access is None or config is None:
             raise Refused("provider_disabled")
         tokens, claims = await self._redeem(access, under_way, back.code)
@@ -201,7 +243,7 @@ class SingleSignOn:
             async with self._database.write() as session:
                 user = await self._find_or_enter(session, access, config, claims, under_way.user_id)
                 await self._note(session, user, config.provider, access, tokens, origin)
-                return await self._keep(session, user, tokens)
+                return await self._keep(user, tokens)
         except (Refused, AppError) as error:
             if isinstance(error, Refused):
                 error.email = claims.email or None
@@ -209,11 +251,10 @@ class SingleSignOn:
             raise
 
     async def _redeem(
-        self, access: TenantAccess, under_way: OAuthSession, code: str
+        self, access: TenantAccess, under_way: PendingSignOn, code: str
     ) -> tuple[dict[str, Any], IdentityClaims]:
-        code_verifier = unseal(self._database.encryption, under_way, OAuthSession.code_verifier_encrypted)
         try:
-            tokens = await self._brokering.exchange_code(access.client, code, code_verifier)
+            tokens = await self._brokering.exchange_code(access.client, code, under_way.code_verifier)
         except InvalidGrant as error:
             raise Refused("expired") from error
         claims = await self._verifier.verify_identity(tokens["id_token"], access.client)
@@ -295,12 +336,9 @@ class SingleSignOn:
             details={"success": True, "provider": provider, "username": user.email},
         )
 
-    async def _keep(self, session: WriteSession, user: User, tokens: dict[str, Any]) -> str:
+    async def _keep(self, user: User, tokens: dict[str, Any]) -> str:
         token = secrets.token_urlsafe(32)
-        row = OAuthExchange(tenant_id=user.tenant_id, user_id=user.id, token_hash=_hash(token))
-        row.expires_at = now() + _EXCHANGE
-        seal(self._database.encryption, row, OAuthExchange.tokens_encrypted, json.dumps(tokens))
-        session.add(row)
+        await self._one_time.put("exchange_token", token, WaitingTokens(user_id=user.id, **tokens), _EXCHANGE)
         return token
 
     async def _send_away(self, access: TenantAccess, claims: IdentityClaims) -> None:
@@ -318,21 +356,20 @@ class SingleSignOn:
         Raises:
             BadRequest: there are none, or no more.
         """
-        async with self._database.write() as session:
-            found = await providers.take_exchange(session, _hash(token))
-            user = await session.get(User, found.user_id) if found is not None else None
-        if found is None or user is None or user.status == UserStatus.DELETED:
+        waiting = await self._one_time.take("exchange_token", token, WaitingTokens)
+        async with self._database.read() as session:
+            user = await session.get(User, waiting.user_id) if waiting is not None else None
+        if waiting is None or user is None or user.status == UserStatus.DELETED:
             raise BadRequest("This token was used, or has expired; sign in again", param="exchange_token")
-        tokens = json.loads(unseal(self._database.encryption, found, OAuthExchange.tokens_encrypted))
         return TokenExchange(
-            access_token=tokens["access_token"],
-            refresh_token=tokens["refresh_token"],
-            expires_in=tokens["expires_in"],
+            access_token=waiting.access_token,
+            refresh_token=waiting.refresh_token,
+            expires_in=waiting.expires_in,
             user=ExchangedUser.model_validate(user),
         )
 
 
-def _same_browser(under_way: OAuthSession, binding: str | None) -> bool:
+def _same_browser(under_way: PendingSignOn, binding: str | None) -> bool:
     return hmac.compare_digest(_hash(binding or ""), under_way.browser_hash or "")
 
 

@@ -4,7 +4,7 @@ import base64
 import os
 from functools import lru_cache
 from ipaddress import ip_network
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -20,6 +20,12 @@ def _split_commas(value: object) -> object:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
+LIVE = object()
+"""Marks a setting that follows the configuration store while the service runs, see `live_settings`."""
+
+_LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
+_UPPER = BeforeValidator(lambda value: value.upper() if isinstance(value, str) else value)
+
 CommaList = Annotated[list[str], NoDecode, BeforeValidator(_split_commas)]
 
 
@@ -34,13 +40,17 @@ class Settings(BaseSettings):
     stores where they are configured.
     """
 
-    model_config = SettingsConfigDict(extra="ignore", env_file_encoding="utf-8", env_ignore_empty=True)
+    model_config = SettingsConfigDict(
+        extra="ignore", env_file_encoding="utf-8", env_ignore_empty=True, validate_assignment=True
+    )
+    from_stores: Annotated[frozenset[str], NoDecode] = Field(default=frozenset(), exclude=True, repr=False)
+    """Which of the values come from the Dapr stores; not a setting itself."""
 
     app_host: str = "127.0.0.1"
     app_port: int = Field(default=9081, ge=1, le=65535)
     app_workers: int = Field(default=1, ge=1)
     app_api_token: SecretStr
-    log_level: str = "INFO"
+    log_level: Annotated[_LogLevel, _UPPER, LIVE] = "INFO"
     request_body_max_bytes: int = Field(default=5 * 1024 * 1024, ge=1024)
     request_seconds: float = Field(default=15, gt=0)
     trusted_proxies: CommaList = []
@@ -124,26 +134,26 @@ class Settings(BaseSettings):
     audit_keys: SecretStr | None = None
     audit_bucket: str | None = None
     outgoing_networks: CommaList = []
-    caller_cache_seconds: float = Field(default=4, ge=0, le=5)
-    login_failure_seconds: float = Field(default=0.7, ge=0)
+    caller_cache_seconds: Annotated[float, LIVE] = Field(default=4, ge=0, le=5)
+    login_failure_seconds: Annotated[float, LIVE] = Field(default=0.7, ge=0)
     refresh_reuse_seconds: int = Field(default=10, ge=0)
-    login_free_failures: int = Field(default=5, ge=1)
-    login_free_failures_of_address: int = Field(default=50, ge=1)
+    login_free_failures: Annotated[int, LIVE] = Field(default=5, ge=1)
+    login_free_failures_of_address: Annotated[int, LIVE] = Field(default=50, ge=1)
     login_pause_seconds: float = Field(default=2, gt=0)
     login_longest_pause_seconds: float = Field(default=900, gt=0)
-    rate_limit_address: str = "600/minute"
-    rate_limit_refresh: str = "20/minute"
-    rate_limit_reset: str = "5/hour"
-    rate_limit_register: str = "30/10 minutes"
+    rate_limit_address: Annotated[str, LIVE] = "600/minute"
+    rate_limit_refresh: Annotated[str, LIVE] = "20/minute"
+    rate_limit_reset: Annotated[str, LIVE] = "5/hour"
+    rate_limit_register: Annotated[str, LIVE] = "30/10 minutes"
 
     catalog_source: str | None = None
     catalog_sync_hours: float = Field(default=168, gt=0)
 
-    workflow_ask_seconds: float = Field(default=30, gt=0, le=300)
-    workflow_silence_minutes: float = Field(default=60, gt=0)
-    workflow_deadline_minutes: float = Field(default=24 * 60, gt=0)
-    workflow_draft_days: float = Field(default=14, gt=0)
-    workflow_callback_topics: CommaList = ["budpipelineEvents"]
+    workflow_ask_seconds: Annotated[float, LIVE] = Field(default=30, gt=0, le=300)
+    workflow_silence_minutes: Annotated[float, LIVE] = Field(default=60, gt=0)
+    workflow_deadline_minutes: Annotated[float, LIVE] = Field(default=24 * 60, gt=0)
+    workflow_draft_days: Annotated[float, LIVE] = Field(default=14, gt=0)
+    workflow_callback_topics: Annotated[CommaList, LIVE] = ["budpipelineEvents"]
 
     otel_exporter_otlp_endpoint: str | None = None
 

@@ -67,10 +67,16 @@ def configure_logging(level: str, stream: TextIO | None = None) -> None:
             ],
         )
     )
-    logging.basicConfig(handlers=[foreign], level=max(logging.getLevelName(level), logging.WARNING), force=True)
+    logging.basicConfig(handlers=[foreign], force=True)
     budapp = logging.getLogger("budapp")
     budapp.handlers, budapp.propagate = [ours], False
-    budapp.setLevel(level)
+    set_log_level(level)
+
+
+def set_log_level(level: str) -> None:
+    """Log from this level on; what libraries log from WARNING on at least."""
+    logging.getLogger().setLevel(max(logging.getLevelNamesMapping()[level], logging.WARNING))
+    logging.getLogger("budapp").setLevel(level)
 
 
 def get_logger(name: str) -> structlog.stdlib.BoundLogger:

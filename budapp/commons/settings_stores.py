@@ -48,7 +48,8 @@ class DaprStores(PydanticBaseSettingsSource):
                 found |= _read_secrets(dapr, secretstore) if secretstore else {}
         except (RpcError, DaprInternalError, TimeoutError) as error:
             raise StoresUnreachable(_reason(error)) from None
-        return {name: value for name, value in found.items() if name in self.settings_cls.model_fields}
+        values = {name: value for name, value in found.items() if name in self.settings_cls.model_fields}
+        return {**values, "from_stores": frozenset(values.keys() - self.current_state.keys())}
 
     def _value(self, name: str) -> Any:
         return self.current_state.get(name, self.settings_cls.model_fields[name].default)

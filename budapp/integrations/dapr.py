@@ -29,7 +29,8 @@ logger = get_logger(__name__)
 
 _PUBLISH_SECONDS = 10
 _STORE_SECONDS = 5
-_TAKEN = timedelta(minutes=5)
+TAKEN_FOR = timedelta(minutes=15)
+"""How long a value that was taken stays marked so: longer than anybody who read it before can wait to take it too."""
 _FIRST_WRITE = StateOptions(consistency=Consistency.strong, concurrency=Concurrency.first_write)
 _IDEMPOTENT_METHODS = frozenset({"GET", "HEAD", "PUT", "DELETE"})
 _CLEAR_MESSAGE_LENGTH = 300
@@ -224,7 +225,7 @@ class DaprClient:
         if value is None:
             return None
         try:
-            await self.save_state(key, None, ttl=_TAKEN, etag=etag)
+            await self.save_state(key, None, ttl=TAKEN_FOR, etag=etag)
         except Conflict:
             return None
         return value

@@ -3,7 +3,7 @@ from uuid import UUID
 
 from sqlalchemy import delete, select
 
-from budapp.commons.database import Database, ReadSession, WriteSession, now
+from budapp.commons.database import Database, ReadSession, now
 from budapp.oauth_ops.models import OAuthExchange, OAuthSession, TenantOAuthConfig, UserOAuthProvider
 
 
@@ -36,27 +36,6 @@ async def is_enforced(session: ReadSession, tenant_id: UUID, domain: str) -> boo
     return await session.scalar(select(config.id).where(*here).limit(1)) is not None
 
 
-async def find_session(session: WriteSession, state_hash: str) -> OAuthSession | None:
-    """Return the sign-in that is under way, locked."""
-    statement = select(OAuthSession).where(OAuthSession.state_hash == state_hash, OAuthSession.expires_at > now())
-    found: OAuthSession | None = await session.scalar(statement.with_for_update())
-    return found
-
-
-async def take_session(session: WriteSession, state_hash: str) -> OAuthSession | None:
-    """Return the sign-in that is under way, which then is no more."""
-    statement = delete(OAuthSession).where(OAuthSession.state_hash == state_hash).returning(OAuthSession)
-    found: OAuthSession | None = (await session.scalars(statement)).one_or_none()
-    return found if found is not None and found.expires_at > now() else None
-
-
-async def take_exchange(session: WriteSession, token_hash: str) -> OAuthExchange | None:
-    """Return the tokens that wait, which then wait no more."""
-    statement = delete(OAuthExchange).where(OAuthExchange.token_hash == token_hash).returning(OAuthExchange)
-    found: OAuthExchange | None = (await session.scalars(statement)).one_or_none()
-    return found if found is not None and found.expires_at > now() else None
-
-
 async def find_link(session: ReadSession, user_id: UUID, provider: str) -> UserOAuthProvider | None:
     """Return what the provider calls the user."""
     link = UserOAuthProvider
@@ -67,7 +46,7 @@ async def find_link(session: ReadSession, user_id: UUID, provider: str) -> UserO
 
 
 async def purge(database: Database) -> None:
-    """Delete what nobody came back for in time."""
+    """Delete what replicas of an earlier version left."""
     async with database.write() as session:
         for table in (OAuthSession, OAuthExchange):
             await session.execute(delete(table).where(table.expires_at < now()))

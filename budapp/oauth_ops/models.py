@@ -32,17 +32,13 @@ class TenantOAuthConfig(TenantOwned, Base):
 
 
 class OAuthSession(TenantOwned, Base):
-    """A sign-in at a provider that is under way: good for one return, with the state whose hash is here.
-
-    `browser_hash` is the hash of what the browser that left for the provider holds in a cookie; only it may return.
-    """
+    """A sign-in that is under way at a replica of an earlier version; the table goes with the next release."""
 
     __tablename__ = "oauth_session"
     audited = NotAudited("how the sign-in ends leaves an entry")
 
     provider: Mapped[str]
     state_hash: Mapped[str] = mapped_column(unique=True)
-    browser_hash: Mapped[str | None]
     nonce: Mapped[str]
     code_verifier_encrypted: Mapped[str] = sealed("oauth_session:{state_hash}")
     redirect_uri: Mapped[str]
@@ -51,7 +47,7 @@ class OAuthSession(TenantOwned, Base):
 
 
 class OAuthExchange(TenantOwned, Base):
-    """Tokens that wait to be fetched, once, by whoever has the exchange token whose hash is here."""
+    """Tokens that wait at a replica of an earlier version; the table goes with the next release."""
 
     __tablename__ = "oauth_exchange"
     audited = NotAudited("the sign-in that the tokens are of leaves an entry")

@@ -16,7 +16,7 @@ from budapp.commons.scopes import ROLE_SCOPES, UserRole
 from budapp.integrations.identity_brokers import Brokering, IdentityProvider
 from budapp.integrations.outgoing import ForbiddenAddress, Outgoing, UnknownHost
 from budapp.oauth_ops import crud
-from budapp.oauth_ops.models import OAuthExchange, OAuthSession, TenantOAuthConfig, UserOAuthProvider
+from budapp.oauth_ops.models import TenantOAuthConfig, UserOAuthProvider
 from budapp.oauth_ops.schemas import (
     ConfigData,
     OAuthConfiguration,
@@ -144,21 +144,6 @@ async def enabled_config(session: ReadSession, tenant_id: UUID, provider: OAuthP
     return config if config is not None and config.enabled else None
 
 
-async def find_session(session: WriteSession, state_hash: str) -> OAuthSession | None:
-    """Return the sign-in that is under way under the state, locked until the commit."""
-    return await crud.find_session(session, state_hash)
-
-
-async def take_session(session: WriteSession, state_hash: str) -> OAuthSession | None:
-    """Return the sign-in that is under way under the state, and end it."""
-    return await crud.take_session(session, state_hash)
-
-
-async def take_exchange(session: WriteSession, token_hash: str) -> OAuthExchange | None:
-    """Return the tokens that wait under the exchange token, and have them wait no more."""
-    return await crud.take_exchange(session, token_hash)
-
-
 async def link(session: WriteSession, tenant_id: UUID, user_id: UUID, provider: str, external_id: str) -> None:
     """Note what the provider calls the user.
 
@@ -174,7 +159,7 @@ async def link(session: WriteSession, tenant_id: UUID, user_id: UUID, provider: 
 
 
 async def purge(database: Database) -> None:
-    """Delete what nobody came back for in time."""
+    """Delete what replicas of an earlier version left."""
     await crud.purge(database)
 
 

@@ -18,6 +18,7 @@ from redis.exceptions import TimeoutError as RedisTimeout
 
 from budapp.commons.access import Caller
 from budapp.commons.background import keep_running, stop
+from budapp.commons.config import Settings
 from budapp.commons.database import WriteSession, after_commit
 from budapp.commons.domain import provided
 from budapp.commons.outages import VALKEY, outages
@@ -40,9 +41,9 @@ class _Entry:
 class Callers:
     """The callers that this process knows, by access token; other replicas are told whom to forget."""
 
-    def __init__(self, valkey: Redis, seconds: float) -> None:
+    def __init__(self, valkey: Redis, settings: Settings) -> None:
         self._valkey = valkey
-        self._seconds = seconds
+        self._settings = settings
         self._by_token: dict[str, _Entry] = {}
         self._tokens_of: dict[UUID, set[str]] = {}
         self._forgotten_at: dict[UUID, float] = {}
@@ -67,7 +68,7 @@ class Callers:
             return
         if len(self._by_token) >= _MAX_ENTRIES:
             self._clear()
-        entry = _Entry(caller, caller.token_expires_at.timestamp(), asked_at + self._seconds)
+        entry = _Entry(caller, caller.token_expires_at.timestamp(), asked_at + self._settings.caller_cache_seconds)
         self._by_token[token] = entry
         self._tokens_of.setdefault(caller.user_id, set()).add(token)
 

@@ -30,7 +30,7 @@ domain = Domain(
     components=(
         Component(
             Callers,
-            lambda c: Callers(c[Redis], c[Settings].caller_cache_seconds),
+            lambda c: Callers(c[Redis], c[Settings]),
             start=Callers.start,
             stop=Callers.stop,
         ),

@@ -1,20 +1,23 @@
 """Signing in at a company's own identity provider, in a real browser."""
 
 import asyncio
+import hashlib
 from datetime import timedelta
 from uuid import uuid4
 
 import httpx
 import pytest
-from sqlalchemy import update
 
 from budapp.audit.models import AuditEntry
+from budapp.auth.single_sign_on import PendingSignOn
 from budapp.commons.config import Settings
-from budapp.commons.database import Database, now
+from budapp.commons.database import Database
 from budapp.commons.domain import components_of
+from budapp.integrations.dapr import DaprClient
 from budapp.integrations.keycloak import Keycloak
+from budapp.integrations.one_time import OneTimeValues
 from budapp.main import create_app
-from budapp.oauth_ops.models import OAuthExchange, OAuthSession, TenantOAuthConfig
+from budapp.oauth_ops.models import TenantOAuthConfig
 from budapp.user_ops.callers import Callers
 from tests.audit.data import entries
 from tests.cast import PASSWORD, Cast
@@ -41,6 +44,11 @@ async def employee(company: Company) -> str:
     email = f"ann-{uuid4().hex[:8]}@corp.example"
     await company.employ(email)
     return email
+
+
+async def run_out(site: Site, kind: str, secret: str) -> None:
+    """Have the state store's time for it run out."""
+    await components_of(site.app)[DaprClient].delete_state(f"{kind}:{hashlib.sha256(secret.encode()).hexdigest()}")
 
 
 def bearer(answer: httpx.Response) -> dict[str, str]:
@@ -149,12 +157,11 @@ async def test_a_super_administrator_is_let_in_by_no_provider(site: Site, compan
 
 
 @pytest.mark.usefixtures("configured")
-async def test_a_return_counts_once_and_in_time(site: Site, cast: Cast, database: Database, employee: str) -> None:
+async def test_a_return_counts_once_and_in_time(site: Site, cast: Cast, employee: str) -> None:
     started = await site.start(cast)
     await site.visit(started["authUrl"], employee)
     late = await site.start(cast)
-    async with database.write() as session:
-        await session.execute(update(OAuthSession).values(expires_at=now() - timedelta(seconds=1)))
+    await run_out(site, "sign_on", late["state"])
     for state in (started["state"], late["state"], "forged"):
         answer = await site.http.get("/oauth/secure-callback", params={"state": state, "code": "guess"})
         assert answer.status_code == 302
@@ -229,23 +236,24 @@ async def test_behind_https_the_cookie_is_of_this_host_alone(
 
 
 @pytest.mark.usefixtures("configured")
-async def test_an_id_token_with_another_nonce_lets_nobody_in(
-    site: Site, cast: Cast, database: Database, employee: str
-) -> None:
-    async def change_the_nonce() -> None:
-        async with database.write() as session:
-            await session.execute(update(OAuthSession).values(nonce="another"))
+async def test_an_id_token_with_another_nonce_lets_nobody_in(site: Site, cast: Cast, employee: str) -> None:
+    started, kept = await site.start(cast), components_of(site.app)[OneTimeValues]
 
-    back = await site.visit((await site.start(cast))["authUrl"], employee, meanwhile=change_the_nonce)
+    async def change_the_nonce() -> None:
+        pending = await kept.look("sign_on", started["state"], PendingSignOn)
+        assert pending is not None
+        changed = pending.model_copy(update={"nonce": "another"})
+        await kept.put("sign_on", started["state"], changed, timedelta(minutes=1))
+
+    back = await site.visit(started["authUrl"], employee, meanwhile=change_the_nonce)
     assert back["error"] == "provider_error"
     assert "exchange_token" not in back
 
 
 @pytest.mark.usefixtures("configured")
-async def test_an_exchange_token_expires(site: Site, cast: Cast, database: Database, employee: str) -> None:
+async def test_an_exchange_token_expires(site: Site, cast: Cast, employee: str) -> None:
     back = await site.visit((await site.start(cast))["authUrl"], employee)
-    async with database.write() as session:
-        await session.execute(update(OAuthExchange).values(expires_at=now() - timedelta(seconds=1)))
+    await run_out(site, "exchange_token", back["exchange_token"])
     assert (await site.exchange(back["exchange_token"])).status_code == 400
 
 
@@ -403,3 +411,21 @@ async def test_a_return_while_keycloak_is_down_sends_the_browser_back_all_the_sa
         answer = await client.get("/oauth/secure-callback", params={"state": state, "code": "any"})
     await components_of(lonely).close()
     assert answer.headers["location"] == f"{site.frontend}?error=failed&state={state}"
+
+
+@pytest.mark.usefixtures("configured")
+async def test_without_the_state_store_nobody_departs_and_who_returns_is_sent_back_to_begin_again(
+    site: Site, cast: Cast
+) -> None:
+    state = (await site.start(cast))["state"]
+    settings: Settings = components_of(site.app)[Settings]
+    lonely = create_app(settings.model_copy(update={"dapr_base_url": "http://127.0.0.1:1"}))
+    transport = httpx.ASGITransport(lonely)
+    async with httpx.AsyncClient(transport=transport, base_url=site.base) as client:
+        body = {"provider": "oidc", "tenantId": str(cast.tenant_id), "redirectUri": site.frontend}
+        departure = await client.post("/oauth/login", json=body)
+        back = await client.get("/oauth/secure-callback", params={"state": state, "code": "any"})
+        exchange = await client.post("/auth/token/exchange", json={"exchange_token": "any"})
+    await components_of(lonely).close()
+    assert (departure.status_code, exchange.status_code) == (503, 503)
+    assert back.headers["location"] == f"{site.base}/login?error=failed"

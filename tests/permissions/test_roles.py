@@ -93,8 +93,7 @@ async def test_new_scopes_of_a_role_count_at_the_next_call_on_every_replica(
 async def test_new_scopes_count_where_the_announcement_is_not_heard(
     client: httpx.AsyncClient, cast: Cast, settings: Settings, migrated: None
 ) -> None:
-    deaf = create_app(settings)
-    components_of(deaf)[Callers]._seconds = 0.5
+    deaf = create_app(settings.model_copy(update={"caller_cache_seconds": 0.5}))
     role = await make_role(client, cast.manager, "Readers", "project:view")
     await assign(client, cast.manager, cast.developer.id, role["id"])
     async with httpx.AsyncClient(transport=httpx.ASGITransport(deaf), base_url="http://deaf.test") as replica:

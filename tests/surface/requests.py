@@ -4,8 +4,6 @@ A route that takes nothing but ids in its path needs no line here: `{project_id}
 `tests/surface/scene.py`. A route with a body needs its body.
 """
 
-import hashlib
-import json
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -18,18 +16,17 @@ import httpx
 from fastapi import FastAPI
 from sqlalchemy import update
 
+from budapp.auth.single_sign_on import WaitingTokens
 from budapp.billing_ops.models import FREE_PLAN_ID
 from budapp.commons.config import Settings
 from budapp.commons.database import Database, now
 from budapp.commons.domain import components_of
-from budapp.commons.encrypted_columns import seal
-from budapp.commons.encryption import Encryption
 from budapp.dataset_ops.models import DatasetFile
 from budapp.endpoint_ops.models import Endpoint
 from budapp.integrations.keycloak import Keycloak
+from budapp.integrations.one_time import OneTimeValues
 from budapp.integrations.storage import Storage
 from budapp.model_ops.license_files import LicenseFile, LicenseFiles
-from budapp.oauth_ops.models import OAuthExchange
 from budapp.user_ops.models import User
 from budapp.workflow_ops.models import Workflow
 from tests.cast import PASSWORD, Person, Realms
@@ -174,13 +171,9 @@ async def _before_onboarding(asking: Asking) -> None:
 
 async def _exchange(asking: Asking) -> None:
     """Have tokens wait for the request to fetch them."""
-    encryption, token = components_of(asking.app)[Encryption], uuid4().hex
-    row = OAuthExchange(tenant_id=UUID(asking.things["tenant_id"]), user_id=UUID(asking.things["visitor_id"]))
-    row.token_hash, row.expires_at = hashlib.sha256(token.encode()).hexdigest(), now() + timedelta(minutes=1)
-    tokens = {"access_token": "a", "refresh_token": "r", "expires_in": 60}
-    seal(encryption, row, OAuthExchange.tokens_encrypted, json.dumps(tokens))
-    async with components_of(asking.app)[Database].write() as session:
-        session.add(row)
+    token, visitor = uuid4().hex, UUID(asking.things["visitor_id"])
+    waiting = WaitingTokens(user_id=visitor, access_token="a", refresh_token="r", expires_in=60)
+    await components_of(asking.app)[OneTimeValues].put("exchange_token", token, waiting, timedelta(minutes=1))
     asking.things["exchange_token"] = token
 
 
