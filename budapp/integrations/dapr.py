@@ -1,6 +1,6 @@
 """Dapr: publishing, its state and configuration stores by the SDK over gRPC, and calls of peers over pooled HTTP.
 
-The SDK would make a connection for each call of a peer; see docs/benchmarks.md.
+The SDK would make a connection for each call of a peer.
 """
 
 import asyncio

@@ -47,7 +47,7 @@ def caller(user_id: UUID = USER, tenant_id: UUID = TENANT) -> Caller:
 async def replica(settings: Settings, *, listening: bool = False) -> AsyncIterator[Callers]:
     """The callers of a replica that remembers them for ever."""
     valkey = connect_valkey(settings)
-    callers = Callers(valkey, FOR_EVER)
+    callers = Callers(valkey, settings.model_copy(update={"caller_cache_seconds": FOR_EVER}))
     tasks = [keep_running("test", callers.listen)] if listening else []
     yield callers
     await stop(*tasks)

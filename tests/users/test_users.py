@@ -7,9 +7,9 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from budapp.commons.config import Settings
 from budapp.commons.database import Database
 from budapp.commons.domain import components_of
-from budapp.user_ops.callers import Callers
 from budapp.user_ops.models import User
 from tests.cast import PASSWORD, Cast
 from tests.projects.data import messages
@@ -354,7 +354,7 @@ async def test_an_email_that_keycloak_refuses_is_422(client: httpx.AsyncClient, 
 async def test_disabling_shows_on_a_replica_that_hears_nothing(
     client: httpx.AsyncClient, cast: Cast, app: FastAPI, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(components_of(app)[Callers], "_seconds", 0.5)
+    monkeypatch.setattr(components_of(app)[Settings], "caller_cache_seconds", 0.5)
     user = await create(client, cast)
     headers = await signed_in(client, user["email"])
     assert (await client.get("/users/me", headers=headers)).status_code == 200
