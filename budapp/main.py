@@ -14,6 +14,7 @@ from budapp.commons.config import Settings, get_settings
 from budapp.commons.deadlines import DeadlineMiddleware
 from budapp.commons.domain import Components, Domain, components_of
 from budapp.commons.error_handlers import install_error_handlers
+from budapp.commons.garbage import freeze_heap
 from budapp.commons.http import RequestMiddleware
 from budapp.commons.logging import configure_logging
 from budapp.commons.openapi import build_openapi
@@ -85,6 +86,7 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     try:
         async with components_of(app).running():
+            freeze_heap()
             yield
     finally:
         await stop_tracing()

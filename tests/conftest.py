@@ -1,6 +1,7 @@
 """The fixtures that every test shares: the real stack, a database per worker, two realms per run, and a cast."""
 
 import asyncio
+import gc
 import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -29,6 +30,11 @@ from tests.surface.surface import Surface
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--rewrite-access-matrix", action="store_true", help="write what is found, for review")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish() -> None:
+    gc.unfreeze()  # Hypothesis, imported for its summary, looks for objects that a frozen heap hides
 
 
 @pytest.fixture(scope="session")
