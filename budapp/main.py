@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
@@ -18,6 +18,7 @@ from budapp.commons.garbage import freeze_heap
 from budapp.commons.http import RequestMiddleware
 from budapp.commons.logging import configure_logging
 from budapp.commons.openapi import build_openapi
+from budapp.commons.query_parameters import refuse_unknown
 from budapp.commons.routing import RouteIndex
 from budapp.commons.telemetry import start_tracing, stop_tracing
 from budapp.domains import DOMAINS
@@ -49,6 +50,7 @@ def create_app(settings: Settings | None = None, domains: Sequence[Domain] = DOM
         version=__version__,
         description="Tenants, users, projects, models, deployments and their workflows.",
         lifespan=_lifespan,
+        dependencies=[Depends(refuse_unknown)],
     )
     app.state.components = Components(settings, domains)
     app.state.components.build_all()

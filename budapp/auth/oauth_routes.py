@@ -11,6 +11,7 @@ from budapp.commons.access import SignedIn, public
 from budapp.commons.config import Settings
 from budapp.commons.domain import components_of
 from budapp.commons.origin import OriginDep
+from budapp.commons.query_parameters import ignores
 from budapp.integrations.identity_brokers import CALLBACK_PATH, DEPARTURE_PATH
 from budapp.oauth_ops.schemas import OAuthLink, OAuthLogin, Started
 
@@ -73,7 +74,7 @@ async def depart(state: State, request: Request, limited: Limited, sso: SingleSi
     return answer
 
 
-@router.get(CALLBACK_PATH, dependencies=[public], response_class=RedirectResponse, status_code=302)
+@router.get(CALLBACK_PATH, dependencies=[public, ignores()], response_class=RedirectResponse, status_code=302)
 async def come_back(
     request: Request,
     sso: SingleSignOnDep,

@@ -95,6 +95,8 @@ class Access:
 
     kind: str
     scope: str | None = None
+    parameters: frozenset[str] = frozenset()
+    """Query parameters that it reads itself."""
 
     def __init__(self, *, row: RowRule | None = None) -> None:
         self.row = row
@@ -212,6 +214,8 @@ class RequiresOrPeer(Requires):
         BadRequest: it names nobody.
         NotFound: it names somebody who is not there.
     """
+
+    parameters = frozenset({"user_id"})
 
     def asks_for_caller(self, request: Request) -> bool:
         """Ask for nobody where a service comes by itself."""

@@ -7,6 +7,7 @@ from budapp.commons.access import Caller, Requires, RequiresOrPeer
 from budapp.commons.database import Read, Write
 from budapp.commons.deadlines import TRIGGER_SECONDS, UPLOAD_SECONDS, may_take
 from budapp.commons.idempotency import IdempotentRoute
+from budapp.commons.query_parameters import ignores
 from budapp.commons.scopes import Scope
 from budapp.integrations.dapr import DaprDep
 from budapp.model_ops import editing, leaderboards, services, workflows
@@ -106,7 +107,7 @@ async def edit_model(
     return ModelEdited(**await services.get_model(session, caller, files, model_id))
 
 
-@router.delete("/{model_id}")
+@router.delete("/{model_id}", dependencies=[ignores("force")])
 async def delete_model(model_id: UUID, caller: RemoverOrPeer, session: Write) -> ModelDeleted:
     """Delete a model that is not deployed; its files go soon after."""
     await editing.delete_model(session, caller, model_id)
