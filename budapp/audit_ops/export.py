@@ -1,8 +1,6 @@
 """The trail as a file that proves itself: streamed in the order of the chain, with a signature at its end."""
 
-import csv
 import hashlib
-import io
 import json
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
@@ -20,6 +18,7 @@ from budapp.commons.access import Caller
 from budapp.commons.database import Database, now
 from budapp.commons.scopes import Scope
 from budapp.commons.signing import FIRST, SIGNED, Keys, canonical_wire
+from budapp.commons.spreadsheets import csv_line
 
 _AT_ONCE = 500
 _END = "# budapp-audit-export "
@@ -45,25 +44,36 @@ _CSV = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Export:
-    """What one export holds."""
+    """One export: what it holds, and how much of it has been sent."""
 
     database: Database
     caller: Caller
     query: AuditFilter
     format: str
+    sent: int = 0
+    complete: bool = False
 
     async def begin(self) -> None:
-        """Record the export itself, and seal what waits, so that the file is as new as can be."""
-        async with self.database.write() as session:
-            record(
-                session,
-                Action.DATA_EXPORT,
-                ResourceType.LOG,
-                details={"format": self.format, "filters": self.query.filters()},
-            )
+        """Record that the export begins, and seal what waits, so that the file is as new as can be.
+
+        Raises:
+            DBAPIError: PostgreSQL refuses the filters; nothing is recorded, and no byte is on its way.
+        """
+        async with self.database.read() as session:
+            await AuditCrud(session, self.caller).sealed_after(0, self.query, 1)
+        await self._record(state="begun")
         await seal(self.database)
+
+    async def end(self) -> None:
+        """Record what was really sent."""
+        await self._record(state="sent" if self.complete else "broken off", entries=self.sent)
+
+    async def _record(self, **details: Any) -> None:
+        details |= {"format": self.format, "filters": self.query.filters()}
+        async with self.database.write() as session:
+            record(session, Action.DATA_EXPORT, ResourceType.LOG, details=details)
 
     @property
     def file_name(self) -> str:
@@ -77,18 +87,20 @@ class Export:
 
     async def lines(self) -> AsyncIterator[bytes]:
         """Yield the file; memory does not grow with it."""
-        digest, count = hashlib.sha256(), 0
+        digest = hashlib.sha256()
         start, head = await self._ends()
         for line in self._opening(start):
             digest.update(line)
             yield line
         position = start[0]
         while rows := await self._rows(position, head[0]):
-            position, count = rows[-1]["position"], count + len(rows)
+            position = rows[-1]["position"]
             chunk = b"".join(self._line(row) for row in rows)
             digest.update(chunk)
             yield chunk
-        yield self._closing(digest.hexdigest(), count, head)
+            self.sent += len(rows)
+        yield self._closing(digest.hexdigest(), self.sent, head)
+        self.complete = True
 
     async def _ends(self) -> tuple[tuple[int, str], tuple[int, str]]:
         async with self.database.read() as session:
@@ -137,17 +149,6 @@ class Export:
         return (_END.encode() if self.format == "csv" else b"") + _json_line(closing)
 
 
-def csv_line(cells: Iterable[str]) -> bytes:
-    """Return a line of CSV in which no cell is taken for a formula by a spreadsheet."""
-    line = io.StringIO()
-    csv.writer(line, lineterminator="\n").writerow(_harmless(cell) for cell in cells)
-    return line.getvalue().encode()
-
-
-def _harmless(cell: str) -> str:
-    return f"'{cell}" if cell.lstrip(" ")[:1] in {"=", "+", "-", "@", "\t", "\r", "\n"} and cell.strip(" ") else cell
-
-
 def _cell(value: Any) -> str:
     plain = to_jsonable_python(value)
     if plain is None:
@@ -170,11 +171,13 @@ def verify_export(keys: Keys, path: Path) -> dict[str, Any]:
         BadExport: something was changed, removed or added; or the file is not complete.
     """
     digest, chain = hashlib.sha256(), _ChainOfFile(keys)
-    last = b""
+    last, has_chain = b"", False
     with path.open("rb") as file:
         for number, line in enumerate(file, 1):
+            has_chain = line.startswith(b"{") if number == 1 else has_chain
             if last:
                 digest.update(last)
+            if last and has_chain:
                 chain.take(last, number - 1)
             last = line
     closing = _closing_of(keys, last)
@@ -208,8 +211,6 @@ class _ChainOfFile:
         self.head = (0, FIRST)
 
     def take(self, line: bytes, number: int) -> None:
-        if not line.startswith(b"{"):
-            return
         try:
             entry = json.loads(line)
             if entry.get("object") == "audit.export":

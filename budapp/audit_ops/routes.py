@@ -1,8 +1,11 @@
 from typing import Annotated
 from uuid import UUID
 
+from anyio import CancelScope
 from fastapi import APIRouter, Body, Depends, Query
 from fastapi.responses import StreamingResponse
+from starlette.types import Receive, Send
+from starlette.types import Scope as AsgiScope
 
 from budapp.audit_ops import delivery, retention, services
 from budapp.audit_ops.delivery import DeliveringDep
@@ -62,8 +65,24 @@ async def export_records(
 
 async def _stream(export: Export) -> StreamingResponse:
     await export.begin()
-    headers = {"Content-Disposition": f'attachment; filename="{export.file_name}"'}
-    return StreamingResponse(export.lines(), media_type=export.media_type, headers=headers)
+    return ExportResponse(export)
+
+
+class ExportResponse(StreamingResponse):
+    """Sends the export, and has it on the trail how far that came, also where the client goes away."""
+
+    def __init__(self, export: Export) -> None:
+        headers = {"Content-Disposition": f'attachment; filename="{export.file_name}"'}
+        super().__init__(export.lines(), media_type=export.media_type, headers=headers)
+        self._export = export
+
+    async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
+        """Send it."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            with CancelScope(shield=True):
+                await self._export.end()
 
 
 @router.get("/records/{audit_id}")

@@ -1,20 +1,15 @@
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, Field, HttpUrl, StringConstraints, model_validator
+from pydantic import BaseModel, Field, HttpUrl, StringConstraints, model_validator
 
 from budapp.audit.models import Action, ResourceType
 from budapp.audit_ops.models import DeliveryKind
+from budapp.commons.moments import Moment
 from budapp.commons.paging import Paging
 from budapp.commons.schemas import Answer, PageAnswer, Schema
 
-
-def _in_utc(moment: datetime) -> datetime:
-    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
-
-
-Moment = Annotated[datetime, AfterValidator(_in_utc)]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=r"^[^\x00]*$")]
 
 

@@ -9,12 +9,13 @@ from functools import lru_cache, partial
 from typing import Annotated, Any
 
 from fastapi import Query
-from pydantic import AwareDatetime, BaseModel, Field, TypeAdapter
+from pydantic import BaseModel, Field, TypeAdapter
 from pydantic_core import to_jsonable_python
 from sqlalchemy import BigInteger, ColumnElement, and_, false, or_
 
 from budapp.commons.errors import UnprocessableContent
 from budapp.commons.texts import composed
+from budapp.commons.moments import Moment
 
 MAX_LIMIT = 10_000
 
@@ -139,7 +140,7 @@ def _decode_cursor(orders: Sequence[Order], cursor: str) -> list[Any]:
 
 @lru_cache
 def _adapter(python_type: type[Any]) -> TypeAdapter[Any]:
-    return TypeAdapter(AwareDatetime if python_type is datetime else python_type)
+    return TypeAdapter(Moment if python_type is datetime else python_type)
 
 
 def _from_json(order: Order, value: Any) -> Any:
