@@ -166,7 +166,7 @@ class UploadCreate(Schema):
     split: Split = "train"
     file_name: FileName
     size: int = Field(ge=1, description="Bytes")
-    checksum: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None = None
+    checksum: Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F]{64}$", to_lower=True)] | None = None
 
 
 class PartView(Schema):
@@ -194,14 +194,23 @@ class UploadComplete(Schema):
     parts: list[UploadedPart] = Field(min_length=1, max_length=MAX_PARTS)
 
 
+_ACCEPTED = {
+    FileStatus.UPLOADING: "The file is being uploaded",
+    FileStatus.CHECKING: "The file is being checked",
+    FileStatus.READY: "The file is ready",
+    FileStatus.REFUSED: "The file was refused",
+}
+
+
 class FileAccepted(Answer):
     object: Literal["dataset.file"] = "dataset.file"
-    message: str = "The file is being checked"
+    message: str
     file: FileView
 
     @classmethod
     def of(cls, file: DatasetFile) -> Self:
-        return cls(file=FileView.model_validate(file))
+        message = file.reason or _ACCEPTED[FileStatus(file.status)]
+        return cls(message=message, file=FileView.model_validate(file))
 
 
 class UploadAborted(Answer):

@@ -127,14 +127,47 @@ async def test_content_with_another_checksum_than_announced_is_refused(
     assert hashlib.sha256(CSV).hexdigest() in file["reason"]
 
 
+@pytest.mark.parametrize("content", [CSV + b"4,four,4\n", CSV[:-1], CSV[:1]])
 async def test_parts_of_another_size_than_announced_are_refused(
-    client: httpx.AsyncClient, app: FastAPI, cast: Cast, version: str
+    client: httpx.AsyncClient, app: FastAPI, cast: Cast, version: str, content: bytes
 ) -> None:
     upload = (await begin(client, cast.manager, version, len(CSV))).json()
-    parts = await send_parts(upload, CSV + b"4,four,4\n")
+    parts = await send_parts(upload, content)
     path = f"{version}/uploads/{upload['file']['id']}/complete"
     answer = await client.post(path, json={"parts": parts}, headers=cast.manager.headers)
-    assert (answer.json()["file"]["status"], objects(app, cast.tenant_id)) == ("refused", [])
+    body = answer.json()
+    assert (body["file"]["status"], objects(app, cast.tenant_id)) == ("refused", [])
+    assert body["message"] == body["file"]["reason"]
+
+
+async def test_a_checksum_in_capitals_is_the_same_checksum(
+    client: httpx.AsyncClient, cast: Cast, version: str, checking: Checking
+) -> None:
+    checksum = hashlib.sha256(CSV).hexdigest()
+    upload = (await begin(client, cast.manager, version, len(CSV), checksum=checksum.upper())).json()
+    path = f"{version}/uploads/{upload['file']['id']}/complete"
+    parts = await send_parts(upload, CSV)
+    await client.post(path, json={"parts": parts}, headers=cast.manager.headers)
+    await checking.check()
+    (file,) = await files_of(client, cast.manager, version)
+    assert (file["status"], file["checksum"]) == ("ready", checksum)
+
+
+async def test_addresses_are_good_for_as_long_as_they_say_and_no_longer(
+    client: httpx.AsyncClient, app: FastAPI, cast: Cast, version: str, checking: Checking
+) -> None:
+    upload = (await begin(client, cast.manager, version, len(CSV), split="test")).json()
+    await put(client, cast.manager, version)
+    await checking.check()
+    download = (await client.get(f"{version}/files/train/download", headers=cast.manager.headers)).json()
+    seconds = app.state.settings.presigned_url_seconds
+    hours = app.state.settings.dataset_upload_hours
+    assert (download["expires_in"], lifetime_of(download["url"])) == (seconds, seconds)
+    assert (upload["expires_in"], lifetime_of(upload["parts"][0]["url"])) == (hours * 3600, hours * 3600)
+
+
+def lifetime_of(url: str) -> int:
+    return int(httpx.URL(url).params["X-Amz-Expires"])
 
 
 async def test_parts_that_were_never_uploaded_are_400(client: httpx.AsyncClient, cast: Cast, version: str) -> None:
