@@ -14,8 +14,8 @@ from pydantic_core import to_jsonable_python
 from sqlalchemy import BigInteger, ColumnElement, and_, false, or_
 
 from budapp.commons.errors import UnprocessableContent
-from budapp.commons.texts import composed
 from budapp.commons.moments import Moment
+from budapp.commons.texts import composed
 
 MAX_LIMIT = 10_000
 

@@ -8,6 +8,8 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
 from budapp.commons.access import access_of, api_routes
+from budapp.commons.config import Settings
+from budapp.commons.domain import components_of
 from tests.cast import Cast
 
 
@@ -51,6 +53,6 @@ async def test_what_is_declared_to_be_ignored_is_no_error(client: httpx.AsyncCli
 
 
 async def test_a_peer_may_name_the_user_that_it_acts_for(client: httpx.AsyncClient, app: FastAPI, cast: Cast) -> None:
-    headers = {"dapr-api-token": app.state.settings.app_api_token.get_secret_value()}
+    headers = {"dapr-api-token": components_of(app)[Settings].app_api_token.get_secret_value()}
     answer = await client.get(f"/models/{uuid4()}", params={"user_id": str(cast.admin.id)}, headers=headers)
     assert answer.status_code == 404

@@ -160,8 +160,8 @@ async def test_addresses_are_good_for_as_long_as_they_say_and_no_longer(
     await put(client, cast.manager, version)
     await checking.check()
     download = (await client.get(f"{version}/files/train/download", headers=cast.manager.headers)).json()
-    seconds = app.state.settings.presigned_url_seconds
-    hours = app.state.settings.dataset_upload_hours
+    seconds = components_of(app)[Settings].presigned_url_seconds
+    hours = components_of(app)[Settings].dataset_upload_hours
     assert (download["expires_in"], lifetime_of(download["url"])) == (seconds, seconds)
     assert (upload["expires_in"], lifetime_of(upload["parts"][0]["url"])) == (hours * 3600, hours * 3600)
 
