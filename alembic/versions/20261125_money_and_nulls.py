@@ -48,7 +48,6 @@ def upgrade() -> None:
         " (select user_id, min(billing_period_start) as start from user_billing group by user_id) as first"
         " where first.user_id = user_billing.user_id"
     )
-    op.alter_column("user_billing", "billing_anchor", nullable=False)
 
 
 def downgrade() -> None:

@@ -69,7 +69,8 @@ async def _roll(database: Database, billing_id: UUID) -> None:
 
 def _following(billing: UserBilling, plan: BillingPlan) -> UserBilling:
     """Return the cycle of the present day; where several were missed, they are passed over."""
-    anchor, start = billing.billing_anchor, billing.billing_period_end
+    anchor = billing.billing_anchor or billing.billing_period_start
+    start = billing.billing_period_end
     months = months_between(anchor, start) + plan.billing_cycle_months
     while (end := months_after(anchor, months)) <= now():
         start, months = end, months + plan.billing_cycle_months

@@ -36,7 +36,8 @@ class BillingPlan(Base):
 class UserBilling(TenantOwned, Base):
     """A user's plan for one cycle; when it ends, the next one supersedes it.
 
-    All cycles of a chain begin on the day of `billing_anchor`, or on the last of a month that has no such day.
+    All cycles of a chain begin on the day of `billing_anchor` (where there is none, of their first period), or on the
+    last of a month that has no such day.
     """
 
     __tablename__ = "user_billing"
@@ -45,7 +46,7 @@ class UserBilling(TenantOwned, Base):
 
     user_id: Mapped[UUID] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"))
     billing_plan_id: Mapped[UUID] = mapped_column(ForeignKey("billing_plan.id"))
-    billing_anchor: Mapped[datetime]
+    billing_anchor: Mapped[datetime | None]
     billing_period_start: Mapped[datetime]
     billing_period_end: Mapped[datetime]
     custom_token_quota: Mapped[int | None] = mapped_column(BigInteger)
