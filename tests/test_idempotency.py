@@ -16,7 +16,7 @@ from uuid_utils.compat import uuid7
 from budapp.commons.access import Authenticator, Caller, SignedIn, public
 from budapp.commons.config import Settings
 from budapp.commons.database import Database, Write, after_commit, now
-from budapp.commons.domain import Component, Components, Domain
+from budapp.commons.domain import Component, Components, Domain, components_of
 from budapp.commons.encryption import Encryption
 from budapp.commons.error_handlers import install_error_handlers
 from budapp.commons.errors import Conflict, NotFound, Unauthenticated
@@ -89,12 +89,12 @@ async def wait_and_create(thing: Thing, _caller: SignedIn, session: Write, reque
 
 @router.post("/steps", status_code=201)
 async def create_in_steps(thing: Thing, _caller: SignedIn, request: Request) -> dict[str, str | None]:
-    state, earlier = request.app.state, named_resource()
+    state, earlier, database = request.app.state, named_resource(), components_of(request)[Database]
     if state.taken_over:
-        async with state.database.write() as session:
+        async with database.write() as session:
             await session.execute(update(IdempotencyRecord).values(lock_token=uuid7()))
     if earlier is None:
-        async with state.database.write() as session:
+        async with database.write() as session:
             made = await _make(session, thing.name)
             await name_resource(session, UUID(made["id"]))
     state.failures -= 1

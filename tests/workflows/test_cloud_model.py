@@ -86,7 +86,7 @@ async def test_a_model_that_the_tenant_has_is_refused_and_another_tenant_may_add
     again = await bench.post(CLOUD, step_number=2, workflow_total_steps=5, provider_type="cloud_model")
     workflow_id = again["workflow_id"]
     await bench.post(CLOUD, step_number=3, workflow_id=workflow_id, provider_id=offer["provider"]["id"])
-    refused = await bench.post(CLOUD, 400, step_number=4, workflow_id=workflow_id, cloud_model_id=offer["id"])
+    refused = await bench.post(CLOUD, 409, step_number=4, workflow_id=workflow_id, cloud_model_id=offer["id"])
     assert refused["param"] == "cloud_model_id"
     bench.person = cast.other_developer
     assert not (await offered(bench))["is_present_in_model"]
