@@ -53,7 +53,7 @@ class User(TenantOwned, Base):
     first_login: Mapped[bool] = mapped_column(default=True)
     is_reset_password: Mapped[bool] = mapped_column(default=True)
     custom_role_id: Mapped[UUID | None] = mapped_column(ForeignKey("custom_role.id"), index=True)
-    custom_role: Mapped[CustomRole | None] = relationship(foreign_keys=custom_role_id, lazy="joined")
+    custom_role: Mapped[CustomRole | None] = relationship(foreign_keys=custom_role_id, lazy="selectin")
 
     def custom_source(self) -> Source | None:
         """Return what the custom role holds, where there is one."""

@@ -6,12 +6,15 @@ import subprocess
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fastapi import APIRouter
+from sqlalchemy.orm import Mapper
 
 from budapp.commons.access import public
 from budapp.commons.config import Settings
+from budapp.commons.database import Base
 from budapp.commons.domain import Component, Components, Domain
 from budapp.commons.hooks import Hook, Hooks
 from budapp.domains import DOMAINS, NAMES
@@ -68,6 +71,12 @@ def test_a_domain_that_is_left_out_of_the_layers_is_found(copy: Path, root: Path
     (copy / "budapp/planted_ops").mkdir()
     (copy / "budapp/planted_ops/__init__.py").touch()
     assert "planted_ops" in broken(copy, root)
+
+
+@pytest.mark.parametrize("mapper", Base.registry.mappers, ids=lambda mapper: mapper.class_.__name__)
+def test_a_row_that_was_waited_for_is_not_shown_with_what_it_referred_to_before(mapper: Mapper[Any]) -> None:
+    """`FOR UPDATE` reads the row anew once it is free, and what is joined to it as it was when the wait began."""
+    assert [each.key for each in mapper.relationships if each.lazy == "joined"] == []
 
 
 def test_two_routes_that_are_the_same_to_clients_keep_the_service_from_starting(settings: Settings) -> None:

@@ -180,7 +180,10 @@ async def test_entries_arrive_in_the_bucket(
         "http://example.com/",
     ],
 )
-async def test_webhooks_inside_our_walls_are_refused(client: httpx.AsyncClient, cast: Cast, url: str) -> None:
+async def test_webhooks_inside_our_walls_are_refused(
+    client: httpx.AsyncClient, cast: Cast, app: FastAPI, url: str
+) -> None:
+    components_of(app).override(Outgoing, Outgoing())
     answer = await configure(client, cast, kind="webhook", url=url)
     assert (answer.status_code, answer.json()["param"]) == (422, "url")
     with pytest.raises(WebhookError):

@@ -151,6 +151,17 @@ async def test_two_who_take_each_other_away_at_once_leave_one(
         assert await administrators(database, cast.tenant_id) >= 1
 
 
+async def test_a_custom_role_and_the_type_of_a_client_given_at_once_do_not_break_each_other(
+    client: httpx.AsyncClient, cast: Cast, database: Database
+) -> None:
+    role = await make_role(client, cast.admin, "Narrow", "model:view")
+    for _ in range(10):
+        await become(database, cast.developer, user_type="admin", custom_role_id=None)
+        moves = [("admin", "developer", "narrow"), ("manager", "developer", "to client")]
+        answers = await asyncio.gather(*(move(client, cast, role["id"], *each) for each in moves))
+        assert {answer.status_code for answer in answers} <= {200, 400}
+
+
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(turns=st.lists(st.lists(MOVES, min_size=1, max_size=3), min_size=1, max_size=6))
 async def test_no_sequence_of_changes_ever_leaves_a_tenant_without_an_administrator(
