@@ -6,6 +6,7 @@ from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 
 from budapp.asset_ops import services
+from budapp.asset_ops.icons import STATIC
 from budapp.asset_ops.schemas import IconList, IconQuery
 from budapp.commons.access import Public, SignedIn
 from budapp.commons.database import Read
@@ -13,7 +14,7 @@ from budapp.commons.errors import NotFound
 
 router = APIRouter(tags=["assets"])
 
-_files = StaticFiles(directory=services.STATIC)
+_files = StaticFiles(directory=STATIC)
 # A picture opened by itself must not run what somebody hid in it.
 _HEADERS = {
     "cache-control": "public, max-age=86400",

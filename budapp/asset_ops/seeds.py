@@ -1,7 +1,7 @@
 """The icons that every installation knows: the files under `static/icons/`, by category."""
 
+from budapp.asset_ops.icons import STATIC
 from budapp.asset_ops.models import Icon
-from budapp.asset_ops.services import STATIC
 from budapp.commons.database import WriteSession
 from budapp.commons.domain import Components
 from budapp.commons.seeds import upsert

@@ -65,7 +65,6 @@ class ModelInfo(Reply):
     github_url: str | None = None
     provider_url: str | None = None
     website_url: str | None = None
-    logo_url: str | None = None
     license: LicenseInfo | None = None
     model_tree: ModelTree | None = None
     languages: list[str] | None = None

@@ -59,7 +59,7 @@ def local_model(run: Run, extraction: Extraction) -> Model:
     own = data.get("tags") or []
     known = {tag["name"].lower() for tag in own}
     model.tags = [*own, *(tag for tag in colored(info.tags) if tag["name"].lower() not in known)]
-    model.icon = data.get("icon") or run.workflow.icon or info.logo_url
+    model.icon = data.get("icon") or run.workflow.icon
     if model.provider_type == ProviderType.HUGGING_FACE:
         model.huggingface_url = f"https://huggingface.co/{model.uri}"
     return model

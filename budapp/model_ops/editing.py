@@ -5,10 +5,9 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
-from budapp.asset_ops.services import is_icon
 from budapp.commons.access import Caller
 from budapp.commons.database import WriteSession, hold, release
-from budapp.commons.errors import BadRequest, Conflict, UnprocessableContent
+from budapp.commons.errors import BadRequest, Conflict
 from budapp.commons.integrity import conflict_on
 from budapp.events.outbox import enqueue_call
 from budapp.integrations import budmodel
@@ -32,14 +31,14 @@ async def edit_model(
 
     Raises:
         NotFound: no such model, or another tenant's.
-        BadRequest, UnprocessableContent: an icon that can't be, or can't be changed.
+        BadRequest: the icon can't be changed.
         Conflict: another model has this name.
         UnsupportedMediaType, PayloadTooLarge: see `read_upload`.
     """
     model = await ModelCrud(session, caller).get(model_id)
     said = edit.model_fields_set
-    if "icon" in said and edit.icon is not None:
-        _check_icon(model, edit.icon)
+    if edit.icon is not None and model.provider_type in _WITH_PROVIDERS_ICON:
+        raise BadRequest("The icon of this model is its provider's", param="icon")
     # The file is stored before anything is locked, and without a connection.
     await release(session)
     upload = await read_upload(edit.license_file) if edit.license_file is not None else None
@@ -86,13 +85,6 @@ async def delete_files(session: WriteSession, path: str) -> None:
     if await crud.has_files_at(session, path):
         return
     await enqueue_call(session, budmodel.delete_files(path), aggregate=f"model-files:{path}")
-
-
-def _check_icon(model: Model, icon: str) -> None:
-    if model.provider_type in _WITH_PROVIDERS_ICON:
-        raise BadRequest("The icon of this model is its provider's", param="icon")
-    if not is_icon(icon):
-        raise UnprocessableContent("This is neither an emoji nor one of the icons", param="icon")
 
 
 async def _replace_papers(session: WriteSession, model: Model, urls: list[str]) -> None:

@@ -105,12 +105,13 @@ class LicenseFiles:
     bucket: str
     encryption: Encryption
     link_lifetime: timedelta
+    public_base: str
 
     @classmethod
     def of(cls, settings: Settings, storage: Storage, encryption: Encryption) -> "LicenseFiles":
         """Return it after the settings."""
         lifetime = timedelta(seconds=settings.presigned_url_seconds)
-        return cls(storage, settings.minio_model_bucket, encryption, lifetime)
+        return cls(storage, settings.minio_model_bucket, encryption, lifetime, settings.callback_base)
 
     async def put(self, model_id: UUID, file: LicenseFile) -> str:
         """Store the file, and return the name of its object."""
@@ -118,12 +119,16 @@ class LicenseFiles:
         await self.storage.put(self.bucket, name, file.content, file.media_type)
         return name
 
-    def link(self, object_name: str, file_name: str | None) -> str:
+    def link(self, object_name: str, file_name: str) -> str:
         """Return a path under `/static/` where anyone can read the file for a while."""
         expires = int(time.time() + self.link_lifetime.total_seconds())
         sealed = self.encryption.encrypt(json.dumps([object_name, expires]), _CONTEXT)
         token = base64.urlsafe_b64encode(sealed.encode()).decode()
-        return f"{_FOLDER}{token}/{quote(file_name or 'license', safe='')}"
+        return f"{_FOLDER}{token}/{quote(file_name, safe='')}"
+
+    def address(self, link: str) -> str:
+        """Return the absolute address of a link, for browsers."""
+        return f"{self.public_base}/static/{link}"
 
     async def read(self, token: str) -> tuple[bytes, str]:
         """Return content and media type of the file that a link was made for.

@@ -15,6 +15,7 @@ from pydantic import (
     model_validator,
 )
 
+from budapp.asset_ops.icons import Icon
 from budapp.commons.crud import Page
 from budapp.commons.paging import Paging
 from budapp.commons.schemas import (
@@ -93,7 +94,7 @@ class LocalModelPost(ModelPost):
     provider_type: Literal["hugging_face", "url", "disk"] | None = None
     proprietary_credential_id: UUID | None = None
     author: Annotated[str, StringConstraints(strip_whitespace=True, max_length=200)] | None = None
-    icon: Annotated[str, StringConstraints(max_length=500)] | None = None
+    icon: Annotated[Icon | None, BeforeValidator(blank_to_none)] = None
 
     @model_validator(mode="after")
     def _fits_the_provider(self) -> Self:
@@ -270,9 +271,13 @@ class Example(Schema):
     response_type: str | None = None
 
 
+def _yes_or_no(value: Any) -> Any:
+    return {True: "YES", False: "NO"}[value] if isinstance(value, bool) else value
+
+
 class Faq(Schema):
     question: str
-    answer: bool | str | None = None
+    answer: Annotated[Literal["YES", "NO"] | None, BeforeValidator(_yes_or_no)] = None
     description: str | None = None
 
 
@@ -285,7 +290,10 @@ Marks = Annotated[list[Tag], Field(max_length=50)]
 
 
 class ModelEdit(Schema):
-    """What is to be changed; what is not said stays. A blank text or address is taken away."""
+    """What is to be changed; what is not said stays. A blank text or address is taken away.
+
+    A new license takes the place of the one before, with `remove_license` or without.
+    """
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
 
@@ -295,7 +303,7 @@ class ModelEdit(Schema):
     ] = None
     tags: Json[Marks] | None = None
     tasks: Json[Marks] | None = None
-    icon: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)] | None = None
+    icon: Icon | None = None
     paper_urls: Annotated[list[WebAddress] | None, BeforeValidator(_split), Field(max_length=50)] = None
     github_url: OptionalAddress = None
     huggingface_url: OptionalAddress = None
@@ -311,16 +319,20 @@ class ModelEdit(Schema):
         return self
 
     @model_validator(mode="after")
-    def _says_one_thing_of_the_license(self) -> Self:
-        said = (self.license_url, self.license_file, self.remove_license or None)
-        if sum(one is not None for one in said) > 1:
-            raise ValueError("only one of license_url, license_file and remove_license can be given")
+    def _names_one_license(self) -> Self:
+        if self.license_url is not None and self.license_file is not None:
+            raise ValueError("only one of license_url and license_file can be given")
         return self
 
 
 class LicenseView(Schema):
+    """A license: `url` can be opened as it is, and `path` leads to a file that was uploaded, under `/static/`.
+
+    Of an uploaded file, both are good for a short while.
+    """
+
     id: UUID
-    name: str | None
+    name: Annotated[str, BeforeValidator(lambda name: name or "LICENSE")]
     path: str | None
     url: str | None
     data_type: Literal["url", "minio"]

@@ -153,7 +153,8 @@ def _check_fits_clouds(query: ModelQuery) -> None:
 def _license(license: License, files: LicenseFiles) -> LicenseView:
     shown = LicenseView.model_validate(license)
     if license.data_type == LicenseKind.MINIO and license.path:
-        shown.path = files.link(license.path, license.name)
+        shown.path = files.link(license.path, shown.name)
+        shown.url = files.address(shown.path)
     return shown
 
 

@@ -6,10 +6,9 @@ from uuid import UUID
 
 from pydantic import ValidationError
 
-from budapp.asset_ops.services import is_icon
 from budapp.commons.access import Caller
 from budapp.commons.database import ReadSession, WriteSession
-from budapp.commons.errors import BadRequest, Conflict, NotFound, UnprocessableContent
+from budapp.commons.errors import BadRequest, Conflict, NotFound
 from budapp.commons.schemas import is_web_address
 from budapp.commons.scopes import Scope
 from budapp.integrations import budmodel
@@ -135,8 +134,6 @@ async def _check_local(session: WriteSession, caller: Caller, run: Run) -> None:
         raise NotFound("Invalid credential found while adding model", param="proprietary_credential_id")
     if provider_type == ProviderType.HUGGING_FACE and run.data.get("icon"):
         raise BadRequest("Icon is not supported for HuggingFace models", param="icon")
-    if run.posted.get("icon") and not is_icon(run.posted["icon"]):
-        raise UnprocessableContent("This is neither an emoji nor one of the icons", param="icon")
     if uri:
         _check_uri(provider_type, uri)
     if "provider_type" in run.posted:

@@ -4,6 +4,7 @@ from uuid import UUID
 
 from pydantic import Field, StringConstraints, ValidationInfo, field_validator
 
+from budapp.asset_ops.icons import Icon
 from budapp.commons.crud import Page
 from budapp.commons.paging import Paging
 from budapp.commons.schemas import Answer, Color, Email, Name, OptionalText, PageAnswer, Schema
@@ -15,7 +16,6 @@ MEMBER_SCOPES = (Scope.ENDPOINT_VIEW, Scope.ENDPOINT_MANAGE, Scope.PROJECT_VIEW,
 """What a member may be allowed within one project; clients read the first two by their place."""
 
 Description = Annotated[str, StringConstraints(strip_whitespace=True, max_length=400)]
-Icon = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=255)]
 MemberScope = Literal[Scope.PROJECT_VIEW, Scope.PROJECT_MANAGE, Scope.ENDPOINT_VIEW, Scope.ENDPOINT_MANAGE]
 
 

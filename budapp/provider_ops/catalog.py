@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, get_args
 import httpx
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
 
+from budapp.asset_ops.icons import is_icon, monogram
 from budapp.commons.database import Database, WriteSession
 from budapp.commons.errors import BadRequest, PeerFailed, Unavailable
 from budapp.commons.hooks import hooks_of
@@ -61,14 +62,14 @@ class OfferedModel(BaseModel):
 
 
 class OfferedProvider(BaseModel):
-    """A company, with the models that its cloud offers."""
+    """A company, with the models that its cloud offers; with an icon that is not ours, its monogram is shown."""
 
     model_config = ConfigDict(extra="ignore")
 
     type: Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]{1,100}$")]
     name: Text
     description: str | None = Field(default=None, max_length=5000)
-    icon: str = Field(default="icons/general/model.svg", max_length=500)
+    icon: str | None = None
     capabilities: list[Literal["model", "moderation", "local"]] = ["model"]
     models: list[OfferedModel] = []
 
@@ -124,7 +125,7 @@ async def sync(session: WriteSession, offered: Sequence[OfferedProvider]) -> Syn
     """Make the tables say what the catalog says. Two at once come one after the other."""
     await crud.lock_catalog(session)
     report = SyncReport()
-    providers = [_provider_row(provider) for provider in offered]
+    providers = [_provider_row(provider, position) for position, provider in enumerate(offered)]
     report.providers_added, report.providers_changed = await crud.upsert_all(session, Provider, "type", providers)
     ids = await crud.provider_ids(session)
     models = [_model_row(model, provider, ids[provider.type]) for provider in offered for model in provider.models]
@@ -189,8 +190,9 @@ def _check(offered: Sequence[OfferedProvider]) -> None:
         raise BadRequest("The catalog offers no models")
 
 
-def _provider_row(provider: OfferedProvider) -> dict[str, Any]:
-    return {**provider.model_dump(exclude={"models"}), "is_active": True}
+def _provider_row(provider: OfferedProvider, position: int) -> dict[str, Any]:
+    icon = provider.icon if provider.icon and is_icon(provider.icon) else monogram(provider.name)
+    return {**provider.model_dump(exclude={"models"}), "icon": icon, "position": position, "is_active": True}
 
 
 def _model_row(model: OfferedModel, provider: OfferedProvider, provider_id: Any) -> dict[str, Any]:

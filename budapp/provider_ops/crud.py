@@ -9,7 +9,7 @@ from budapp.commons.paging import Paging, matching
 from budapp.provider_ops.models import CloudModel, Provider, offered
 from budapp.provider_ops.schemas import ProviderQuery
 
-SORTABLE = {name: getattr(Provider, name) for name in ("id", "name", "type", "created_at")}
+SORTABLE = {name: getattr(Provider, name) for name in ("id", "name", "type", "position", "created_at")}
 
 
 async def page_of_recommended_tags(session: ReadSession, paging: Paging) -> Page:
@@ -24,12 +24,12 @@ async def page_of_recommended_tags(session: ReadSession, paging: Paging) -> Page
 
 async def page_of_providers(session: ReadSession, query: ProviderQuery) -> Page:
     """Return a page of the providers."""
-    names = ("id", "name", "description", "type", "icon", "capabilities", "created_at")
+    names = ("id", "name", "description", "type", "icon", "capabilities", "position", "created_at")
     statement = select(*(getattr(Provider, name) for name in names)).where(Provider.is_active)
     if query.capabilities is not None:
         statement = statement.where(literal(query.capabilities) == any_(Provider.capabilities))
     statement = statement.where(*matching(query, name=Provider.name))
-    return await fetch_page(session, query, statement, SORTABLE, "name")
+    return await fetch_page(session, query, statement, SORTABLE, "position,name")
 
 
 async def provider(session: ReadSession, *conditions: Any) -> Provider | None:

@@ -23,7 +23,10 @@ class ProviderType(StrEnum):
 
 
 class Provider(Base):
-    """A company whose models run in its own cloud, or a hub; the same for all tenants."""
+    """A company whose models run in its own cloud, or a hub; the same for all tenants.
+
+    `position` is the provider's place in the catalog, where those that people look for come first.
+    """
 
     __tablename__ = "provider"
     audited = NotAudited("the catalog as it is published, the same for all")
@@ -32,6 +35,7 @@ class Provider(Base):
     type: Mapped[str] = mapped_column(unique=True)
     description: Mapped[str | None]
     icon: Mapped[str]
+    position: Mapped[int] = mapped_column(default=0, server_default="0")
     is_active: Mapped[bool] = mapped_column(default=True)
     capabilities: Mapped[list[str]] = mapped_column(ARRAY(String), default=list)
 

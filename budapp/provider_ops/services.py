@@ -12,7 +12,7 @@ from budapp.provider_ops.schemas import ProviderQuery
 
 
 async def list_providers(session: ReadSession, query: ProviderQuery) -> Page:
-    """Return a page of the providers, by name."""
+    """Return a page of the providers, in the order of the catalog."""
     return await crud.page_of_providers(session, query)
 
 

@@ -6,8 +6,8 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from budapp.asset_ops.icons import STATIC, is_icon, monogram
 from budapp.asset_ops.seeds import ensure_icons
-from budapp.asset_ops.services import STATIC, is_icon
 from budapp.commons.database import Database
 from budapp.commons.domain import components_of
 from budapp.provider_ops.catalog import BUNDLED
@@ -62,16 +62,43 @@ def test_every_icon_that_the_seeds_name_is_there() -> None:
             assert is_icon(seed["icon"]), seed["icon"]
 
 
-@pytest.mark.parametrize("icon", ["😀", "👩🏽‍💻", "🇩🇪", "❤️", PICTURE])
+@pytest.mark.parametrize("icon", ["😀", "👩🏽‍💻", "🇩🇪", "❤️", "1️⃣", "‼️", "↔️", "◾", PICTURE])
 def test_emoji_and_pictures_are_icons(icon: str) -> None:
     assert is_icon(icon)
 
 
 @pytest.mark.parametrize(
-    "icon", ["", "a", "😀a", "😀" * 17, "../models.py", "icons/nothing.svg", "https://example.com/x"]
+    "icon",
+    [
+        "",
+        "a",
+        "1",
+        "+",
+        "😀a",
+        "a️",
+        "😀" * 17,
+        "../models.py",
+        "icons/nothing.svg",
+        "/" + PICTURE,
+        "https://example.com/x",
+    ],
 )
 def test_what_cannot_be_shown_is_no_icon(icon: str) -> None:
     assert not is_icon(icon)
+
+
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [
+        ("OpenAI", "icons/monograms/o.svg"),
+        (" 01.AI", "icons/monograms/0.svg"),
+        ("Émile", "icons/monograms/e.svg"),
+        ("百度", "icons/general/model.svg"),
+    ],
+)
+def test_a_monogram_is_the_first_letter_of_a_name(name: str, path: str) -> None:
+    assert monogram(name) == path
+    assert is_icon(path)
 
 
 async def test_templates_are_listed_with_their_ranges(

@@ -77,6 +77,28 @@ async def test_models_come_change_go_and_come_back(
     assert set(await offered(client, cast)) == {"one/a", "one/b", "two/c"}
 
 
+async def test_providers_are_listed_in_the_order_of_the_catalog_with_icons_of_ours(
+    client: httpx.AsyncClient, cast: Cast, database: Database, tmp_path: Path
+) -> None:
+    icons = {"zeta": "icons/providers/openai.svg", "beta": "https://example.com/logo.png", "alpha": None}
+    providers = [{**provider(type, f"{type}/a"), "icon": icon} for type, icon in icons.items()]
+    await sync_from(database, OUTGOING, written(tmp_path, *providers))
+
+    async def listed(query: str = "") -> list[tuple[str, str]]:
+        answer = await client.get(f"/models/providers{query}", headers=cast.developer.headers)
+        return [(one["type"], one["icon"]) for one in answer.json()["providers"]]
+
+    zeta, beta, alpha = (
+        ("zeta", "icons/providers/openai.svg"),
+        ("beta", "icons/monograms/b.svg"),
+        ("alpha", "icons/monograms/a.svg"),
+    )
+    assert await listed() == [zeta, beta, alpha]
+    assert await listed("?order_by=name") == [alpha, beta, zeta]
+    await sync_from(database, OUTGOING, written(tmp_path, *reversed(providers)))
+    assert await listed() == [alpha, beta, zeta]
+
+
 async def test_deployments_of_what_is_gone_are_deprecated_until_it_is_back(
     cast: Cast, client: httpx.AsyncClient, database: Database, make_model: MakeModel, tmp_path: Path
 ) -> None:

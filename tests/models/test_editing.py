@@ -1,6 +1,7 @@
 """Changing and deleting models, and what becomes of their licenses and files."""
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -98,7 +99,6 @@ async def test_an_edit_that_says_nothing_is_422(client: httpx.AsyncClient, cast:
 
 
 async def test_a_license_is_one_thing(client: httpx.AsyncClient, cast: Cast, model: Model) -> None:
-    await edit(client, cast.developer, model.id, 422, license_url="https://example.com", remove_license="true")
     await edit(
         client, cast.developer, model.id, 422, files={"license_file": TEXT}, license_url="https://example.com/license"
     )
@@ -147,17 +147,35 @@ async def test_a_license_file_is_kept_and_shown_by_a_link_that_ends(
 ) -> None:
     answer = await edit(client, cast.developer, model.id, files={"license_file": TEXT})
     shown = answer["model"]["model_licenses"]
-    assert (shown["name"], shown["data_type"], shown["url"]) == ("MIT.txt", "minio", None)
-    file = await client.get(f"/static/{shown['path']}")
-    assert (file.status_code, file.content) == (200, TEXT[1])
+    assert (shown["name"], shown["data_type"]) == ("MIT.txt", "minio")
+    base = components_of(app)[Settings].callback_base
+    assert shown["url"] == f"{base}/static/{shown['path']}"
+    for address in (f"/static/{shown['path']}", shown["url"].removeprefix(base)):
+        file = await client.get(address)
+        assert (file.status_code, file.content) == (200, TEXT[1])
     assert file.headers["content-type"] == "text/plain; charset=utf-8"
     assert "sandbox" in file.headers["content-security-policy"]
     token = shown["path"].split("/")[1]
     for path in (f"licenses/x{token}/MIT.txt", "licenses/1:AAAA/MIT.txt", f"licenses/{model.id}/MIT.txt"):
         assert (await client.get(f"/static/{path}")).status_code == 404
     files: LicenseFiles = components_of(app)[LicenseFiles]
-    old = LicenseFiles(files.storage, files.bucket, files.encryption, timedelta(seconds=-1))
-    assert (await client.get(f"/static/{old.link('licenses/x.txt', 'x')}")).status_code == 404
+    path = f"licenses/{model.id}/kept.txt"
+    await files.storage.put(files.bucket, path, b"kept", "text/plain")
+    assert (await client.get(f"/static/{files.link(path, 'x')}")).status_code == 200
+    old = replace(files, link_lifetime=timedelta(seconds=-1))
+    assert (await client.get(f"/static/{old.link(path, 'x')}")).status_code == 404
+
+
+async def test_a_new_license_takes_the_place_of_the_one_that_goes(
+    client: httpx.AsyncClient, cast: Cast, model: Model, budmodel: StandIn
+) -> None:
+    address = "https://example.com/license"
+    answer = await edit(client, cast.developer, model.id, license_url=address, remove_license="true")
+    first = answer["model"]["model_licenses"]
+    assert (first["name"], first["url"], first["data_type"]) == ("LICENSE", address, "url")
+    answer = await edit(client, cast.developer, model.id, files={"license_file": TEXT}, remove_license="true")
+    second = answer["model"]["model_licenses"]
+    assert (second["name"], second["data_type"]) == ("MIT.txt", "minio")
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from tests.statements import Statements
 async def test_the_answer_holds_the_project_its_creator_and_counts(
     client: httpx.AsyncClient, cast: Cast, database: Database
 ) -> None:
-    project = await create(client, cast.manager, tags=TAGS, description="Maps", icon="/icons/a.png")
+    project = await create(client, cast.manager, tags=TAGS, description="Maps", icon="icons/general/folder.svg")
     await join(database, project["id"], cast.developer)
     await add(
         database, endpoint_row(project["id"], cast.admin), endpoint_row(project["id"], cast.admin, status="deleted")

@@ -23,7 +23,7 @@ async def patch(client: httpx.AsyncClient, cast: Cast, project_id: str, **change
         {"description": "Charts"},
         {"tags": []},
         {"tags": [{"name": "new", "color": "#ABCDEF"}]},
-        {"icon": "https://example.com/a.png"},
+        {"icon": "icons/general/folder.svg"},
         {"name": "Globe", "description": "Charts", "tags": [], "icon": "🌍"},
     ],
 )
@@ -88,7 +88,15 @@ async def test_of_parallel_renames_to_one_name_one_succeeds(client: httpx.AsyncC
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"name": " "}, {"name": "x" * 101}, {"description": "x" * 401}, {"icon": ""}, {"tags": [{"name": "a"}]}]
+    "wrong",
+    [
+        {"name": " "},
+        {"name": "x" * 101},
+        {"description": "x" * 401},
+        {"icon": ""},
+        {"icon": "https://example.com/a.png"},
+        {"tags": [{"name": "a"}]},
+    ],
 )
 async def test_what_is_out_of_bounds_is_422(client: httpx.AsyncClient, cast: Cast, wrong: dict[str, Any]) -> None:
     project = await create(client, cast.admin)

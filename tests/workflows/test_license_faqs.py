@@ -31,13 +31,13 @@ async def test_a_new_license_is_read(bench: Bench) -> None:
     model_id = await local_model(bench)
     fresh = await licensed(bench, model_id, TWO)
     assert fresh is not None
-    assert (fresh["path"], fresh["faqs"], fresh["license_type"]) == (TWO, None, None)
+    assert (fresh["name"], fresh["path"], fresh["faqs"], fresh["license_type"]) == ("LICENSE", TWO, None, None)
     listed = await bench.call("GET", "/workflows")
     assert listed["workflows"] == [], "people don't see it among what they do"
     await bench.until((await faq_workflows(bench))[0], "completed")
     license = (await bench.call("GET", f"/models/{model_id}"))["model"]["model_licenses"]
     assert (license["name"], license["license_type"], license["url"]) == ("Apache License 2.0", "permissive", TWO)
-    assert {type(faq["answer"]) for faq in license["faqs"]} == {bool}
+    assert {faq["answer"] for faq in license["faqs"]} == {"YES", "NO"}
 
 
 async def test_what_was_read_in_a_license_that_is_gone_is_left(bench: Bench) -> None:

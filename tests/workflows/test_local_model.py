@@ -46,6 +46,17 @@ async def test_a_model_is_added_step_by_step(bench: Bench) -> None:
     ]
 
 
+async def test_a_logo_elsewhere_is_no_icon(bench: Bench) -> None:
+    first = await bench.post(LOCAL, step_number=1, workflow_total_steps=5, provider_type="url")
+    about = {"name": f"Tiny-{uuid4().hex[:8]}", "uri": "https://example.com/tiny", "author": "acme"}
+    refused = {"workflow_id": first["workflow_id"], "step_number": 2, **about, "icon": "https://example.com/logo.png"}
+    assert (await bench.post(LOCAL, 422, **refused))["param"] == "icon"
+    await bench.post(LOCAL, **refused | {"icon": ""})
+    await bench.trigger(first["workflow_id"])
+    done = await bench.until(first["workflow_id"], "completed")
+    assert done["workflow_steps"]["model"]["icon"] is None, "budmodel names a logo_url"
+
+
 async def test_posting_the_trigger_many_times_at_once_asks_once(bench: Bench) -> None:
     workflow_id = await bench.draft()
     answers = await asyncio.gather(*(bench.trigger(workflow_id) for _ in range(6)))
