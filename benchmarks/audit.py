@@ -27,10 +27,11 @@ Send = Callable[[httpx.AsyncClient, int], Awaitable[httpx.Response]]
 async def main() -> None:
     """Print requests per second of both kinds, and their ratio."""
     settings = in_process_settings()
-    async with prepared(settings, (200,)) as (tenant,):
+    async with prepared(settings, (200,)) as tenants:
+        [tenant] = tenants.values()
         app = create_app(settings)
         headers = {"Authorization": f"Bearer {tenant.token}"}
-        path = f"/projects/{tenant.project_id}"
+        path = f"/projects/{tenant.ids['project_id']}"
 
         async def post(client: httpx.AsyncClient, number: int) -> httpx.Response:
             return await client.post("/projects/", json={"name": f"bench {time.monotonic_ns()} {number}"})

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 import asyncpg
 import jwt
@@ -23,14 +22,15 @@ from fastapi import FastAPI, Request
 from fastapi.responses import Response
 from uuid_utils.compat import uuid7
 
+from benchmarks import answers
+
 PLAN = "BENCH_FLOOR_PLAN"
 
-_VIEW = ("id", "name", "description", "tags", "icon", "project_type", "created_by", "created_at", "modified_at")
-_COUNTS = ("users_count", "endpoints_count", "credentials_count", "profile_colors")
-
-_ME = """
-select id, name, email, color, role, status, company, purpose, user_type from "user"
-where auth_id = $1 and status <> 'deleted'
+ME = """
+select u.id, u.name, email, color, role, status, company, purpose, user_type,
+       (select jsonb_build_object('id', c.id, 'name', c.name)
+        from custom_role c where c.id = custom_role_id) custom_role
+from "user" u where auth_id = $1 and status <> 'deleted'
 """
 _PROJECT = """
 insert into project (id, tenant_id, name, description, tags, icon, status, project_type, benchmark, created_by,
@@ -58,8 +58,16 @@ class Query:
 
 
 @dataclass(frozen=True)
+class Read:
+    """What answers a path: a query, or None for the caller's own row, and what makes the answer of its rows."""
+
+    query: Query | None
+    answer: str
+
+
+@dataclass(frozen=True)
 class Plan:
-    """What the floor is told; `lists` and `details` by realm."""
+    """What the floor is told; `reads` by realm and path."""
 
     port: int
     dsn: str
@@ -67,8 +75,7 @@ class Plan:
     issuer_base: str
     client_id: str
     keys: dict[str, list[dict[str, Any]]]
-    lists: dict[str, Query]
-    details: dict[str, Query]
+    reads: dict[tuple[str, str], Read]
 
 
 class Floor:
@@ -109,41 +116,20 @@ def _plain(value: Any) -> Any:
     return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
-def _view(row: asyncpg.Record) -> dict[str, Any]:
-    return {**{name: row[name] for name in _VIEW}, "created_user": row["created_user"]}
-
-
-def _summary(row: asyncpg.Record) -> dict[str, Any]:
-    return {"project": _view(row), **{name: row[name] for name in _COUNTS}}
-
-
-def create_app() -> FastAPI:
-    plan: Plan = pickle.loads(Path(os.environ[PLAN]).read_bytes())
+def create_app(plan: Plan | None = None) -> FastAPI:
+    """Return the floor for the plan, or for the one that the environment names."""
+    plan = plan or pickle.loads(Path(os.environ[PLAN]).read_bytes())
     floor = Floor(plan)
     app = FastAPI(lifespan=floor.lifespan)
 
-    @app.get("/users/me")
-    async def me(request: Request) -> Response:
-        _, claims = floor.check(request)
-        row = await floor.pool.fetchrow(_ME, claims["sub"])
-        return _json({"object": "user.me", "success": True, "message": "Here you are", "user": dict(row)})
-
-    @app.get("/projects/")
-    async def projects(request: Request, page: int = 1, limit: int = 10) -> Response:
-        realm, _ = floor.check(request)
-        query = plan.lists[realm]
-        rows = await floor.pool.fetch(query.sql, *query.parameters)
-        envelope = {"object": "project.list", "success": True, "message": "", "page": page, "limit": limit}
-        total = rows[0]["_total"]
-        envelope |= {"total_record": total, "total_pages": -(-total // limit), "next_cursor": None}
-        return _json(envelope | {"projects": [_summary(row) for row in rows[:limit]]})
-
-    @app.get("/projects/{project_id}")
-    async def project(request: Request, project_id: UUID) -> Response:
-        realm, _ = floor.check(request)
-        query = plan.details[realm]
-        row = await floor.pool.fetchrow(query.sql, *query.parameters)
-        return _json({"object": "project.retrieve", "success": True, "message": "", **_summary(row)})
+    @app.get("/{path:path}")
+    async def read(request: Request, page: int = 1, limit: int = 10) -> Response:
+        realm, claims = floor.check(request)
+        query = request.url.query
+        found = plan.reads[realm, f"{request.url.path}?{query}" if query else request.url.path]
+        sent = found.query or Query(ME, (claims["sub"],))
+        rows = await floor.pool.fetch(sent.sql, *sent.parameters)
+        return _json({"success": True, "message": "", **getattr(answers, found.answer)(rows)})
 
     @app.post("/projects/")
     async def create(request: Request) -> Response:
@@ -157,7 +143,7 @@ def create_app() -> FastAPI:
                 await connection.execute(_PROJECT, project_id, tenant_id, body["name"], user_id, now)
                 await connection.execute(_MEMBER, uuid7(), tenant_id, project_id, user_id, now)
                 row = await connection.fetchrow(_CREATED, project_id, tenant_id)
-        return _json({"object": "project.create", "success": True, "message": "", "project": _view(row)})
+        return _json({"success": True, "message": "", **answers.created([row])})
 
     return app
 

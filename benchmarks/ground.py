@@ -47,14 +47,39 @@ where p.tenant_id = $1
 """
 
 
+_PEOPLE = """
+insert into "user" (id, tenant_id, auth_id, name, email, role, user_type, status, color, first_login, is_reset_password,
+                    created_at, modified_at)
+select gen_random_uuid(), $1, 'auth ' || gen_random_uuid(), 'person ' || n, 'person' || n || '@example.com',
+       'developer', 'admin', 'active', '#E57333', false, false, now() - n * interval '1 minute', now()
+from generate_series(1, $2::int) n
+"""
+_MODELS = """
+insert into model (id, tenant_id, created_by, name, description, source, provider_type, uri, author, bud_verified,
+                   eval_verified, tags, tasks, modality, supported_endpoints, model_size, status,
+                   created_at, modified_at)
+select gen_random_uuid(), $1, $2, 'model ' || n, 'what it is for, in a line of text', 'local', 'hugging_face',
+       'acme/' || n, 'acme', false, false, '[{"name": "chat", "color": "#E57333"}]', '[]', '{text_input,text_output}',
+       '{/v1/chat/completions}', 7000000000, 'active', now() - n * interval '1 minute', now()
+from generate_series(1, $3::int) n
+"""
+_WORKFLOWS = """
+insert into workflow (id, tenant_id, created_by, workflow_type, status, visibility, title, current_step, total_steps,
+                      created_at, modified_at)
+select gen_random_uuid(), $1, $2, 'model_deployment', 'in_progress', 'public', 'workflow ' || n, 1, 3,
+       now() - n * interval '1 minute', now()
+from generate_series(1, $3::int) n
+"""
+
+
 @dataclass(frozen=True)
 class TenantGround:
-    """A tenant with its projects, and a signed-in administrator."""
+    """A tenant with its projects, people, models and workflows, and a signed-in administrator."""
 
     realm: str
     client_id: str
     token: str
-    project_id: UUID
+    ids: dict[str, UUID]
 
 
 def in_process_settings() -> Settings:
@@ -69,17 +94,18 @@ def in_process_settings() -> Settings:
 
 
 @asynccontextmanager
-async def prepared(settings: Settings, sizes: tuple[int, ...]) -> AsyncIterator[list[TenantGround]]:
-    """Make the database and a tenant with each number of projects; all of it goes away at the end."""
+async def prepared(settings: Settings, sizes: tuple[int, ...]) -> AsyncIterator[dict[int, TenantGround]]:
+    """Make the database and a tenant of each size; all of it goes away at the end."""
     keycloak = Keycloak(settings)
     await _remake_database(settings)
     await asyncio.to_thread(_migrate, settings)
     database = Database(settings)
     realms = [f"{settings.default_realm_name}-{size}" for size in sizes]
     try:
-        yield [
-            await _tenant(database, keycloak, settings, realm, size) for realm, size in zip(realms, sizes, strict=True)
-        ]
+        yield {
+            size: await _tenant(database, keycloak, settings, realm, size)
+            for realm, size in zip(realms, sizes, strict=True)
+        }
     finally:
         for realm in realms:
             await _delete_realm(keycloak, realm)
@@ -133,9 +159,9 @@ async def _tenant(database: Database, keycloak: Keycloak, settings: Settings, re
     users += [_user(tenant.id, str(uuid7()), f"member{n}@example.com") for n in range(1, _MEMBERS)]
     async with database.write() as session:
         session.add_all(users)
-    project_id = await _fill(settings, tenant.id, users[0].id, size)
+    ids = await _fill(settings, tenant.id, users[0].id, size)
     tokens = await keycloak.sign_in(client, email, _PASSWORD, remember=False)
-    return TenantGround(realm, client.client_id, tokens["access_token"], project_id)
+    return TenantGround(realm, client.client_id, tokens["access_token"], ids)
 
 
 async def _delete_realm(keycloak: Keycloak, realm: str) -> None:
@@ -159,15 +185,21 @@ def _user(tenant_id: UUID, auth_id: str, email: str) -> User:
     )
 
 
-async def _fill(settings: Settings, tenant_id: UUID, user_id: UUID, size: int) -> UUID:
+async def _fill(settings: Settings, tenant_id: UUID, user_id: UUID, size: int) -> dict[str, UUID]:
+    """Fill the tenant, and return the newest project, person and model."""
     connection = await asyncpg.connect(dsn(settings))
     try:
         await connection.execute(_PROJECTS, tenant_id, user_id, size)
         await connection.execute(_MEMBERSHIPS, tenant_id)
         await connection.execute(_ENDPOINTS, tenant_id, user_id)
+        await connection.execute(_PEOPLE, tenant_id, size - _MEMBERS)
+        await connection.execute(_MODELS, tenant_id, user_id, size)
+        await connection.execute(_WORKFLOWS, tenant_id, user_id, size)
         await connection.execute("vacuum (analyze)")
-        newest = "select id from project where tenant_id = $1 order by created_at desc limit 1"
-        project_id: UUID = await connection.fetchval(newest, tenant_id)
+        newest = 'select id from "{}" where tenant_id = $1 order by created_at desc limit 1'
+        return {
+            f"{table}_id": await connection.fetchval(newest.format(table), tenant_id)
+            for table in ("project", "user", "model")
+        }
     finally:
         await connection.close()
-    return project_id

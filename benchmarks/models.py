@@ -58,7 +58,8 @@ CLOUDS = "/models/?table_source=cloud_model&order_by=-created_at"
 async def main() -> None:
     """Print p50, p99 and the plan of each list."""
     settings = in_process_settings()
-    async with prepared(settings, (1,)) as (tenant,):
+    async with prepared(settings, (1,)) as tenants:
+        [tenant] = tenants.values()
         await _fill(settings)
         app = create_app(settings)
         headers = {"Authorization": f"Bearer {tenant.token}"}

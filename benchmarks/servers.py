@@ -32,6 +32,11 @@ class Server:
         fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / _TICKS_PER_SECOND
 
+    def memory_megabytes(self) -> int:
+        """Return how much of the machine's memory it holds."""
+        pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGESIZE") // 1_000_000
+
 
 def free_port() -> int:
     with socket.socket() as probe:

@@ -1,7 +1,6 @@
 """The statements that budapp sends for a request, with their parameters."""
 
-import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -9,11 +8,9 @@ from typing import Any
 import httpx
 from sqlalchemy import event
 
-from benchmarks.cases import Case
-from budapp.commons.config import Settings
+from benchmarks.cases import Target
 from budapp.commons.database import Database
-from budapp.commons.domain import components_of
-from budapp.main import create_app
+from budapp.commons.reading import Record
 
 
 @dataclass(frozen=True)
@@ -22,42 +19,38 @@ class Statement:
     parameters: tuple[Any, ...]
 
 
-async def statements_of(settings: Settings, cases: list[Case]) -> dict[str, list[Statement]]:
-    """Ask each request once in this process, and return what a second one sends."""
-    app = create_app(settings.model_copy(update={"log_level": "WARNING"}))
-    logging.getLogger("budapp").setLevel(logging.WARNING)
-    transport = httpx.ASGITransport(app)
-    try:
-        async with httpx.AsyncClient(transport=transport, base_url="http://budapp.bench") as client:
-            with _heard(components_of(app)[Database]) as heard:
-                return {case.name: await _of(client, case, heard) for case in cases}
-    finally:
-        await components_of(app).close()
-
-
-async def _of(client: httpx.AsyncClient, case: Case, heard: list[Statement]) -> list[Statement]:
-    for attempt in (1, 2):
-        heard.clear()
-        body = {"name": f"statements of {case.name} {attempt}"} if case.posts else None
-        headers = {"Authorization": f"Bearer {case.token}"}
-        response = await client.request("POST" if case.posts else "GET", case.path, json=body, headers=headers)
-        response.raise_for_status()
-    return list(heard)
+async def statements_of(client: httpx.AsyncClient, database: Database, target: Target) -> list[Statement]:
+    """Ask the request twice, and return what the second time sends, when the caller is known."""
+    with heard(database) as sent:
+        for attempt in (1, 2):
+            sent.clear()
+            body = target.body(f"statements of {target.case.name} {attempt}")
+            method = "POST" if target.case.posts else "GET"
+            response = await client.request(method, target.path, json=body, headers=target.headers)
+            response.raise_for_status()
+    return sent
 
 
 @contextmanager
-def _heard(database: Database) -> Iterator[list[Statement]]:
-    """Collect what is sent over both pools."""
-    heard: list[Statement] = []
+def heard(database: Database) -> Iterator[list[Statement]]:
+    """Collect what is sent over all pools."""
+    sent: list[Statement] = []
+    fetch = database.reads.fetch
 
     def note(_connection: Any, _cursor: Any, sql: str, parameters: Any, *_rest: Any) -> None:
-        heard.append(Statement(sql, tuple(parameters)))
+        sent.append(Statement(sql, tuple(parameters)))
+
+    async def note_read(sql: str, parameters: Sequence[Any]) -> Sequence[Record]:
+        sent.append(Statement(sql, tuple(parameters)))
+        return await fetch(sql, parameters)
 
     engines = [database.engine.sync_engine, database.read_engine.sync_engine]
     for engine in engines:
         event.listen(engine, "before_cursor_execute", note)
+    setattr(database.reads, "fetch", note_read)  # noqa: B010
     try:
-        yield heard
+        yield sent
     finally:
+        setattr(database.reads, "fetch", fetch)  # noqa: B010
         for engine in engines:
             event.remove(engine, "before_cursor_execute", note)

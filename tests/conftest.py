@@ -22,6 +22,8 @@ from budapp.main import create_app
 from budapp.user_ops.callers import Callers
 from tests.cast import Cast, Realms, make_realms
 from tests.emptying import empty
+from tests.logs import Logged, collect_logs
+from tests.loop_watch import LoopWatch
 from tests.statements import Statements, count_statements
 from tests.surface.routes import Document
 from tests.surface.scene import Extras, enter_scene, make_extras, remove_idle_realms
@@ -127,9 +129,18 @@ async def cast(database: Database, realms: Realms) -> Cast:
 @pytest.fixture
 async def client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
     """A client that nobody is signed in with; pass `headers=cast.admin.headers`."""
-    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    watch = LoopWatch(app)
+    transport = httpx.ASGITransport(watch, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://budapp.test") as http:
         yield http
+    assert watch.held == []
+
+
+@pytest.fixture
+def logged() -> Iterator[Logged]:
+    """What the service logs during the test."""
+    with collect_logs() as found:
+        yield found
 
 
 @pytest.fixture(scope="session")

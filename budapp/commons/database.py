@@ -27,6 +27,7 @@ from budapp.commons.errors import AppError
 from budapp.commons.hooks import Hooks
 from budapp.commons.logging import get_logger
 from budapp.commons.outages import POSTGRESQL, log_failure, outages
+from budapp.commons.reading import ReadPool
 from budapp.commons.signing import Keys
 
 logger = get_logger(__name__)
@@ -103,14 +104,46 @@ def connect_arguments(settings: Settings, *, read_only: bool) -> dict[str, Any]:
     }
 
 
+class LazySession(AsyncSession):
+    """A session that can only read, made when something asks for it: prepared statements go past it, to `reads`.
+
+    Making and closing a session costs as much as a short statement.
+    """
+
+    def __init__(self, engine: AsyncEngine, reads: ReadPool, info: dict[str, Any]) -> None:
+        self.reads = reads
+        self._engine = engine
+        self._info = info
+
+    def __getattr__(self, name: str) -> Any:
+        """Make the session, where `name` is one of the attributes that it has from then on."""
+        if name.startswith("__") or "sync_session" in self.__dict__:
+            raise AttributeError(name)
+        super().__init__(self._engine, expire_on_commit=False, autoflush=False, info=self._info)
+        return getattr(self, name)
+
+    @property
+    def info(self) -> dict[Any, Any]:
+        """What the session carries."""
+        return self.sync_session.info if "sync_session" in self.__dict__ else dict(self._info)
+
+    async def close(self) -> None:
+        """Give the connection back, if there is one."""
+        if "sync_session" in self.__dict__:
+            await super().close()
+
+
 class Database:
-    """The two pools of a process: one that writes, and one that PostgreSQL keeps from writing."""
+    """The pools of a process: one that writes, and two that PostgreSQL keeps from writing, with the ORM and without."""
 
     def __init__(self, settings: Settings, hooks: Hooks | None = None) -> None:
         self._settings = settings
         info = {"hooks": hooks or Hooks()}
         self.engine = self._engine(read_only=False)
         self.read_engine = self._engine(read_only=True)
+        self.reads = ReadPool(
+            database_url(settings), settings.psql_pool_size, connect_arguments(settings, read_only=True)
+        )
         self.encryption = Encryption(parse_encryption_keys(settings.encryption_keys))
         self.audit_keys = Keys(audit_keys_of(settings))
         self._sessions = async_sessionmaker(
@@ -118,12 +151,13 @@ class Database:
             expire_on_commit=False,
             info={**info, "encryption": self.encryption, "audit_keys": self.audit_keys},
         )
-        self._read_sessions = async_sessionmaker(self.read_engine, expire_on_commit=False, autoflush=False, info=info)
+        self._read_info = info
 
     def _engine(self, *, read_only: bool) -> AsyncEngine:
+        size = self._settings.psql_pool_size
         return create_async_engine(
             database_url(self._settings),
-            pool_size=self._settings.psql_pool_size,
+            pool_size=max(1, size // 2) if read_only else size,  # most reads are prepared, and go over `reads`
             max_overflow=0,  # an overflowing connection is closed after each use: under load, a sign-in per request
             pool_use_lifo=True,  # the same few connections, with their prepared statements, as long as they suffice
             pool_timeout=self._settings.psql_timeout_seconds,
@@ -150,12 +184,15 @@ class Database:
     @asynccontextmanager
     async def read(self) -> AsyncIterator[ReadSession]:
         """Open a session that can only read."""
-        async with self._read_sessions() as session:
-            yield ReadSession(session)
+        session = self.read_session()
+        try:
+            yield session
+        finally:
+            await session.close()
 
     def read_session(self) -> ReadSession:
         """Return a session that can only read; whoever asks closes it."""
-        return ReadSession(self._read_sessions())
+        return ReadSession(LazySession(self.read_engine, self.reads, self._read_info))
 
     async def healthy(self) -> bool:
         """Tell whether PostgreSQL answers."""
@@ -170,6 +207,7 @@ class Database:
         """Close all connections."""
         await self.engine.dispose()
         await self.read_engine.dispose()
+        await self.reads.close()
 
 
 async def _tell(session: AsyncSession) -> None:

@@ -53,6 +53,8 @@ FORESEEN: tuple[Any, ...] = (
 
 _DATA_EXCEPTION = "22"
 _TRANSIENT_CLASSES = ("40", "55", "57")
+_OUTDATED_STATEMENT = "0A000"
+"""A table has changed under a prepared statement; the next try prepares it anew."""
 
 
 class _Problem(JSONResponse):
@@ -101,7 +103,7 @@ def _database_error(error: DBAPIError) -> AppError:
     dependency = dependency_of(error)
     if dependency is not None:
         return unavailable(dependency, None, error.orig)
-    if code.startswith(_TRANSIENT_CLASSES):
+    if code.startswith(_TRANSIENT_CLASSES) or code == _OUTDATED_STATEMENT:
         logger.warning("statement_given_up", sqlstate=code, reason=repr(error.orig))
         return Unavailable()
     logger.error("statement_failed", sqlstate=code, reason=repr(error.orig))

@@ -1,5 +1,6 @@
 """Structured logs: one JSON object a line on standard output, with the request id, never with a secret."""
 
+import json
 import logging
 import re
 import sys
@@ -7,6 +8,7 @@ from collections.abc import MutableMapping
 from functools import lru_cache
 from typing import Any, TextIO
 
+import orjson
 import structlog
 
 from budapp.commons.context import request_id
@@ -37,8 +39,41 @@ def redact(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mutab
     return event
 
 
+def _as_json(event: Any, **options: Any) -> bytes:
+    """Return the line; what orjson refuses, such as half a character or a huge number, the standard library takes."""
+    try:
+        return orjson.dumps(event, **options)
+    except TypeError:
+        return json.dumps(event, **options).encode()
+
+
+class _Output:
+    """Where the lines go and from which level on; changed in place, as loggers keep what they have been given."""
+
+    def __init__(self) -> None:
+        self.text: TextIO = sys.stdout
+        self.level = logging.INFO
+
+    def write(self, line: bytes) -> None:
+        # Lines of other libraries go through the text stream; its buffer is empty, as it is flushed after each.
+        self.text.buffer.write(line)
+
+    def flush(self) -> None:
+        self.text.flush()
+
+
+_output = _Output()
+_LEVELS = logging.getLevelNamesMapping()
+
+
+def _drop_below_level(_logger: Any, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    if _LEVELS[method.upper()] < _output.level:
+        raise structlog.DropEvent
+    return event
+
+
 _SHARED: list[structlog.typing.Processor] = [
-    structlog.stdlib.add_log_level,
+    structlog.processors.add_log_level,
     structlog.processors.TimeStamper(fmt="iso", utc=True),
     _add_request_id,
     structlog.processors.format_exc_info,
@@ -46,18 +81,26 @@ _SHARED: list[structlog.typing.Processor] = [
 ]
 
 
+_OURS: list[structlog.typing.Processor] = [
+    _drop_below_level,
+    *_SHARED,
+    structlog.processors.JSONRenderer(serializer=_as_json),
+]
+
+
 def configure_logging(level: str, stream: TextIO | None = None) -> None:
-    """Send the logs of our code and of the libraries through one formatter, to standard output or another stream."""
-    stream = stream or sys.stdout
+    """Send the logs of our code and of the libraries to standard output or another stream, in the same form.
+
+    Ours go straight there: the standard library's loggers would cost as much again as all the rest of a line.
+    """
+    _output.text = stream or sys.stdout
     structlog.configure(
-        processors=[structlog.stdlib.filter_by_level, *_SHARED, structlog.processors.JSONRenderer()],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
+        processors=_OURS,
+        logger_factory=structlog.BytesLoggerFactory(_output),  # type: ignore[arg-type]  # it only writes and flushes
+        wrapper_class=structlog.make_filtering_bound_logger(logging.NOTSET),
         cache_logger_on_first_use=True,
     )
-    ours = logging.StreamHandler(stream)
-    ours.setFormatter(logging.Formatter("%(message)s"))
-    foreign = logging.StreamHandler(stream)
+    foreign = logging.StreamHandler(_output.text)
     foreign.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[structlog.stdlib.add_logger_name, structlog.stdlib.ExtraAdder(), *_SHARED],
@@ -68,18 +111,16 @@ def configure_logging(level: str, stream: TextIO | None = None) -> None:
         )
     )
     logging.basicConfig(handlers=[foreign], force=True)
-    budapp = logging.getLogger("budapp")
-    budapp.handlers, budapp.propagate = [ours], False
     set_log_level(level)
 
 
 def set_log_level(level: str) -> None:
     """Log from this level on; what libraries log from WARNING on at least."""
-    logging.getLogger().setLevel(max(logging.getLevelNamesMapping()[level], logging.WARNING))
-    logging.getLogger("budapp").setLevel(level)
+    _output.level = _LEVELS[level]
+    logging.getLogger().setLevel(max(_output.level, logging.WARNING))
 
 
-def get_logger(name: str) -> structlog.stdlib.BoundLogger:
+def get_logger(name: str) -> structlog.typing.FilteringBoundLogger:
     """Return the logger of a module; pass `__name__`."""
-    logger: structlog.stdlib.BoundLogger = structlog.get_logger(name)
+    logger: structlog.typing.FilteringBoundLogger = structlog.get_logger(name)
     return logger

@@ -94,7 +94,7 @@ def dependency_of(error: BaseException) -> str | None:
     return POSTGRESQL if isinstance(error, PoolTimeout | ConnectionError | TimeoutError) else None
 
 
-def log_failure(log: structlog.stdlib.BoundLogger, event: str, error: BaseException, **details: Any) -> None:
+def log_failure(log: structlog.typing.FilteringBoundLogger, event: str, error: BaseException, **details: Any) -> None:
     """Log what failed in the background with its traceback; an outage is counted in its place."""
     dependency = dependency_of(error)
     if dependency is None:

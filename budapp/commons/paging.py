@@ -9,9 +9,9 @@ from functools import lru_cache, partial
 from typing import Annotated, Any
 
 from fastapi import Query
-from pydantic import BaseModel, Field, TypeAdapter
+from pydantic import BaseModel, Field, TypeAdapter, field_validator
 from pydantic_core import to_jsonable_python
-from sqlalchemy import BigInteger, ColumnElement, and_, false, or_
+from sqlalchemy import BigInteger, ColumnElement, Integer, Text, and_, false, func, literal_column, or_, type_coerce
 
 from budapp.commons.errors import UnprocessableContent
 from budapp.commons.moments import Moment
@@ -34,6 +34,14 @@ class Paging(BaseModel):
     search: bool = False
     order_by: str | None = Field(default=None, max_length=200, examples=["-created_at", "name:asc"])
     cursor: str | None = Field(default=None, max_length=2000)
+
+    @field_validator("*")
+    @classmethod
+    def _compose(cls, value: Any) -> Any:
+        """Compose the texts of every filter (NFC), as names are kept."""
+        if isinstance(value, list):
+            return [cls._compose(item) for item in value]
+        return composed(value) if type(value) is str else value
 
     @property
     def offset(self) -> int:
@@ -112,13 +120,8 @@ def encode_cursor(orders: Sequence[Order], row: Mapping[Any, Any]) -> str:
     return base64.urlsafe_b64encode(json.dumps(values, separators=(",", ":")).encode()).decode().rstrip("=")
 
 
-def after_cursor(orders: Sequence[Order], cursor: str) -> ColumnElement[bool]:
-    """Return the condition for the rows behind the cursor.
-
-    Raises:
-        UnprocessableContent: the cursor is damaged or belongs to another order.
-    """
-    values = _decode_cursor(orders, cursor)
+def after(orders: Sequence[Order], values: Sequence[Any]) -> ColumnElement[bool]:
+    """Return the condition for the rows behind the one with these values, or parameters that stand for them."""
     alternatives: list[ColumnElement[bool]] = []
     equal: list[ColumnElement[bool]] = []
     for order, value in zip(orders, values, strict=True):
@@ -127,7 +130,12 @@ def after_cursor(orders: Sequence[Order], cursor: str) -> ColumnElement[bool]:
     return and_(orders[0].not_before(values[0]), or_(*alternatives))
 
 
-def _decode_cursor(orders: Sequence[Order], cursor: str) -> list[Any]:
+def decode_cursor(orders: Sequence[Order], cursor: str) -> list[Any]:
+    """Return the values that the cursor holds, one for each order.
+
+    Raises:
+        UnprocessableContent: the cursor is damaged or belongs to another order.
+    """
     try:
         values = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
         if list(values) != [order.name for order in orders]:
@@ -157,22 +165,25 @@ def _from_json(order: Order, value: Any) -> Any:
     return found
 
 
-def contains(column: Any, text: str) -> ColumnElement[bool]:
-    """Return the condition that the column holds the text, whatever its case; `%` and `_` stand for themselves."""
-    condition: ColumnElement[bool] = column.icontains(text, autoescape=True)
-    return condition
+def contains(column: Any, text: Any) -> ColumnElement[bool]:
+    """Return the condition that the column holds the text, or what a parameter stands for, whatever its case."""
+    found = func.strpos(func.lower(column), func.lower(type_coerce(text, Text())), type_=Integer())
+    return found > literal_column("0")
 
 
 @dataclass(frozen=True, slots=True)
 class TextFilter:
-    """How a list is filtered by a text that is no plain column: where it must be equal, and where it is searched."""
+    """How a list is filtered by a text that is no plain column: where it must be equal, and where it is searched.
 
-    equals: Callable[[str], ColumnElement[bool]]
-    contains: Callable[[str], ColumnElement[bool]]
+    Both take the text, or the parameter of a prepared statement that stands for it.
+    """
+
+    equals: Callable[[Any], ColumnElement[bool]]
+    contains: Callable[[Any], ColumnElement[bool]]
 
 
 def matching(query: Paging, **texts: Any) -> list[ColumnElement[bool]]:
-    """Return the conditions for the texts that a list is asked for; this is the rule for all lists.
+    """Return the conditions for the texts that a list is asked for; this is the rule for all lists, prepared or not.
 
     Search boxes send one text in several parameters. So with `search` the texts are alternatives, and it is enough that
     one column contains its text, whatever its case; without, all must hold, and each must be equal. Of several texts in
@@ -183,7 +194,7 @@ def matching(query: Paging, **texts: Any) -> list[ColumnElement[bool]]:
         texts: parameter → column, or `TextFilter`. Ids and enumerations belong into `equal`.
     """
     filters = {name: _text_filter(column) for name, column in texts.items()}
-    given = {name: _texts_of(getattr(query, name)) for name in filters}
+    given = {name: _several(getattr(query, name)) for name in filters}
     if query.search:
         found = [filters[name].contains(text) for name, values in given.items() for text in values]
         return [or_(*found)] if found else []
@@ -192,13 +203,13 @@ def matching(query: Paging, **texts: Any) -> list[ColumnElement[bool]]:
 
 def equal(query: BaseModel, **columns: Any) -> list[ColumnElement[bool]]:
     """Return the conditions for the ids and enumerations that a list is asked for, by parameter, search or not."""
-    return [column == getattr(query, name) for name, column in columns.items() if getattr(query, name) is not None]
+    given = {name: getattr(query, name) for name in columns}
+    return [column == given[name] for name, column in columns.items() if given[name] is not None]
 
 
 def _text_filter(column: Any) -> TextFilter:
     return column if isinstance(column, TextFilter) else TextFilter(column.__eq__, partial(contains, column))
 
 
-def _texts_of(value: str | Sequence[str] | None) -> list[str]:
-    """Return the texts, composed (NFC) as names are kept."""
-    return [composed(text) for text in ([value] if isinstance(value, str) else value or [])]
+def _several(value: Any) -> Sequence[Any]:
+    return value if isinstance(value, list | tuple) else [] if value is None else [value]

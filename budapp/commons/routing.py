@@ -17,6 +17,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from budapp.commons.errors import MethodNotAllowed, NotFound
 
 _FOUND = "budapp.found_route"
+_VERSION_PREFIX = "/v1"
+
+
+def unversioned(path: str) -> str:
+    """Return the path without its version: `/v1/...` and, for clients that know no version, the bare path are alike."""
+    return path.removeprefix(_VERSION_PREFIX) if path.startswith(f"{_VERSION_PREFIX}/") else path
 
 
 class _Entry(NamedTuple):

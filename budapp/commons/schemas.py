@@ -46,7 +46,7 @@ class PageAnswer(Answer):
     def of(cls, page: Page) -> Self:
         """Return the answer with the page's rows in its one field that is a list."""
         [rows] = (name for name, field in cls.model_fields.items() if get_origin(field.annotation) is list)
-        return cls.model_validate({rows: page.rows, **page.envelope()})
+        return cls.model_validate({rows: [dict(row._mapping) for row in page.rows], **page.envelope()})
 
     @computed_field  # type: ignore[prop-decorator]
     @property

@@ -38,9 +38,12 @@ class DatasetCrud(Crud[Dataset]):
 
     async def page_of_datasets(self, query: DatasetQuery) -> Page:
         """Return a page of `DatasetSummary` columns."""
+        return await self.page(query, self._listed(query), SORTABLE)
+
+    @prepared
+    def _listed(self, query: DatasetQuery) -> Select[Any]:
         filters = (*equal(query, project_id=Dataset.project_id), *matching(query, name=Dataset.name))
-        statement = self.visible(*_summary_columns()).where(*filters)
-        return await self.page(query, statement, SORTABLE)
+        return self.visible(*_summary_columns()).where(*filters)
 
     @prepared
     def _summary(self) -> Select[Any]:
@@ -48,10 +51,10 @@ class DatasetCrud(Crud[Dataset]):
 
     async def summary(self, dataset_id: UUID) -> Row[Any]:
         """Return the columns of a `DatasetSummary`, or raise `NotFound`."""
-        rows = await self._summary().rows(self.session, id=dataset_id)
-        if not rows:
+        found = await self._summary().first(self.session, id=dataset_id)
+        if found is None:
             raise NotFound("There is no such dataset")
-        return rows[0]
+        return found
 
     async def versions_with_files(self, dataset_id: UUID) -> Sequence[Row[Any, Any]]:
         """Return each version with each of its files, or None, the newest version first."""

@@ -3,11 +3,15 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
+    BigInteger,
     ColumnElement,
     Row,
     Select,
+    String,
+    Text,
     and_,
     any_,
+    cast,
     exists,
     func,
     literal,
@@ -16,9 +20,10 @@ from sqlalchemy import (
     select,
     true,
 )
+from sqlalchemy.dialects.postgresql import array
 from sqlalchemy.orm import aliased
 
-from budapp.commons.crud import Crud, Page, fetch_page, named_colors
+from budapp.commons.crud import Crud, Page, fetch_page, named_colors, prepared
 from budapp.commons.database import ReadSession
 from budapp.commons.errors import NotFound
 from budapp.commons.hooks import Hooks, hooks_of
@@ -54,22 +59,29 @@ class ModelCrud(Crud[Model]):
 
     async def page_of_models(self, query: ModelQuery) -> Page:
         """Return a page of the repository, with each model's `Provider` columns and number of deployments."""
+        return await self.page(query, self._listed(query), SORTABLE)
+
+    @prepared
+    def _listed(self, query: ModelQuery) -> Select[Any]:
         columns = [getattr(Model, name) for name in (*_LISTED, "icon", "local_path")]
         statement = self.visible(*columns, *provider_columns(), _endpoint_count(self.hooks))
         statement = statement.outerjoin(Provider, Provider.id == Model.provider_id)
-        return await self.page(query, statement.where(*_matches_in_repository(query)), SORTABLE)
+        return statement.where(*_matches_in_repository(query))
 
     async def page_of_cloud_models(self, query: ModelQuery) -> Page:
         """Return a page of the models of clouds, with whether the tenant has them already."""
+        return await self.page(query, self._offered(query), CLOUD_SORTABLE)
+
+    @prepared
+    def _offered(self, query: ModelQuery) -> Select[Any]:
         columns = [getattr(CloudModel, name) for name in _LISTED]
         same = (Model.source == CloudModel.source, same_text(Model.uri, CloudModel.uri))
         present = exists().where(*self.reach(), *same)
-        statement = (
+        return (
             select(*columns, *provider_columns(), present.label("is_present_in_model"))
             .join(Provider, Provider.id == CloudModel.provider_id)
             .where(offered, Provider.is_active, *_matches_in_clouds(query))
         )
-        return await fetch_page(self.session, query, statement, CLOUD_SORTABLE)
 
     async def page_of_marks(self, column: str, query: MarkQuery) -> Page:
         """Return a page of the tags, or the tasks, of the models in reach, each name once."""
@@ -209,37 +221,40 @@ def _matches(table: Any, query: ModelQuery) -> list[Any]:
     if query.tasks:
         conditions.append(_marked(table.tasks, query.tasks))
     if query.supported_endpoints:
-        conditions.append(table.supported_endpoints.overlap(list(query.supported_endpoints)))
+        conditions.append(table.supported_endpoints.overlap(_strings(query.supported_endpoints)))
     if query.model_size_min is not None:
-        conditions.append(table.model_size >= query.model_size_min * _BILLION)
+        conditions.append(table.model_size >= cast(query.model_size_min, BigInteger) * _BILLION)
     if query.model_size_max is not None:
-        conditions.append(table.model_size <= query.model_size_max * _BILLION)
+        conditions.append(table.model_size <= cast(query.model_size_max, BigInteger) * _BILLION)
     return conditions
 
 
 def _matches_in_repository(query: ModelQuery) -> list[Any]:
-    conditions = _matches(Model, query)
+    conditions = [*_matches(Model, query), *equal(query, base_model_relation=Model.base_model_relation)]
     if query.author:
         conditions.append(Model.author.in_(query.author))
     if query.modality:
-        conditions.append(Model.modality.overlap(list(query.modality)))
+        conditions.append(Model.modality.overlap(_strings(query.modality)))
     if query.base_model is not None:
-        conditions.append(Model.base_model.contains([query.base_model]))
-    if query.base_model_relation is not None:
-        conditions.append(Model.base_model_relation == query.base_model_relation)
+        conditions.append(Model.base_model.contains(_strings([query.base_model])))
     if query.exclude_adapters:
         conditions.append(Model.base_model_relation.is_distinct_from("adapter"))
     return conditions
 
 
 def _matches_in_clouds(query: ModelQuery) -> list[Any]:
-    has_all = [CloudModel.modality.contains(list(query.modality))] if query.modality else []
+    has_all = [CloudModel.modality.contains(_strings(query.modality))] if query.modality else []
     return [*_matches(CloudModel, query), *has_all]
 
 
-def _marked(column: Any, names: Sequence[str]) -> ColumnElement[bool]:
+def _strings(values: Sequence[Any]) -> ColumnElement[Any]:
+    return array([cast(value, String) for value in values])
+
+
+def _marked(column: Any, names: Sequence[Any]) -> ColumnElement[bool]:
     """Return the condition that one of the tags or tasks is there; spelled so that an index on the column serves it."""
-    return or_(*(column.contains([{"name": name}]) for name in names))
+    marks = (func.jsonb_build_object(literal_column("'name'"), cast(name, Text)) for name in names)
+    return or_(*(column.contains(func.jsonb_build_array(mark)) for mark in marks))
 
 
 def _endpoint_count(hooks: Hooks) -> ColumnElement[int]:

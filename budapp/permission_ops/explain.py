@@ -11,14 +11,13 @@ from sqlalchemy import Row
 from budapp.commons.access import Access, Caller, access_of, row_parameter
 from budapp.commons.database import ReadSession, now
 from budapp.commons.errors import AppError, Forbidden, NotFound, Unauthenticated
-from budapp.commons.routing import RouteIndex
+from budapp.commons.routing import RouteIndex, unversioned
 from budapp.commons.scopes import Scope, Source, with_implied, withdrawn_of, without
 from budapp.permission_ops.schemas import ExplainQuery, ExplainStep, Explanation, HeldScope
 from budapp.project_ops.services import RequiresInProject, membership_scopes
 from budapp.user_ops.identity import caller_of, sources_for
 from budapp.user_ops.services import find_person
 
-_VERSION = "/v1"
 _MEMBERSHIP = "membership in project"
 
 
@@ -66,7 +65,7 @@ def find_target(routes: RouteIndex, method: str, path: str, id: UUID | None) -> 
     Raises:
         NotFound: no route has them.
     """
-    path = path.removeprefix(_VERSION)
+    path = unversioned(path)
     route = routes.route_of(method, path)
     access = access_of(route) if route is not None else None
     if route is None or access is None:

@@ -35,7 +35,7 @@ Changer = Annotated[Caller, Depends(Requires(Scope.USER_MANAGE, row=manageable))
 @router.get("/users/me/permissions")
 async def get_my_permissions(caller: SignedIn, session: Read) -> MyPermissions:
     """Return what the caller may do, in the tenant and in each project."""
-    return MyPermissions(permissions=await services.permissions_of(session, caller))
+    return await services.permissions_of(session, caller)
 
 
 @router.get("/users/{user_id}/permissions")

@@ -1,12 +1,14 @@
 from collections.abc import Collection, Iterable
+from functools import lru_cache
 from itertools import groupby
+from typing import Any
 from uuid import UUID, uuid5
 
 from budapp.commons.access import Caller
 from budapp.commons.database import ReadSession, WriteSession
 from budapp.commons.scopes import GLOBAL_SCOPES, PROJECT_SCOPES, Scope
 from budapp.permission_ops.schemas import (
-    PermissionEntry,
+    MyPermissions,
     ProjectGrants,
     ProjectScopes,
     UserProjectList,
@@ -21,14 +23,14 @@ from budapp.user_ops.callers import Callers
 from budapp.user_ops.schemas import PermissionGrant
 
 
-async def permissions_of(session: ReadSession, caller: Caller) -> list[PermissionEntry]:
+async def permissions_of(session: ReadSession, caller: Caller) -> MyPermissions:
     """Return what the caller may do: per module of the tenant, and per project in reach, newest first."""
-    modules = _module_entries(caller)
-    return modules + [
-        entry
-        for project in await projects.project_access(session, caller)
-        for entry in _project_entries(project.project_id, project.scopes)
-    ]
+    entries = _module_entries(caller)
+    for project in await projects.project_access(session, caller):
+        rsid = str(project.project_id)
+        entries.append({"rsid": rsid, "rsname": f"URN::project::{rsid}", "scopes": _actions(project.scopes)})
+        entries += [{"rsid": rsid, "rsname": scope, "scopes": _actions((scope,))} for scope in sorted(project.scopes)]
+    return MyPermissions.model_validate({"permissions": entries})  # all at once: there are five for each project
 
 
 async def permissions_of_user(session: ReadSession, caller: Caller, user_id: UUID) -> UserScopes:
@@ -95,20 +97,19 @@ def _marked(scopes: Iterable[str], held: Collection[str]) -> list[PermissionGran
     return [PermissionGrant(name=scope, has_permission=scope in held) for scope in scopes]
 
 
-def _module_entries(caller: Caller) -> list[PermissionEntry]:
+def _module_entries(caller: Caller) -> list[dict[str, Any]]:
     by_module = groupby(sorted(caller.scopes), key=lambda scope: scope.partition(":")[0])
     return [
-        PermissionEntry(rsid=str(uuid5(caller.tenant_id, module)), rsname=f"module_{module}", scopes=_actions(scopes))
+        {
+            "rsid": str(uuid5(caller.tenant_id, module)),
+            "rsname": f"module_{module}",
+            "scopes": _actions(frozenset(scopes)),
+        }
         for module, scopes in by_module
     ]
 
 
-def _project_entries(project_id: UUID, scopes: Iterable[str]) -> list[PermissionEntry]:
-    held = sorted(scopes)
-    resource = PermissionEntry(rsid=str(project_id), rsname=f"URN::project::{project_id}", scopes=_actions(held))
-    return [resource, *(PermissionEntry(rsid=str(project_id), rsname=s, scopes=_actions([s])) for s in held)]
-
-
-def _actions(scopes: Iterable[str]) -> list[str]:
+@lru_cache
+def _actions(scopes: frozenset[str] | tuple[str]) -> list[str]:
     """Return the part behind the colon, each once, `view` before `manage`."""
     return sorted({scope.partition(":")[2] for scope in scopes}, reverse=True)

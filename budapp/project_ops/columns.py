@@ -8,13 +8,10 @@ from sqlalchemy import ColumnElement, Select, case, func, literal_column, select
 from budapp.commons.hooks import Hooks
 from budapp.project_ops import hooks as project_hooks
 from budapp.project_ops.models import Project, ProjectMember
-from budapp.user_ops.columns import CUSTOM_ROLE
-from budapp.user_ops.models import User, UserStatus
+from budapp.user_ops.columns import CUSTOM_ROLE, PRESENT
+from budapp.user_ops.models import User
 
 MAX_PROFILE_COLORS = 3
-
-PRESENT = User.status != literal_column(f"'{UserStatus.DELETED}'")
-"""The condition for users who count as members."""
 
 SORTABLE = {
     "id": Project.id,

@@ -2,7 +2,7 @@ from collections.abc import Collection, Sequence
 from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, bindparam, exists, func, or_, select, true
+from sqlalchemy import ColumnElement, Row, Select, bindparam, exists, func, literal_column, or_, select, true
 from sqlalchemy.orm import aliased
 
 from budapp.commons.crud import Crud, Page, fetch_page, named_colors, prepared
@@ -11,7 +11,6 @@ from budapp.commons.errors import NotFound
 from budapp.commons.paging import TextFilter, contains, equal, matching
 from budapp.commons.scopes import Scope
 from budapp.project_ops.columns import (
-    PRESENT,
     SORTABLE,
     SORTABLE_MEMBERS,
     member_columns,
@@ -20,6 +19,7 @@ from budapp.project_ops.columns import (
 )
 from budapp.project_ops.models import Project, ProjectMember, ProjectType
 from budapp.project_ops.schemas import MemberQuery, ProjectQuery, TagQuery
+from budapp.user_ops.columns import PRESENT
 from budapp.user_ops.models import User
 
 MAX_ACCESS_ROWS = 1000
@@ -67,14 +67,11 @@ class ProjectCrud(Crud[Project]):
     async def page_of_projects(self, query: ProjectQuery) -> Page:
         """Return a page of what lists show: admin_app projects unless the other type is asked for."""
         wanted = ProjectType.CLIENT_APP if self.caller.is_client else query.project_type or ProjectType.ADMIN_APP
-        if query.name is None:
-            return await self.page(query, self._all_listed(wanted), SORTABLE)
-        return await self.page(query, self._listed(wanted).where(*matching(query, name=_NAME)), SORTABLE)
+        return await self.page(query, self._listed(wanted, query), SORTABLE)
 
-    def _listed(self, wanted: ProjectType) -> Select[Any]:
-        return select(*summary_columns(self.hooks)).where(*self.reach(wanted), LISTED)
-
-    _all_listed = prepared(_listed)
+    @prepared
+    def _listed(self, wanted: ProjectType, query: ProjectQuery) -> Select[Any]:
+        return select(*summary_columns(self.hooks)).where(*self.reach(wanted), LISTED, *matching(query, name=_NAME))
 
     @prepared
     def _summary(self) -> Select[Any]:
@@ -86,20 +83,26 @@ class ProjectCrud(Crud[Project]):
 
     async def page_with_scopes(self, query: ProjectQuery, user_id: UUID) -> Page:
         """Return a page of the projects in reach, of both types unless one is named, with a user's scopes in each."""
-        mine = ProjectMember.project_id == Project.id, ProjectMember.user_id == user_id
-        scopes = select(ProjectMember.scopes).where(*mine).scalar_subquery().label("member_scopes")
+        listed = self._with_scopes(query.project_type, query)
+        return await self.page(query, listed.given(member_id=user_id), SORTABLE)
+
+    @prepared
+    def _with_scopes(self, wanted: ProjectType | None, query: ProjectQuery) -> Select[Any]:
+        theirs = ProjectMember.project_id == Project.id, ProjectMember.user_id == bindparam("member_id")
+        scopes = select(ProjectMember.scopes).where(*theirs).scalar_subquery().label("member_scopes")
         columns = (Project.id, Project.name, Project.status, Project.created_at, Project.modified_at, scopes)
-        statement = select(*columns).where(*self.reach(query.project_type), LISTED, *matching(query, name=_NAME))
-        return await self.page(query, statement, SORTABLE)
+        return select(*columns).where(*self.reach(wanted), LISTED, *matching(query, name=_NAME))
 
     async def of_member(self, user_id: UUID) -> Sequence[Row[Any]]:
         """Return the newest projects in reach that the user takes part in, with their scopes there."""
+        return await self._of_member().rows(self.session, member_id=user_id)
+
+    @prepared
+    def _of_member(self) -> Select[Any]:
         theirs = aliased(ProjectMember)
         statement = self.visible(Project.id, Project.name, theirs.scopes)
-        statement = statement.join(theirs, theirs.project_id == Project.id).where(LISTED, theirs.user_id == user_id)
-        newest = statement.order_by(Project.created_at.desc(), Project.id.desc()).limit(MAX_ACCESS_ROWS)
-        rows: Sequence[Row[Any]] = (await self.session.execute(newest)).all()
-        return rows
+        statement = statement.join(theirs, theirs.project_id == Project.id)
+        return _newest(statement.where(LISTED, theirs.user_id == bindparam("member_id")))
 
     async def summary(self, id: UUID) -> Row[Any]:
         """Return the project with its counts.
@@ -125,10 +128,11 @@ class ProjectCrud(Crud[Project]):
 
     async def access(self) -> Sequence[Row[Any]]:
         """Return id and own scopes of the newest projects in reach."""
-        statement = self.visible(Project.id, self._own_scopes()).where(LISTED)
-        newest = statement.order_by(Project.created_at.desc(), Project.id.desc()).limit(MAX_ACCESS_ROWS)
-        rows: Sequence[Row[Any]] = (await self.session.execute(newest)).all()
-        return rows
+        return await self._access().rows(self.session)
+
+    @prepared
+    def _access(self) -> Select[Any]:
+        return _newest(self.visible(Project.id, self._own_scopes()).where(LISTED))
 
     async def get_with_scopes(self, id: UUID, *, lock: Lock | None) -> Row[Any]:
         """Return the project and own scopes in it, locked until the commit where asked.
@@ -198,7 +202,12 @@ def _one(rows: Sequence[Row[Any]]) -> Row[Any]:
     return rows[0]
 
 
-def _mentions(text: str) -> ColumnElement[bool]:
+def _newest(statement: Select[Any]) -> Select[Any]:
+    newest = statement.order_by(Project.created_at.desc(), Project.id.desc())
+    return newest.limit(literal_column(str(MAX_ACCESS_ROWS)))
+
+
+def _mentions(text: Any) -> ColumnElement[bool]:
     tag = named_colors(Project.tags)
     tagged = exists(select(1).select_from(tag).where(contains(tag.c.name, text)))
     return or_(contains(Project.name, text), contains(Project.description, text), tagged)

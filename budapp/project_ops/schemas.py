@@ -129,7 +129,8 @@ class ProjectDetail(Answer, ProjectSummary):
 
 def summary_of(row: Any) -> dict[str, Any]:
     """Return the fields of a `ProjectSummary` from a row that has the project's columns beside the counts."""
-    return {**row._mapping, "project": row._mapping}
+    fields = dict(row._mapping)
+    return fields | {"project": fields}
 
 
 class ProjectAnswer(Answer):

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -141,7 +142,8 @@ async def delete_project(session: WriteSession, caller: Caller, project_id: UUID
 async def project_access(session: ReadSession, caller: Caller) -> list[ProjectAccess]:
     """Return what the caller may do in each project in reach: the newest 1000."""
     rows = await ProjectCrud(session, caller).access()
-    return [ProjectAccess(row.id, _scopes_held(caller, row.own_scopes)) for row in rows]
+    held = cache(lambda own: _scopes_held(caller, own))  # most memberships hold the same few scopes
+    return [ProjectAccess(row.id, held(tuple(row.own_scopes or ()))) for row in rows]
 
 
 async def membership_scopes(session: ReadSession, caller: Caller, project_id: UUID) -> list[str]:
@@ -205,7 +207,7 @@ def new_member(project: Project, user_id: UUID, scopes: tuple[str, ...] | list[s
     return ProjectMember(tenant_id=project.tenant_id, project_id=project.id, user_id=user_id, scopes=list(scopes))
 
 
-def _scopes_held(caller: Caller, own_scopes: list[str] | None) -> frozenset[str]:
+def _scopes_held(caller: Caller, own_scopes: Iterable[str] | None) -> frozenset[str]:
     """Return what the caller may do in a project; a customer's user only what they were given there."""
     everywhere = frozenset[str]() if caller.is_client else caller.scopes
     return (everywhere | with_implied(own_scopes or ())).intersection(MEMBER_SCOPES)

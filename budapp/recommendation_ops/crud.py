@@ -3,20 +3,35 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, or_, select
+from sqlalchemy import ARRAY, ColumnElement, Row, Uuid, and_, any_, bindparam, or_, select
 
 from budapp.cluster_ops.models import Cluster, ClusterStatus
+from budapp.commons.crud import Prepared
 from budapp.commons.database import ReadSession
 from budapp.commons.isolation import is_due
 from budapp.model_ops.models import Model, active
 from budapp.recommendation_ops.models import RecommendedCluster
 
+_WORKERS = [getattr(Cluster, f"{kind}_{of}_workers") for kind in ("cpu", "gpu", "hpu") for of in ("total", "available")]
+_OF_MODELS = Prepared(
+    select(
+        RecommendedCluster.model_id,
+        RecommendedCluster.hardware_type,
+        RecommendedCluster.cost_per_million_tokens,
+        Cluster.name,
+        *_WORKERS,
+    )
+    .join(Cluster, Cluster.id == RecommendedCluster.cluster_id)
+    .where(
+        RecommendedCluster.model_id == any_(bindparam("model_ids", type_=ARRAY(Uuid()))),
+        Cluster.status != ClusterStatus.DELETED,
+    )
+)
 
-async def of_models(session: ReadSession, model_ids: Collection[UUID]) -> Sequence[Any]:
-    """Return `RecommendedCluster` and `Cluster` for those of the models that have one."""
-    living = Cluster.status != ClusterStatus.DELETED
-    statement = select(RecommendedCluster, Cluster).join(Cluster, Cluster.id == RecommendedCluster.cluster_id)
-    return (await session.execute(statement.where(RecommendedCluster.model_id.in_(model_ids), living))).all()
+
+async def of_models(session: ReadSession, model_ids: Collection[UUID]) -> Sequence[Row[Any]]:
+    """Return what is recommended for those of the models that have something, beside the cluster's name and workers."""
+    return await _OF_MODELS.rows(session, {"model_ids": list(model_ids)})
 
 
 def _is_stale(before: datetime) -> ColumnElement[bool]:

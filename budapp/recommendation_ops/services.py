@@ -5,12 +5,10 @@ from datetime import timedelta
 from functools import partial
 from uuid import UUID
 
-from budapp.cluster_ops.models import Cluster
 from budapp.commons.database import Database, ReadSession, now
 from budapp.commons.isolation import each_isolated
-from budapp.model_ops.schemas import RecommendationView, RecommendedClusterView
+from budapp.model_ops.schemas import RecommendationView
 from budapp.recommendation_ops import crud, workflows
-from budapp.recommendation_ops.models import RecommendedCluster
 from budapp.workflow_ops.services import Workflows
 
 _GOOD_FOR = timedelta(hours=24)
@@ -40,12 +38,4 @@ async def _recommend_one(database: Database, flows: Workflows, model_id: UUID) -
 
 async def recommended_clusters(session: ReadSession, model_ids: Collection[UUID]) -> dict[UUID, RecommendationView]:
     rows = await crud.of_models(session, model_ids)
-    return {row.RecommendedCluster.model_id: _view(row.RecommendedCluster, row.Cluster) for row in rows}
-
-
-def _view(found: RecommendedCluster, cluster: Cluster) -> RecommendationView:
-    return RecommendationView(
-        hardware_type=found.hardware_type,
-        cost_per_million_tokens=found.cost_per_million_tokens,
-        cluster=RecommendedClusterView.model_validate(cluster),
-    )
+    return {row.model_id: RecommendationView.model_validate({**row._mapping, "cluster": row}) for row in rows}

@@ -1,9 +1,9 @@
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, func, select
+from sqlalchemy import Row, Select, bindparam, func, select
 
-from budapp.commons.crud import Crud, Page
+from budapp.commons.crud import Crud, Page, prepared
 from budapp.commons.errors import NotFound
 from budapp.commons.paging import matching
 from budapp.role_ops.schemas import RoleQuery, RoleView
@@ -29,8 +29,15 @@ class RoleCrud(Crud[CustomRole]):
 
     async def page_of_roles(self, query: RoleQuery) -> Page:
         """Return a page of the roles, by name."""
-        statement = self.visible(*COLUMNS).where(*matching(query, name=CustomRole.name))
-        return await self.page(query, statement, SORTABLE, "name")
+        return await self.page(query, self._listed(query), SORTABLE, "name")
+
+    @prepared
+    def _listed(self, query: RoleQuery) -> Select[Any]:
+        return self.visible(*COLUMNS).where(*matching(query, name=CustomRole.name))
+
+    @prepared
+    def _view(self) -> Select[Any]:
+        return self.visible(*COLUMNS).where(CustomRole.id == bindparam("id"))
 
     async def view(self, id: UUID) -> Row[Any]:
         """Return the columns of a `RoleView`.
@@ -38,8 +45,7 @@ class RoleCrud(Crud[CustomRole]):
         Raises:
             NotFound: the tenant has no such role.
         """
-        found = await self.session.execute(self.visible(*COLUMNS).where(CustomRole.id == id))
-        row: Row[Any] | None = found.one_or_none()
+        row = await self._view().first(self.session, id=id)
         if row is None:
             raise NotFound("There is no such custom role")
         return row

@@ -2,14 +2,14 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Result, Row, Select, exists, func, select
+from sqlalchemy import Result, Row, Select, bindparam, exists, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from budapp.commons.crud import Crud, Page
+from budapp.commons.crud import Crud, Page, prepared
 from budapp.commons.database import ReadSession
 from budapp.commons.paging import equal, matching
 from budapp.commons.scopes import Overrides
-from budapp.user_ops.columns import CUSTOM_ROLE
+from budapp.user_ops.columns import CUSTOM_ROLE, PRESENT
 from budapp.user_ops.identity import people
 from budapp.user_ops.models import User, UserPermission, UserStatus
 from budapp.user_ops.schemas import UserInfo, UserQuery
@@ -31,10 +31,20 @@ class UserCrud(Crud[User]):
 
     async def page_of_users(self, query: UserQuery, custom_role_id: UUID | None = None) -> Page:
         """Return a page of the people, where asked of those with one custom role."""
-        statement = _filtered(self.visible(*LIST_COLUMNS), query)
-        if custom_role_id is not None:
-            statement = statement.where(User.custom_role_id == custom_role_id)
-        return await self.page(query, statement, SORTABLE)
+        listed = self._listed(query, custom_role_id is not None).given(custom_role_id=custom_role_id)
+        return await self.page(query, listed, SORTABLE)
+
+    @prepared
+    def _listed(self, query: UserQuery, of_role: bool) -> Select[Any]:
+        conditions = [
+            *equal(query, role=User.role, status=User.status, user_type=User.user_type),
+            *matching(query, name=User.name, email=User.email),
+        ]
+        if query.status is None:
+            conditions.append(PRESENT)
+        if of_role:
+            conditions.append(User.custom_role_id == bindparam("custom_role_id"))
+        return self.visible(*LIST_COLUMNS).where(*conditions)
 
     async def overrides_of(self, user_id: UUID) -> dict[str, bool]:
         """Return what was decided for the user beside the role."""
@@ -54,13 +64,6 @@ class UserCrud(Crud[User]):
     async def _permissions(self, user_id: UUID) -> dict[str, UserPermission]:
         found = await self.session.scalars(select(UserPermission).where(UserPermission.user_id == user_id))
         return {row.scope: row for row in found}
-
-
-def _filtered(statement: Select[Any], query: UserQuery) -> Select[Any]:
-    if query.status is None:
-        statement = statement.where(User.status != UserStatus.DELETED)
-    exact = equal(query, role=User.role, status=User.status, user_type=User.user_type)
-    return statement.where(*exact, *matching(query, name=User.name, email=User.email))
 
 
 async def find_by_emails(session: ReadSession, tenant_id: UUID, emails: Iterable[str]) -> dict[str, User]:

@@ -3,9 +3,9 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, literal_column, select
 
-from budapp.commons.crud import Crud, Page
+from budapp.commons.crud import Crud, Page, prepared
 from budapp.commons.database import ReadSession, WriteSession
 from budapp.commons.errors import NotFound
 from budapp.commons.isolation import is_due
@@ -57,15 +57,17 @@ class WorkflowCrud(Crud[Workflow]):
 
     async def page_of_open(self, query: WorkflowQuery) -> Page:
         """Return a page of the caller's own workflows that go on, as `WorkflowSummary` columns."""
-        columns = [getattr(Workflow, name) for name in _SUMMARY]
-        statement = self.visible(*columns).where(
+        return await self.page(query, self._open(query), SORTABLE)
+
+    @prepared
+    def _open(self, query: WorkflowQuery) -> Select[Any]:
+        return self.visible(*(getattr(Workflow, name) for name in _SUMMARY)).where(
             Workflow.created_by == self.caller.user_id,
-            Workflow.status == WorkflowStatus.IN_PROGRESS,
-            Workflow.visibility == Visibility.PUBLIC,
+            Workflow.status == literal_column(f"'{WorkflowStatus.IN_PROGRESS}'"),
+            Workflow.visibility == literal_column(f"'{Visibility.PUBLIC}'"),
             *equal(query, workflow_type=Workflow.workflow_type),
             *matching(query, title=Workflow.title),
         )
-        return await self.page(query, statement, SORTABLE)
 
     async def with_data(self, workflow_id: UUID) -> tuple[Workflow, dict[str, Any]]:
         """Return the workflow and what its steps say, in one statement; or raise `NotFound`."""

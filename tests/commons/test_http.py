@@ -1,8 +1,7 @@
 """What surrounds every request."""
 
 import json
-import logging
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
@@ -18,6 +17,7 @@ from budapp.commons.errors import TooManyRequests, UnprocessableContent
 from budapp.commons.rate_limits import RateLimiter
 from budapp.main import create_app
 from tests.cast import PASSWORD, Cast
+from tests.logs import Logged
 
 ORIGIN = "http://localhost:3000"
 
@@ -179,42 +179,21 @@ async def test_metrics_count_requests_by_route_and_not_by_path(client: httpx.Asy
     assert not any(str(cast.developer.id) in str(route) for route in routes)
 
 
-class Collect(logging.Handler):
-    """Keeps the lines that are logged."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.lines: list[str] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.lines.append(record.getMessage())
-
-
-@pytest.fixture
-def logged() -> Iterator[list[str]]:
-    handler = Collect()
-    logging.getLogger("budapp").addHandler(handler)
-    yield handler.lines
-    logging.getLogger("budapp").removeHandler(handler)
-
-
 async def test_a_request_leaves_one_log_line_with_who_and_what(
-    client: httpx.AsyncClient, cast: Cast, logged: list[str]
+    client: httpx.AsyncClient, cast: Cast, logged: Logged
 ) -> None:
     await client.get("/users/me", headers=cast.admin.headers | {"X-Request-Id": "log-me"})
-    found = [json.loads(line) for line in logged if "log-me" in line]
+    found = [json.loads(line) for line in logged.lines if "log-me" in line]
     assert len(found) == 1
     assert found[0]["status"] == 200
     assert found[0]["user_id"] == str(cast.admin.id)
 
 
-async def test_neither_password_nor_token_is_ever_logged(
-    client: httpx.AsyncClient, cast: Cast, logged: list[str]
-) -> None:
+async def test_neither_password_nor_token_is_ever_logged(client: httpx.AsyncClient, cast: Cast, logged: Logged) -> None:
     await client.post("/auth/login", json={"email": cast.admin.email, "password": PASSWORD})
     await client.post("/auth/login", json={"email": cast.admin.email, "password": "Wrong-Password-1"})
     await client.get("/users/me", headers=cast.admin.headers)
-    text = "\n".join(logged)
+    text = logged.text
     assert text
     for secret in (PASSWORD, "Wrong-Password-1", cast.admin.tokens["access_token"], "eyJ"):
         assert secret not in text

@@ -2,9 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import Iterator
-from io import StringIO
-from typing import Any
 
 import httpx
 import pytest
@@ -21,23 +18,8 @@ from budapp.integrations.storage import Storage
 from budapp.main import create_app
 from tests.cast import Cast
 from tests.commons.test_stores_down import closed_port
+from tests.logs import Logged
 from tests.system.faults.proxy import Proxy
-
-
-class Lines(StringIO):
-    """What was logged."""
-
-    def of(self, *events: str) -> list[dict[str, Any]]:
-        found = (json.loads(line) for line in self.getvalue().splitlines() if line.startswith("{"))
-        return [line for line in found if line["event"] in events]
-
-
-@pytest.fixture
-def logged(settings: Settings) -> Iterator[Lines]:
-    stream = Lines()
-    configure_logging("INFO", stream)
-    yield stream
-    configure_logging(settings.log_level)
 
 
 def failures(dependency: str) -> float:
@@ -48,7 +30,7 @@ def is_down(dependency: str) -> bool:
     return REGISTRY.get_sample_value("budapp_dependency_down", {"dependency": dependency}) == 1
 
 
-async def test_an_outage_is_told_twice_and_counted(logged: Lines, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_outage_is_told_twice_and_counted(logged: Logged, monkeypatch: pytest.MonkeyPatch) -> None:
     outages, before = Outages(), failures("sundial")
     for _ in range(100):
         outages.failed("sundial", ConnectionError("dark"))
@@ -64,7 +46,7 @@ async def test_an_outage_is_told_twice_and_counted(logged: Lines, monkeypatch: p
     assert (over["event"], over["failures"]) == ("dependency_up", 100)
 
 
-async def test_a_long_outage_is_told_again_now_and_then(logged: Lines, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_long_outage_is_told_again_now_and_then(logged: Logged, monkeypatch: pytest.MonkeyPatch) -> None:
     outages = Outages()
     outages.failed("sundial", "dark")
     monkeypatch.setattr(module, "REMINDER_SECONDS", 0)
@@ -73,7 +55,7 @@ async def test_a_long_outage_is_told_again_now_and_then(logged: Lines, monkeypat
     assert reminder["failures"] == 2
 
 
-async def test_what_is_no_outage_keeps_its_traceback(logged: Lines) -> None:
+async def test_what_is_no_outage_keeps_its_traceback(logged: Logged) -> None:
     logger = get_logger("budapp.test")
     log_failure(logger, "went_wrong", ValueError("ours"), what="x")
     log_failure(logger, "went_wrong", DBAPIError("select", {}, ConnectionError("theirs")))
@@ -84,11 +66,11 @@ async def test_what_is_no_outage_keeps_its_traceback(logged: Lines) -> None:
     assert "no dependency is named" in second["exception"]
 
 
-async def test_a_database_that_is_down_fills_no_log(settings: Settings, migrated: None, logged: Lines) -> None:
+async def test_a_database_that_is_down_fills_no_log(settings: Settings, migrated: None, logged: Logged) -> None:
     module.outages.answered("postgresql")
     nowhere = settings.model_copy(update={"psql_port": closed_port()})
     app = create_app(nowhere)
-    configure_logging("INFO", logged)
+    configure_logging("INFO", logged.stream)
     before = failures("postgresql")
     async with app.router.lifespan_context(app):
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
@@ -97,10 +79,10 @@ async def test_a_database_that_is_down_fills_no_log(settings: Settings, migrated
         await asyncio.sleep(1)
     assert {answer.status_code for answer in answers} == {503}
     assert failures("postgresql") >= before + 10
-    text = logged.getvalue()
+    text = logged.text
     assert "Traceback" not in text
     assert len(logged.of("dependency_down")) <= 1
-    others = [line for line in text.splitlines() if '"event": "request"' not in line]
+    others = [line for line in logged.lines if json.loads(line)["event"] != "request"]
     assert len(others) < 10, others
 
 

@@ -3,10 +3,8 @@
 Each test has a setting of its own: the store is one for all.
 """
 
-import logging
 import random
-from collections.abc import AsyncIterator, Iterator
-from io import StringIO
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx
@@ -16,11 +14,12 @@ from redis.asyncio import Redis
 from budapp.commons.config import Settings, load_settings
 from budapp.commons.domain import components_of
 from budapp.commons.live_settings import live_names
-from budapp.commons.logging import configure_logging
+from budapp.commons.logging import get_logger
 from budapp.integrations.configuration import ConfigurationFollower
 from budapp.integrations.dapr import DaprClient
 from budapp.main import create_app
 from tests.events.sidecar import free_port
+from tests.logs import Logged
 
 STORE = "configstore"
 OPERATIONS = Path(__file__).resolve().parents[2] / "docs" / "operations.md"
@@ -69,17 +68,8 @@ def following(settings: Settings, *names: str) -> Settings:
     return ours
 
 
-@pytest.fixture
-def logged() -> Iterator[StringIO]:
-    """What the service logs during the test."""
-    stream = StringIO()
-    configure_logging("INFO", stream)
-    yield stream
-    configure_logging("INFO")
-
-
 async def test_a_change_is_taken_over_a_bad_one_refused_and_a_removed_one_is_the_default_again(
-    settings: Settings, dapr: DaprClient, store: Store, logged: StringIO
+    settings: Settings, dapr: DaprClient, store: Store, logged: Logged
 ) -> None:
     ours = following(settings)
     follower = ConfigurationFollower(ours, dapr)
@@ -92,7 +82,7 @@ async def test_a_change_is_taken_over_a_bad_one_refused_and_a_removed_one_is_the
     await follower.read()
     await follower.read()
     assert ours.workflow_draft_days == 3
-    refusals = [line for line in logged.getvalue().splitlines() if "setting_refused" in line]
+    refusals = [line for line in logged.lines if "setting_refused" in line]
     assert len(refusals) == 1
     assert "WORKFLOW_DRAFT_DAYS" in refusals[0]
 
@@ -131,12 +121,15 @@ async def test_a_new_limit_counts_from_the_next_request_on(settings: Settings, s
 
 
 async def test_the_log_level_changes_at_once(
-    settings: Settings, dapr: DaprClient, store: Store, logged: StringIO
+    settings: Settings, dapr: DaprClient, store: Store, logged: Logged
 ) -> None:
     ours = following(settings, "log_level")
     await store.set("LOG_LEVEL", "error")
     await ConfigurationFollower(ours, dapr).read()
-    assert logging.getLogger("budapp").level == logging.ERROR
+    logger = get_logger(__name__)
+    logger.warning("unwanted")
+    logger.error("wanted")
+    assert [line["event"] for line in logged.of("unwanted", "wanted")] == ["wanted"]
 
 
 async def test_where_the_store_is_down_everything_stays(settings: Settings) -> None:

@@ -1,11 +1,9 @@
 import asyncio
-import logging
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from io import StringIO
 from pathlib import Path
 from uuid import uuid4
 
@@ -19,6 +17,7 @@ from budapp.commons.context import request_id
 from budapp.commons.errors import Conflict, PeerFailed, Unavailable
 from budapp.integrations.dapr import DaprClient, Peer, PeerRefused
 from tests.events.sidecar import Call, Daprd, Sidecar, free_port, run_sidecar, until
+from tests.logs import Logged
 
 
 @pytest.fixture(scope="module")
@@ -48,16 +47,6 @@ async def absent(settings: Settings, tmp_path: Path) -> AsyncIterator[Daprd]:
     daprd = Daprd(settings.model_copy(update={"bud_notify_app_id": "late"}), free_port(), tmp_path)
     yield daprd
     await daprd.kill()
-
-
-@pytest.fixture
-def logged() -> Iterator[StringIO]:
-    """What the service logs during the test."""
-    stream = StringIO()
-    handler = logging.StreamHandler(stream)
-    logging.getLogger("budapp").addHandler(handler)
-    yield stream
-    logging.getLogger("budapp").removeHandler(handler)
 
 
 @dataclass
@@ -105,15 +94,15 @@ async def test_files_go_as_multipart(sidecar: Sidecar) -> None:
     assert b"kind: Config" in call.body
 
 
-async def test_what_a_peer_repeats_of_a_request_is_not_logged(sidecar: Sidecar, logged: StringIO) -> None:
+async def test_what_a_peer_repeats_of_a_request_is_not_logged(sidecar: Sidecar, logged: Logged) -> None:
     detail = [{"loc": ["body", "time"], "msg": "Field required", "input": {"password": "Tr0ub4dor"}}]
     sidecar.peer.answers["x"] = [{"object": "error", "detail": detail}]
 
     with pytest.raises(PeerFailed):
         await sidecar.dapr.invoke(sidecar.peer_id, "POST", "x")
 
-    assert "Field required" in logged.getvalue()
-    assert "Tr0ub4dor" not in logged.getvalue()
+    assert "Field required" in logged.text
+    assert "Tr0ub4dor" not in logged.text
 
 
 async def test_a_refusal_tells_the_peers_status_and_its_clear_words(sidecar: Sidecar) -> None:

@@ -1,0 +1,102 @@
+"""Reads that go past SQLAlchemy: a select that is only text by now is sent by asyncpg, over connections of its own.
+
+Sending a statement through a session costs more than PostgreSQL takes to answer a short one.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+import asyncpg
+import orjson
+from sqlalchemy import URL
+from sqlalchemy.exc import DBAPIError
+
+from budapp.commons.outages import POSTGRESQL, outages
+
+_STATEMENTS_A_CONNECTION = 100
+_LONGEST_STATEMENT = 64 * 1024
+_RELEASE_SECONDS = 2
+"""How long a statement that was given up may take to end; then its connection is closed."""
+
+
+class Record(asyncpg.Record):  # type: ignore[misc]  # asyncpg has no types
+    """A row whose columns are attributes, as those of SQLAlchemy's rows."""
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self[name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+    @property
+    def _mapping(self) -> dict[str, Any]:
+        return dict(self.items())
+
+
+class ReadPool:
+    """Connections that PostgreSQL itself holds read-only, opened as they are needed.
+
+    Args:
+        url: the database.
+        size: how many connections there are at most.
+        arguments: what each is opened with; whoever waits for a free one waits no longer than for a new one.
+    """
+
+    def __init__(self, url: URL, size: int, arguments: Mapping[str, Any]) -> None:
+        self._url = url
+        self._size = size
+        self._arguments = arguments
+        self._pool: asyncpg.Pool | None = None
+        self._opening = asyncio.Lock()
+
+    async def fetch(self, sql: str, parameters: Sequence[Any]) -> Sequence[Record]:
+        """Return the rows, each statement on its own.
+
+        Raises:
+            DBAPIError: PostgreSQL refused, as a session would raise it.
+            OSError: it cannot be reached, or no connection is free in time.
+        """
+        pool = self._pool or await self._open()
+        async with asyncio.timeout(self._arguments["timeout"]):
+            connection = await pool.acquire()
+        try:
+            rows: Sequence[Record] = await connection.fetch(sql, *parameters)
+        except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            raise DBAPIError(sql, None, error, hide_parameters=True) from error
+        finally:
+            with suppress(TimeoutError):
+                await pool.release(connection, timeout=_RELEASE_SECONDS)
+        outages.answered(POSTGRESQL)
+        return rows
+
+    async def _open(self) -> asyncpg.Pool:
+        async with self._opening:
+            self._pool = self._pool or await asyncpg.create_pool(
+                self._url.set(drivername="postgresql").render_as_string(hide_password=False),
+                min_size=0,
+                max_size=self._size,
+                init=_read_json,
+                reset=_leave_as_it_is,
+                record_class=Record,
+                statement_cache_size=_STATEMENTS_A_CONNECTION,
+                max_cacheable_statement_size=_LONGEST_STATEMENT,
+                **self._arguments,
+            )
+        return self._pool
+
+    async def close(self) -> None:
+        """Close all connections."""
+        if self._pool is not None:
+            await self._pool.close()
+
+
+async def _read_json(connection: asyncpg.Connection) -> None:
+    """Read JSON into objects; parameters are JSON as text, as SQLAlchemy's dialect has it."""
+    for name in ("json", "jsonb"):
+        await connection.set_type_codec(name, encoder=str, decoder=orjson.loads, schema="pg_catalog")
+
+
+async def _leave_as_it_is(_connection: asyncpg.Connection) -> None:
+    """Spare the round trip that clears a connection: a select that is sent alone leaves nothing behind."""
