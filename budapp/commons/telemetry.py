@@ -5,6 +5,7 @@ import asyncio
 from fastapi import FastAPI
 from opentelemetry import trace
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.instrumentation.aiohttp_client import AioHttpClientInstrumentor
 from opentelemetry.instrumentation.asgi import OpenTelemetryMiddleware
 from opentelemetry.instrumentation.asyncpg import AsyncPGInstrumentor
 from opentelemetry.instrumentation.httpx import HTTPXClientInstrumentor
@@ -32,6 +33,7 @@ def start_tracing(app: FastAPI, settings: Settings) -> None:
     app.add_middleware(OpenTelemetryMiddleware, excluded_urls=parse_excluded_urls(_QUIET), default_span_details=_named)
     AsyncPGInstrumentor().instrument()  # type: ignore[no-untyped-call]
     HTTPXClientInstrumentor().instrument()
+    AioHttpClientInstrumentor().instrument()
 
 
 def _named(scope: Scope) -> tuple[str, dict[str, str]]:

@@ -1,9 +1,8 @@
 """Dapr: publishing, its state and configuration stores by the SDK over gRPC, and calls of peers over pooled HTTP.
 
-The SDK would make a connection for each call of a peer.
+The SDK makes a connection for each call of a peer, and takes four times the processor time; see docs/benchmarks.md.
 """
 
-import asyncio
 import json as jsonlib
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -11,7 +10,7 @@ from enum import StrEnum
 from typing import Annotated, Any
 from urllib.parse import quote
 
-import httpx
+from aiohttp import FormData
 from dapr.clients.grpc._state import Concurrency, Consistency, StateOptions
 from opentelemetry.propagate import inject
 
@@ -20,10 +19,10 @@ from budapp.commons.context import request_id
 from budapp.commons.domain import provided
 from budapp.commons.errors import Conflict, PeerFailed
 from budapp.commons.logging import get_logger
-from budapp.commons.outages import DAPR, outages, unavailable
+from budapp.commons.outages import outages, unavailable
 from budapp.commons.settings_stores import read_items
-from budapp.integrations.http_transport import Transport
-from budapp.integrations.sidecar import TRIES, Sidecar, pause_before_retry
+from budapp.integrations.sidecar import Sidecar
+from budapp.integrations.sidecar_http import Call, Response, SidecarHttp
 
 logger = get_logger(__name__)
 
@@ -81,26 +80,21 @@ class DaprClient:
     """
 
     def __init__(self, settings: Settings) -> None:
-        token = settings.dapr_api_token
         self._pubsub = settings.pubsub_name
         self._statestore = settings.statestore_name
         self._app_topic = settings.app_topic
         self._app_ids = _app_ids(settings)
-        self._http = httpx.AsyncClient(
-            base_url=f"{settings.dapr_base_url}/v1.0/",
-            headers={"dapr-api-token": token.get_secret_value()} if token else {},
-            transport=Transport(limits=httpx.Limits(max_connections=100, max_keepalive_connections=20)),
-        )
-        self._sidecar = Sidecar(settings, self._http)
+        self._http = SidecarHttp(settings)
+        self._sidecar = Sidecar(settings, self._http.healthy)
 
     async def close(self) -> None:
         """Close the connections."""
         await self._sidecar.close()
-        await self._http.aclose()
+        await self._http.close()
 
     async def healthy(self) -> bool:
         """Tell whether the sidecar is up with its components, whether or not it has found this app yet."""
-        return await self._sidecar.healthy()
+        return await self._http.healthy()
 
     async def invoke(
         self,
@@ -112,7 +106,7 @@ class DaprClient:
         timeout: float = 30,  # noqa: ASYNC109 - the deadline of the whole call, tries and pauses included
         idempotent: bool | None = None,
         data: Mapping[str, Any] | None = None,
-        files: Mapping[str, Any] | None = None,
+        files: Mapping[str, tuple[str, bytes, str]] | None = None,
     ) -> Any:
         """Call a peer and return its parsed answer (the raw text where it is not JSON, None where it is empty).
 
@@ -126,7 +120,7 @@ class DaprClient:
             idempotent: whether asking twice does no harm; by default so for GET, PUT and DELETE. What may be asked
                 twice is tried again on a lost connection and on 502, 503 and 504.
             data: form fields, for a multipart body.
-            files: the files of a multipart body.
+            files: the files of a multipart body: field → name, content, media type.
 
         Raises:
             PeerRefused: the peer answered 4xx.
@@ -134,19 +128,16 @@ class DaprClient:
             Unavailable: the peer or the sidecar cannot be reached, or not in time.
         """
         name = self._app_ids.get(app_id, app_id)
-        request = self._http.build_request(
-            method,
-            f"invoke/{quote(name, safe='')}/method/{path.lstrip('/')}",
-            json=json,
-            params={key: value for key, value in (params or {}).items() if value is not None} or None,
-            data=data,
-            files=files,
+        call = Call(
+            method=method,
+            path=f"invoke/{quote(name, safe='')}/method/{path.lstrip('/')}",
             headers=_headers(),
-            timeout=timeout,
+            params=_query(params or {}),
+            json=json,
+            form=(lambda: _form(data or {}, files or {})) if data or files else None,
         )
         safe = method.upper() in _IDEMPOTENT_METHODS if idempotent is None else idempotent
-        response = await self._send(request, timeout, safe, name)
-        return _answer_of(name, path, response)
+        return _answer_of(name, path, await self._http.send(call, name, timeout, retry=safe))
 
     async def publish(self, topic: str, payload: Mapping[str, Any]) -> None:
         """Publish the flat envelope that the platform's services speak.
@@ -239,32 +230,6 @@ class DaprClient:
         found = await self._sidecar.call(f"read {store}", lambda sdk: sdk.get_configuration(store, []), _STORE_SECONDS)
         return read_items(found.items)
 
-    async def _send(self, request: httpx.Request, seconds: float, retry: bool, peer: str) -> httpx.Response:
-        try:
-            async with asyncio.timeout(seconds):
-                response = await self._send_again(request, retry)
-        except httpx.ConnectError as error:
-            raise unavailable(DAPR, None, error) from error
-        except (TimeoutError, httpx.TransportError) as error:
-            raise unavailable(peer, None, error) from error
-        outages.answered(DAPR)
-        return response
-
-    async def _send_again(self, request: httpx.Request, retry: bool) -> httpx.Response:
-        for attempt in range(TRIES - 1):
-            try:
-                response = await self._http.send(request)
-            except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout):
-                pass  # nothing was sent
-            except httpx.TransportError:
-                if not retry:
-                    raise
-            else:
-                if not (retry and _may_pass(response)):
-                    return response
-            await asyncio.sleep(pause_before_retry(attempt))
-        return await self._http.send(request)
-
 
 def _headers() -> dict[str, str]:
     headers: dict[str, str] = {}
@@ -273,36 +238,33 @@ def _headers() -> dict[str, str]:
     return {**headers, "x-request-id": current} if current else headers
 
 
-def _json_of(response: httpx.Response) -> Any:
-    try:
-        return response.json() if response.content else None
-    except ValueError:
-        return response.text
+def _query(params: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return the pairs of a query: a list is repeated, None is left out."""
+    lists = ((name, value if isinstance(value, list | tuple) else [value]) for name, value in params.items())
+    pairs = ((name, value) for name, values in lists for value in values if value is not None)
+    return [(name, str(value).lower() if isinstance(value, bool) else str(value)) for name, value in pairs]
 
 
-def _sidecar_error(response: httpx.Response) -> str | None:
-    """Return the sidecar's own error code; peers have no `errorCode`."""
-    body = _json_of(response) if response.is_error else None
-    code = body.get("errorCode") if isinstance(body, dict) else None
-    return code if isinstance(code, str) and code.startswith("ERR_") else None
+def _form(data: Mapping[str, Any], files: Mapping[str, tuple[str, bytes, str]]) -> FormData:
+    form = FormData()
+    for name, value in data.items():
+        form.add_field(name, str(value))
+    for name, (filename, content, media_type) in files.items():
+        form.add_field(name, content, filename=filename, content_type=media_type)
+    return form
 
 
-def _may_pass(response: httpx.Response) -> bool:
-    return response.status_code in (502, 503, 504) or _sidecar_error(response) == "ERR_DIRECT_INVOKE"
-
-
-def _answer_of(app_id: str, path: str, response: httpx.Response) -> Any:
-    body = _json_of(response)
+def _answer_of(app_id: str, path: str, response: Response) -> Any:
+    body = response.body
     failed = isinstance(body, dict) and body.get("object") == "error"
-    if _sidecar_error(response):
+    if response.sidecar_error:
         raise unavailable(app_id, None, _loggable(body))
     outages.answered(app_id)
     if response.is_success and not failed:
         return body
-    status = response.status_code
-    logger.warning("peer_failed", peer=app_id, path=path, status=status, answer=_loggable(body))
-    if response.is_client_error:
-        raise PeerRefused(_clear_message(body), status)
+    logger.warning("peer_failed", peer=app_id, path=path, status=response.status, answer=_loggable(body))
+    if 400 <= response.status < 500:
+        raise PeerRefused(_clear_message(body), response.status)
     raise PeerFailed
 
 

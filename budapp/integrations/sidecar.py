@@ -10,7 +10,6 @@ import random
 from collections.abc import Awaitable, Callable
 from typing import Self, TypeVar
 
-import httpx
 from dapr.aio.clients import DaprClient as SdkClient
 from dapr.clients.exceptions import DaprInternalError
 from grpc import RpcError, StatusCode
@@ -26,7 +25,6 @@ from budapp.commons.outages import DAPR, outages, unavailable
 logger = get_logger(__name__)
 
 TRIES = 3
-_PROBE_SECONDS = 2
 
 Result = TypeVar("Result")
 Operation = Callable[[SdkClient], Awaitable[Result]]
@@ -58,15 +56,15 @@ class Sidecar:
 
     Args:
         settings: where it is.
-        http: asks it whether it is up.
+        healthy: asks it whether it is up.
     """
 
-    def __init__(self, settings: Settings, http: httpx.AsyncClient) -> None:
+    def __init__(self, settings: Settings, healthy: Callable[[], Awaitable[bool]]) -> None:
         token = settings.dapr_api_token
         self._base_url = settings.dapr_base_url
         self._address = grpc_address(settings.dapr_base_url, settings.dapr_grpc_port)
         self._token = token.get_secret_value() if token else None
-        self._http = http
+        self._healthy = healthy
         self._sdk: SdkClient | None = None
         self._connecting: asyncio.Task[SdkClient] | None = None
 
@@ -74,14 +72,6 @@ class Sidecar:
         """Close the channel; calls that are under way end as `Unavailable`."""
         if self._sdk is not None:
             await self._drop(self._sdk)
-
-    async def healthy(self) -> bool:
-        """Tell whether the sidecar is up with its components, whether or not it has found this app yet."""
-        try:
-            response = await self._http.get("healthz/outbound", timeout=_PROBE_SECONDS)
-        except httpx.TransportError:
-            return False
-        return response.is_success
 
     async def call(self, name: str, operation: Operation[Result], seconds: float, *, retry: bool = True) -> Result:
         """Return what the operation does with the SDK's client.
@@ -145,7 +135,7 @@ class Sidecar:
         return await asyncio.shield(self._connecting)
 
     async def _make_client(self) -> SdkClient:
-        if not await self.healthy():
+        if not await self._healthy():
             raise SidecarError(StatusCode.UNAVAILABLE, f"{self._base_url} does not answer")
         configure_sdk(self._base_url, self._token)
         try:
