@@ -3,6 +3,8 @@
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy import Row
+
 from budapp.audit.models import AuditEntry
 from budapp.audit.verification import find_tampered as find_tampered_entries
 from budapp.audit_ops.crud import AuditCrud
@@ -30,7 +32,7 @@ async def list_records(session: ReadSession, caller: Caller, query: AuditQuery) 
     return await AuditCrud(session, caller).page_of_records(query)
 
 
-async def get_record(session: ReadSession, caller: Caller, id: UUID) -> Any:
+async def get_record(session: ReadSession, caller: Caller, id: UUID) -> Row[Any]:
     """Return the entry with the names of who and whom.
 
     Raises:

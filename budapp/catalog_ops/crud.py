@@ -53,12 +53,17 @@ class CatalogCrud(Crud[Endpoint]):
         return await self.page(query, statement, SORTABLE, "-published_date")
 
     async def published(self, endpoint_id: UUID) -> Row[Any]:
-        """Return `model_id`, name and price of a published deployment.
+        """Return `id`, `model_id`, name and price of a published deployment.
 
         Raises:
             NotFound: no such deployment, or it is not published.
         """
-        columns = (Endpoint.model_id, Endpoint.name, *(getattr(DeploymentPricing, name) for name in _PRICE))
+        columns = (
+            Endpoint.id,
+            Endpoint.model_id,
+            Endpoint.name,
+            *(getattr(DeploymentPricing, name) for name in _PRICE),
+        )
         statement = self._published(*columns).where(Endpoint.id == endpoint_id)
         found: Row[Any] | None = (await self.session.execute(statement)).one_or_none()
         if found is None:

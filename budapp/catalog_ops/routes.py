@@ -23,4 +23,4 @@ async def list_catalog(caller: SignedIn, session: Read, query: Annotated[Catalog
 @router.get("/{endpoint_id}")
 async def get_catalog_model(endpoint_id: UUID, caller: Reader, session: Read, files: LicenseFilesDep) -> CatalogModel:
     """Return what clients may know of a model that they can use."""
-    return CatalogModel(**await services.get_published(session, caller, files, endpoint_id))
+    return await services.get_published(session, caller, files, endpoint_id)

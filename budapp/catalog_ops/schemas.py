@@ -6,9 +6,22 @@ from pydantic import BeforeValidator, Field, StringConstraints, field_validator
 
 from budapp.commons.crud import Page
 from budapp.commons.paging import MAX_LIMIT, Paging
-from budapp.commons.schemas import Money, PageAnswer, Schema, blank_to_none
-from budapp.model_ops.schemas import ModelAnswer, Source
+from budapp.commons.schemas import Answer, Money, PageAnswer, Schema, blank_to_none
+from budapp.model_ops.schemas import (
+    AudioConfig,
+    Example,
+    LicenseView,
+    ModelReport,
+    ModelTree,
+    PaperView,
+    Requirements,
+    Source,
+    TextConfig,
+    VisionConfig,
+)
+from budapp.model_ops.step_views import Mark
 from budapp.provider_ops.modalities import Endpoints, Modalities, Modality, describe_endpoints, describe_modality
+from budapp.provider_ops.schemas import ProviderView
 
 SearchText = Annotated[
     Annotated[str, StringConstraints(strip_whitespace=True, min_length=2, max_length=200)] | None,
@@ -33,30 +46,43 @@ class Pricing(Schema):
     currency: str
     per_tokens: int
 
+    @classmethod
+    def of(cls, row: Any) -> Self | None:
+        """Return the price in a row, or None where the deployment has none."""
+        return cls.model_validate(row) if row.currency is not None else None
 
-class CatalogItem(Schema):
-    """A model that is offered to clients; it is asked for under the name of its deployment."""
+
+class _Offer(Schema):
+    """What clients may know of a model, in lists and by itself.
+
+    These fields are named one by one: what the repository learns to tell of its models stays there, until it is named.
+    """
 
     id: UUID
     name: str
-    modality: Modalities
-    status: Literal["active"]
     description: str | None
+    author: str | None
+    uri: str
+    source: str
+    provider_type: Source
+    model_size: int | None
+    modality: Modalities
+    supported_endpoints: Endpoints
+    use_cases: list[str] | None
+
+
+class CatalogItem(_Offer):
+    """A model that is offered to clients; it is asked for under the name of its deployment."""
+
+    status: Literal["active"]
     capabilities: list[str]
     token_limit: int | None
     max_input_tokens: int | None
-    use_cases: list[str] | None
-    author: str | None
-    model_size: int | None
-    provider_type: Source
-    uri: str
-    source: str
     provider_icon: str | None
     pricing: Pricing | None
     published_date: datetime
     endpoint_id: UUID
     endpoint_name: str
-    supported_endpoints: Endpoints
 
     _modality = field_validator("modality", mode="before")(describe_modality)
     _endpoints = field_validator("supported_endpoints", mode="before")(describe_endpoints)
@@ -64,9 +90,8 @@ class CatalogItem(Schema):
     @classmethod
     def of(cls, row: Any) -> Self:
         """Return it of a row of `crud.page_of_published`."""
-        pricing = Pricing.model_validate(row, from_attributes=True) if row.currency is not None else None
         return cls.model_validate(
-            {**row._mapping, "id": row.model_id, "pricing": pricing, "capabilities": row.strengths or []}
+            {**row._mapping, "id": row.model_id, "pricing": Pricing.of(row), "capabilities": row.strengths or []}
         )
 
 
@@ -80,9 +105,59 @@ class CatalogList(PageAnswer):
         return cls(models=[CatalogItem.of(row) for row in page.rows], **page.envelope())
 
 
-class CatalogModel(ModelAnswer):
+class CatalogDetail(_Offer):
+    """What clients may know of a model: what it is and can do, not where it lies, who added it, or where it runs."""
+
+    icon: str | None
+    provider: ProviderView | None
+    is_present_in_model: bool
+    tags: list[Mark] | None
+    tasks: list[Mark] | None
+    family: str | None
+    model_type: str | None
+    languages: list[str] | None
+    strengths: list[str] | None
+    limitations: list[str] | None
+    examples: list[Example] | None
+    base_model: list[str] | None
+    base_model_relation: str | None
+    bud_verified: bool
+    scan_verified: bool | None
+    eval_verified: bool
+    model_licenses: LicenseView | None
+    paper_published: list[PaperView]
+    github_url: str | None
+    huggingface_url: str | None
+    website_url: str | None
+    model_weights_size: int | None
+    kv_cache_size: int | None
+    storage_size_gb: float | None
+    minimum_requirements: Requirements | None
+    architecture_text_config: TextConfig | None
+    architecture_vision_config: VisionConfig | None
+    architecture_audio_config: AudioConfig | None
+    created_at: datetime
+    modified_at: datetime
+
+
+class CatalogModel(Answer):
     object: Literal["catalog.model.get"] = "catalog.model.get"
     message: str = "Model found"
     endpoint_id: UUID
     endpoint_name: str
+    model: CatalogDetail
+    model_tree: ModelTree
+    endpoints_count: int
     pricing: Pricing | None
+
+    @classmethod
+    def of(cls, found: ModelReport, row: Any) -> Self:
+        """Return it of a model and the row of its deployment, `crud.published`."""
+        return cls(
+            endpoint_id=row.id,
+            endpoint_name=row.name,
+            model=CatalogDetail.model_validate(found.model),
+            model_tree=found.model_tree,
+            endpoints_count=found.endpoints_count,
+            pricing=Pricing.of(row),
+        )

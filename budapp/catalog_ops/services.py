@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import Row
 
 from budapp.catalog_ops.crud import CatalogCrud
-from budapp.catalog_ops.schemas import CatalogQuery, Pricing
+from budapp.catalog_ops.schemas import CatalogModel, CatalogQuery
 from budapp.commons.access import Caller
 from budapp.commons.crud import Page
 from budapp.commons.database import ReadSession
@@ -24,16 +24,11 @@ async def find_published(session: ReadSession, caller: Caller, endpoint_id: UUID
     return await CatalogCrud(session, caller).published(endpoint_id)
 
 
-async def get_published(session: ReadSession, caller: Caller, files: LicenseFiles, endpoint_id: UUID) -> dict[str, Any]:
-    """Return all that clients may know of a published model, as the fields of a `CatalogModel`.
+async def get_published(session: ReadSession, caller: Caller, files: LicenseFiles, endpoint_id: UUID) -> CatalogModel:
+    """Return all that clients may know of a published model.
 
     Raises:
         NotFound: no such deployment, or it is not published.
     """
     row = await find_published(session, caller, endpoint_id)
-    found = await models.get_model(session, caller, files, row.model_id)
-    # Who made it, and where its files are, is nothing to clients.
-    hidden = {"created_user": None, "local_path": None}
-    pricing = Pricing.model_validate(row, from_attributes=True) if row.currency is not None else None
-    shown = {"model": found["model"].model_copy(update=hidden), "scan_result": None}
-    return {**found, **shown, "endpoint_id": endpoint_id, "endpoint_name": row.name, "pricing": pricing}
+    return CatalogModel.of(await models.get_model(session, caller, files, row.model_id), row)

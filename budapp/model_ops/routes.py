@@ -85,7 +85,7 @@ async def get_leaderboard(
 @router.get("/{model_id}")
 async def get_model(model_id: UUID, caller: ReaderOrPeer, session: Read, files: LicenseFilesDep) -> ModelRetrieved:
     """Return all that is known of a model."""
-    return ModelRetrieved(**await services.get_model(session, caller, files, model_id))
+    return ModelRetrieved.model_validate(await services.get_model(session, caller, files, model_id))
 
 
 @router.patch("/{model_id}", dependencies=[may_take(UPLOAD_SECONDS)])
@@ -104,7 +104,7 @@ async def edit_model(
         facts = {"license_id": str(license.id), "model_id": str(model_id), "license_source": license.path}
         who = {"tenant_id": caller.tenant_id, "user_id": caller.user_id}
         background.add_task(flows.carry_out, await flows.start(session, workflows.LICENSE_FAQS.type, facts, **who))
-    return ModelEdited(**await services.get_model(session, caller, files, model_id))
+    return ModelEdited.model_validate(await services.get_model(session, caller, files, model_id))
 
 
 @router.delete("/{model_id}", dependencies=[ignores("force")])

@@ -434,7 +434,9 @@ class ModelTree(Schema):
     quantizations_count: int = 0
 
 
-class ModelAnswer(Answer):
+class ModelReport(Schema):
+    """A model of the repository with what was found out about it."""
+
     model: ModelDetail
     scan_result: ScanResult | None
     eval_result: JsonObject | None = None
@@ -442,12 +444,12 @@ class ModelAnswer(Answer):
     endpoints_count: int
 
 
-class ModelRetrieved(ModelAnswer):
+class ModelRetrieved(Answer, ModelReport):
     object: Literal["model.get"] = "model.get"
     message: str = "Model found"
 
 
-class ModelEdited(ModelAnswer):
+class ModelEdited(Answer, ModelReport):
     object: Literal["model.edit"] = "model.edit"
     message: str = "Model updated"
 

@@ -22,12 +22,14 @@ from budapp.model_ops.schemas import (
     ModelList,
     ModelListed,
     ModelQuery,
+    ModelReport,
     ModelTree,
     ModelView,
     RecommendationView,
 )
 from budapp.model_ops.step_views import CloudModelBrief, ModelBrief, ProviderBrief, ScanResult
 from budapp.provider_ops.models import Provider
+from budapp.workflow_ops.step_views import StepObjects
 
 _NAMED = ("model_id", "provider_id", "cloud_model_id", "security_scan_result_id")
 
@@ -73,8 +75,8 @@ async def reach_model(session: ReadSession, caller: Caller, model_id: UUID) -> M
     return await ModelCrud(session, caller).get(model_id)
 
 
-async def get_model(session: ReadSession, caller: Caller, files: LicenseFiles, model_id: UUID) -> dict[str, Any]:
-    """Return all that is known of a model of the tenant, as the fields of a `ModelAnswer`.
+async def get_model(session: ReadSession, caller: Caller, files: LicenseFiles, model_id: UUID) -> ModelReport:
+    """Return all that is known of a model of the tenant.
 
     Raises:
         NotFound: no such model, or another tenant's.
@@ -95,20 +97,17 @@ async def get_model(session: ReadSession, caller: Caller, files: LicenseFiles, m
             "model_cluster_recommended": (await _recommendations(session, [model_id])).get(model_id),
         }
     )
-    return {
-        "model": detail,
-        "scan_result": ScanResult.model_validate(scan) if scan else None,
-        "model_tree": ModelTree(
-            adapters_count=row.adapter,
-            finetunes_count=row.finetune,
-            merges_count=row.merge,
-            quantizations_count=row.quantized,
-        ),
-        "endpoints_count": row.endpoints_count,
-    }
+    tree = ModelTree(
+        adapters_count=row.adapter,
+        finetunes_count=row.finetune,
+        merges_count=row.merge,
+        quantizations_count=row.quantized,
+    )
+    found = ScanResult.model_validate(scan) if scan else None
+    return ModelReport(model=detail, scan_result=found, model_tree=tree, endpoints_count=row.endpoints_count)
 
 
-async def name_objects(session: ReadSession, tenant_id: UUID, data: dict[str, Any]) -> dict[str, Any]:
+async def name_objects(session: ReadSession, tenant_id: UUID, data: dict[str, Any]) -> StepObjects:
     """Return the models, providers and scan results that the steps of a workflow name; in one statement, or none."""
     ids = {name: UUID(data[name]) if data.get(name) else None for name in _NAMED}
     if not any(ids.values()):

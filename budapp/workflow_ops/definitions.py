@@ -11,9 +11,9 @@ from budapp.commons.scopes import Scope
 from budapp.events.notify import Target
 from budapp.integrations.peers import Json, PeerCall, StepAnswer
 from budapp.workflow_ops.models import Workflow
-from budapp.workflow_ops.step_views import View
+from budapp.workflow_ops.step_views import StepObjects, View
 
-Hydrator = Callable[[ReadSession, UUID, Json], Awaitable[Json]]
+Hydrator = Callable[[ReadSession, UUID, Json], Awaitable[StepObjects]]
 """From a tenant and what the steps say to the objects that they name."""
 
 
@@ -95,7 +95,7 @@ async def nothing_to_check(_session: WriteSession, _caller: Caller, _run: Run) -
     """Let everything be posted."""
 
 
-async def name_nothing(_session: ReadSession, _tenant_id: UUID, _data: Json) -> Json:
+async def name_nothing(_session: ReadSession, _tenant_id: UUID, _data: Json) -> StepObjects:
     """Show nothing but what the steps say."""
     return {}
 

@@ -14,7 +14,7 @@ from budapp.workflow_ops.schemas import (
     WorkflowRetrieved,
     WorkflowUpdated,
 )
-from budapp.workflow_ops.services import WorkflowsDep, find_workflow, state_of
+from budapp.workflow_ops.services import WorkflowsDep, find_workflow
 
 router = APIRouter(prefix="/workflows", tags=["workflows"], route_class=IdempotentRoute)
 
@@ -40,7 +40,7 @@ async def complete_workflow(
     workflow_id: UUID, caller: Owner, session: Write, workflows: WorkflowsDep
 ) -> WorkflowUpdated:
     """Mark a workflow as completed."""
-    return WorkflowUpdated(**state_of(await workflows.complete(session, caller, workflow_id)))
+    return WorkflowUpdated.of(await workflows.complete(session, caller, workflow_id))
 
 
 @router.delete("/{workflow_id}")

@@ -85,6 +85,12 @@ class WorkflowState(Answer):
     total_steps: int
     reason: str | None
 
+    @classmethod
+    def of(cls, workflow: Any, **more: Any) -> Self:
+        """Return it of the workflow's row, with the fields that a subclass adds."""
+        names = ("workflow_type", "status", "current_step", "total_steps", "reason")
+        return cls(workflow_id=workflow.id, **{name: getattr(workflow, name) for name in names}, **more)
+
 
 class WorkflowRetrieved(WorkflowState):
     object: Literal["workflow.get"] = "workflow.get"

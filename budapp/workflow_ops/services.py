@@ -73,8 +73,8 @@ class Workflows:
         workflow, data = await WorkflowCrud(session, caller).with_data(workflow_id)
         definition = self._definitions.of(workflow.workflow_type)
         named = data | await definition.name_objects(session, workflow.tenant_id, data)
-        return WorkflowRetrieved(
-            **state_of(workflow),
+        return WorkflowRetrieved.of(
+            workflow,
             workflow_steps=self.steps_view.model_validate(named),
             experiment_id=data.get("experiment_id"),
             client_metadata=data.get("client_metadata"),
@@ -282,12 +282,6 @@ def _new_workflow(tenant_id: UUID, user_id: UUID, definition: Definition, total_
         current_step=0,
         total_steps=total_steps,
     )
-
-
-def state_of(workflow: Workflow) -> dict[str, Any]:
-    """Return what every answer about a workflow says of it."""
-    names = ("workflow_type", "status", "current_step", "total_steps", "reason")
-    return {"workflow_id": workflow.id, **{name: getattr(workflow, name) for name in names}}
 
 
 def _replace(

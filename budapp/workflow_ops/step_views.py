@@ -79,6 +79,8 @@ class WorkflowSteps(Schema):
 
 
 View = type[WorkflowSteps]
+StepObjects = dict[str, Schema | None]
+"""The objects that steps name, each under its field of the view."""
 
 
 def compose(views: Iterable[View]) -> View:

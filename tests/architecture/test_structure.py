@@ -1,5 +1,6 @@
 """What keeps the structure: the contracts catch what breaks them, and a clash keeps the service from starting."""
 
+import ast
 import os
 import shutil
 import subprocess
@@ -43,6 +44,30 @@ def broken(folder: Path, root: Path) -> str:
     run = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     assert not run.stderr
     return run.stdout if run.returncode else ""
+
+
+UNTYPED = {"Any", "dict", "dict[str, Any]", "Json"}
+
+
+def untyped(tree: ast.Module) -> list[str]:
+    """Return the public functions and methods that return something without a shape."""
+    methods = [node for owner in tree.body if isinstance(owner, ast.ClassDef) for node in owner.body]
+    return [
+        node.name
+        for node in [*tree.body, *methods]
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+        and not node.name.startswith("_")
+        and node.returns
+        and UNTYPED & set(ast.unparse(node.returns).split(" | "))
+    ]
+
+
+def test_services_return_rows_pages_or_schemas(root: Path) -> None:
+    found = {path: untyped(ast.parse(path.read_text())) for path in (root / "budapp").glob("*/services.py")}
+    assert len(found) > 20
+    assert {str(path): names for path, names in found.items() if names} == {}
+    planted = ast.parse("async def planted() -> dict[str, Any] | None: ...")
+    assert untyped(planted) == ["planted"]
 
 
 def test_every_package_of_the_service_is_a_domain_or_below_all_domains(root: Path) -> None:

@@ -10,8 +10,10 @@ import httpx
 import pytest
 from uuid_utils.compat import uuid7
 
+from budapp.catalog_ops.schemas import CatalogDetail, CatalogModel
 from budapp.commons.database import Database, now
 from budapp.endpoint_ops.models import Endpoint
+from budapp.model_ops.schemas import ModelDetail
 from budapp.pricing_ops.models import DeploymentPricing
 from budapp.project_ops.models import Project
 from tests.cast import Cast, Person
@@ -125,9 +127,15 @@ async def test_a_published_model_is_shown_without_what_is_nothing_to_clients(
     found = answer.json()
     assert (found["endpoint_name"], found["model"]["name"]) == ("chat-7b", "Model chat-7b")
     assert found["pricing"]["output_cost"] == 1.0
-    assert (found["model"]["created_user"], found["model"]["local_path"]) == (None, None)
     assert "secret_folder" not in answer.text
     assert cast.admin.email not in answer.text
+
+
+def test_what_clients_may_know_of_a_model_is_named_field_by_field() -> None:
+    """Whoever adds one here has thought of who will read it."""
+    internal = {"created_user", "local_path", "model_cluster_recommended"}
+    assert set(CatalogDetail.model_fields) == set(ModelDetail.model_fields) - internal
+    assert {"scan_result", "eval_result"}.isdisjoint(CatalogModel.model_fields)
 
 
 async def test_what_is_not_published_or_elsewhere_is_404(
