@@ -25,5 +25,5 @@ async def _clear(session: WriteSession, *concerned: ColumnElement[bool], allowed
         await crud.remove(session, *concerned)
     elif await crud.exist(session, *concerned):
         raise BadRequest(
-            "There are keys that would have to go too; allow that with remove_credential", param="remove_credential"
+            "API keys would be deleted too; confirm with remove_credential=true", param="remove_credential"
         )

@@ -25,16 +25,16 @@ _HEADERS = {
 
 @router.get("/icons")
 async def list_icons(_caller: SignedIn, session: Read, query: Annotated[IconQuery, Query()]) -> IconList:
-    """List the pictures that come with the service."""
+    """List the built-in icons."""
     return IconList.of(await services.list_icons(session, query))
 
 
 @router.get("/static/{path:path}", dependencies=[Depends(Public())], response_class=Response)
 async def get_static_file(path: str, request: Request) -> Response:
-    """Return a picture that comes with the service; browsers may keep it for a day."""
+    """Return a built-in icon; browsers may cache it for a day."""
     try:
         found = await _files.get_response(path, request.scope)
     except (HTTPException, ValueError) as error:
-        raise NotFound("There is no such file") from error
+        raise NotFound("File not found") from error
     found.headers.update(_HEADERS)
     return found

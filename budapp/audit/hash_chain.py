@@ -21,7 +21,7 @@ from budapp.commons.signing import FIRST, Keys
 
 logger = get_logger(__name__)
 
-SEALED = Counter("budapp_audit_entries_sealed", "Audit entries that got their place in the chain")
+SEALED = Counter("budapp_audit_entries_sealed", "Audit entries added to the hash chain")
 
 _IN_ONE_TRANSACTION = 2000
 _TRANSACTIONS_IN_ONE_RUN = 5

@@ -16,13 +16,13 @@ from budapp.commons.config import audit_keys_of, get_settings
 from budapp.commons.database import Database
 from budapp.commons.signing import Keys
 
-app = typer.Typer(no_args_is_help=True, help="Check the audit trail.")
+app = typer.Typer(no_args_is_help=True, help="Verify and trim the audit trail.")
 
 
 def _anchor(text: str) -> Head:
     position, _, chain_hash = text.partition(":")
     if not position.isdecimal() or len(chain_hash) != 64:
-        raise typer.BadParameter("an anchor is <position>:<chain hash>")
+        raise typer.BadParameter("the anchor must have the form <position>:<chain hash>")
     return int(position), chain_hash
 
 
@@ -31,9 +31,9 @@ def verify(
     tenant: Annotated[UUID | None, typer.Option(help="Only this tenant's chain")] = None,
     anchor: Annotated[str | None, typer.Option(help="<position>:<chain hash> noted earlier; needs --tenant")] = None,
 ) -> None:
-    """Go through the chains; ends with status 1 at the first entry of a chain that is not as it was written."""
+    """Verify the hash chains; exit with status 1 at the first entry of a chain that was changed."""
     if anchor is not None and tenant is None:
-        raise typer.BadParameter("--anchor needs --tenant")
+        raise typer.BadParameter("--anchor requires --tenant")
     verdicts = run_with(lambda c: _verify(c[Database], tenant, _anchor(anchor) if anchor else None))
     for verdict in verdicts:
         typer.echo(_described(verdict))
@@ -56,7 +56,7 @@ def _described(verdict: Verdict) -> str:
 
 @app.command("verify-export")
 def verify_export(file: Annotated[Path, typer.Argument(exists=True, dir_okay=False)]) -> None:
-    """Check a file that `/audit/export` gave out; ends with status 1 where it was changed or is not complete."""
+    """Verify a file from `/audit/export`; exit with status 1 if it was changed or is incomplete."""
     try:
         closing = check_file(Keys(audit_keys_of(get_settings())), file)
     except BadExport as error:
@@ -68,5 +68,5 @@ def verify_export(file: Annotated[Path, typer.Argument(exists=True, dir_okay=Fal
 
 @app.command()
 def retain() -> None:
-    """Remove now what tenants keep no longer."""
+    """Delete the entries whose retention has ended."""
     run_with(lambda c: remove_old(c[Database]))

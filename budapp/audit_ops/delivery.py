@@ -44,7 +44,7 @@ async def get_delivery(session: ReadSession, caller: Caller) -> AuditDelivery:
     """
     found = await crud.delivery_of(session, caller.tenant_id)
     if found is None:
-        raise NotFound("Audit entries are delivered nowhere")
+        raise NotFound("Audit delivery is not configured")
     return found
 
 
@@ -86,7 +86,7 @@ class Delivering:
     async def _check(self, session: WriteSession, data: DeliveryUpdate) -> None:
         if data.url is None:
             if self._settings.audit_bucket is None:
-                raise UnprocessableContent("This installation has no AUDIT_BUCKET", param="kind")
+                raise UnprocessableContent("AUDIT_BUCKET is not configured", param="kind")
             return
         await release(session)
         try:

@@ -182,7 +182,7 @@ def verify_export(keys: Keys, path: Path) -> dict[str, Any]:
             last = line
     closing = _closing_of(keys, last)
     if closing["sha256"] != digest.hexdigest():
-        raise BadExport("The lines are not the ones that were exported")
+        raise BadExport("The lines differ from the ones that were exported")
     if chain.complete and chain.head != (closing["head"]["position"], closing["head"]["chain_hash"]):
         raise BadExport("The file ends before its chain does")
     return closing
@@ -195,9 +195,9 @@ def _closing_of(keys: Keys, line: bytes) -> dict[str, Any]:
         text = json.dumps({name: value for name, value in closing.items() if name != "signature"}, sort_keys=True)
         genuine = keys.matches("export", text, closing["key_id"], signature)
     except (ValueError, KeyError, TypeError, AttributeError):
-        raise BadExport("The last line is not the end of an export: something is missing") from None
+        raise BadExport("The export is incomplete: its last line is missing") from None
     if not genuine:
-        raise BadExport("The signature at the end is not valid")
+        raise BadExport("The signature is not valid")
     return closing
 
 
@@ -218,7 +218,7 @@ class _ChainOfFile:
             else:
                 self._check(entry, number)
         except (ValueError, KeyError, TypeError, AttributeError):
-            raise BadExport(f"Line {number} is no entry") from None
+            raise BadExport(f"Line {number} is not an audit entry") from None
 
     def _open(self, opening: dict[str, Any]) -> None:
         self._tenant_id, self.complete = opening["tenant_id"], opening["complete"]

@@ -49,7 +49,7 @@ DatabaseDep = Annotated[Database, provided(Database)]
 async def list_records(
     caller: SignedIn, session: Read, database: DatabaseDep, query: Annotated[AuditQuery, Query()]
 ) -> AuditRecordList | StreamingResponse:
-    """List the trail, newest first: all of the tenant's with user:manage, else what one did or what concerns one."""
+    """List audit records, newest first: with user:manage the whole tenant's, otherwise those by or about the caller."""
     if query.export_csv:
         return await _stream(Export(database, caller, query, "csv"))
     return AuditRecordList.of(await services.list_records(session, caller, query))
@@ -59,7 +59,7 @@ async def list_records(
 async def export_records(
     caller: Auditor, database: DatabaseDep, query: Annotated[ExportQuery, Query()]
 ) -> StreamingResponse:
-    """Return the trail as a signed file, oldest first; `budapp audit verify-export` checks it."""
+    """Export audit records as a signed file, oldest first; `budapp audit verify-export` verifies it."""
     return await _stream(Export(database, caller, query, query.format))
 
 
@@ -87,20 +87,20 @@ class ExportResponse(StreamingResponse):
 
 @router.get("/records/{audit_id}")
 async def get_record(audit_id: UUID, caller: Reader, session: Read) -> AuditRecordAnswer:
-    """Return one entry."""
+    """Return an audit record."""
     return AuditRecordAnswer(data=AuditRecord.model_validate(await services.get_record(session, caller, audit_id)))
 
 
 @router.get("/records/{audit_id}/verify")
 async def verify_record(audit_id: UUID, caller: AuditorOf, session: Read, database: DatabaseDep) -> RecordVerified:
-    """Tell whether an entry is as it was written."""
+    """Verify that an audit record is unchanged."""
     verdict = await services.verify_record(session, database.audit_keys, caller, audit_id)
     return RecordVerified(message=verdict.message, data=verdict)
 
 
 @router.get("/summary")
 async def summarize(caller: SignedIn, session: Read, period: Annotated[AuditPeriod, Query()]) -> AuditSummaryAnswer:
-    """Count what the trail in reach holds."""
+    """Summarize the audit records that the caller may see."""
     return AuditSummaryAnswer(data=await services.summarize(session, caller, period))
 
 
@@ -111,7 +111,7 @@ async def verify_batch(
     session: Read,
     database: DatabaseDep,
 ) -> BatchVerified:
-    """Tell of each entry whether it is as it was written."""
+    """Verify that each of the audit records is unchanged."""
     return BatchVerified(data=await services.verify_batch(session, database.audit_keys, caller, ids))
 
 
@@ -119,26 +119,26 @@ async def verify_batch(
 async def find_tampered(
     caller: Auditor, database: DatabaseDep, query: Annotated[TamperedQuery, Query()]
 ) -> TamperedFound:
-    """Find entries that were changed; `budapp audit verify` also finds what was removed or inserted."""
+    """Find audit records that were changed; `budapp audit verify` also finds removed and inserted ones."""
     return TamperedFound(data=await services.find_tampered(database, caller, query))
 
 
 @router.get("/retention")
 async def get_retention(caller: Auditor, session: Read) -> RetentionAnswer:
-    """Tell for how many days entries are kept."""
+    """Return for how many days audit records are kept."""
     return RetentionAnswer(days=await retention.get_days(session, caller))
 
 
 @router.put("/retention")
 async def set_retention(data: RetentionUpdate, caller: Auditor, session: Write) -> RetentionAnswer:
-    """Say for how many days entries are kept."""
+    """Set for how many days audit records are kept."""
     await retention.set_days(session, caller, data.days)
     return RetentionAnswer(days=data.days)
 
 
 @router.get("/delivery")
 async def get_delivery(caller: Auditor, session: Read) -> DeliveryAnswer:
-    """Tell where entries are sent, and how far that has come."""
+    """Return where audit records are delivered, and the progress."""
     return DeliveryAnswer(delivery=DeliveryView.model_validate(await delivery.get_delivery(session, caller)))
 
 
@@ -146,13 +146,13 @@ async def get_delivery(caller: Auditor, session: Read) -> DeliveryAnswer:
 async def set_delivery(
     data: DeliveryUpdate, caller: Auditor, session: Write, delivering: DeliveringDep
 ) -> DeliveryAnswer:
-    """Send entries to a webhook or the platform's bucket; a secret that is made up is shown here and never again."""
+    """Deliver audit records to a webhook or the platform's bucket; a generated secret is shown only once, here."""
     found, secret = await delivering.configure(session, caller, data)
     return DeliveryAnswer(delivery=DeliveryView.model_validate(found), secret=secret)
 
 
 @router.delete("/delivery")
 async def remove_delivery(caller: Auditor, session: Write) -> Answer:
-    """Send entries nowhere any more."""
+    """Turn off the delivery of audit records."""
     await delivery.remove_delivery(session, caller)
-    return Answer(object="audit.delivery.delete", message="Entries are delivered no more")
+    return Answer(object="audit.delivery.delete", message="Audit delivery turned off")

@@ -16,12 +16,12 @@ Text = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=r"
 class AuditFilter(BaseModel):
     """Which entries are wanted; a moment without a time zone is taken for UTC."""
 
-    user_id: UUID | None = Field(default=None, description="whom it concerns")
+    user_id: UUID | None = Field(default=None, description="The user that the record is about")
     actioned_by: UUID | None = Field(default=None, description="who did it")
     action: Action | None = None
     resource_type: ResourceType | None = None
     resource_id: UUID | None = None
-    resource_name: Text | None = Field(default=None, description="part of the name")
+    resource_name: Text | None = Field(default=None, description="Part of the name")
     start_date: Moment | None = None
     end_date: Moment | None = None
     ip_address: Text | None = None
@@ -41,7 +41,7 @@ class AuditQuery(AuditFilter, Paging):
 
     limit: int = Field(default=10, ge=1, le=100)
     search: Text | None = None  # type: ignore[assignment]  # a flag elsewhere, a text here
-    export_csv: bool = Field(default=False, description="All of them, as a file")
+    export_csv: bool = Field(default=False, description="All items, as a file")
 
     @property
     def text(self) -> str | None:
@@ -218,7 +218,7 @@ class DeliveryUpdate(Schema):
     @model_validator(mode="after")
     def _webhooks_have_an_address(self) -> Self:
         if (self.kind is DeliveryKind.WEBHOOK) != (self.url is not None):
-            raise ValueError("url goes with a webhook, and only with one")
+            raise ValueError("url is required for a webhook, and allowed for nothing else")
         return self
 
 

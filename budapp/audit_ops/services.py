@@ -24,7 +24,7 @@ from budapp.commons.database import Database, ReadSession
 from budapp.commons.errors import NotFound
 from budapp.commons.signing import Keys
 
-_NO_RECORD = "There is no such audit record"
+_NO_RECORD = "Audit record not found"
 
 
 async def list_records(session: ReadSession, caller: Caller, query: AuditQuery) -> Page:

@@ -44,7 +44,7 @@ class JwtAuthenticator:
         async with self._database.read() as session:
             caller = await crud.caller_by_id(session, user_id)
         if caller is None:
-            raise NotFound("There is no such user", param="user_id")
+            raise NotFound("User not found", param="user_id")
         return caller
 
     async def _look_up_once(self, token: str) -> Caller:
@@ -61,11 +61,11 @@ class JwtAuthenticator:
         async with self._database.read() as session:
             client_id = await crud.client_of_realm(session, realm)
         if client_id is None:
-            raise Unauthenticated("This token is not valid here")
+            raise Unauthenticated("Invalid token")
         claims = await self._verifier.verify(token, realm, key_id, client_id)
         async with self._database.read() as session:
             caller = await crud.find_caller(session, claims)
         if caller is None:
-            raise Unauthenticated("This session has ended; sign in again")
+            raise Unauthenticated("The session has ended; sign in again")
         self._callers.put(token, caller, asked_at)
         return caller

@@ -19,13 +19,13 @@ ManagerOf = Annotated[Caller, Depends(Requires(Scope.USER_MANAGE, row=manageable
 
 @router.post("/invitations")
 async def invite_user(data: UserInvite, caller: Manager, session: Write, resets: PasswordResetsDep) -> UserAnswer:
-    """Make somebody a user, and mail them a link to set their first password: good once, for three days."""
+    """Create a user and e-mail them a link to set a password; it works once, for three days."""
     user = await resets.invite(session, caller, data)
     return UserAnswer(object="user.invite", message="Invitation sent", user=UserInfo.model_validate(user))
 
 
 @router.post("/{user_id}/invitation")
 async def invite_user_again(user_id: UUID, caller: ManagerOf, session: Write, resets: PasswordResetsDep) -> UserAnswer:
-    """Mail a new link to somebody who has not set a password yet; the earlier one counts no more."""
+    """E-mail a new link to a user who has not set a password yet; the earlier link stops working."""
     user = await resets.invite_again(session, caller, user_id)
     return UserAnswer(object="user.invite", message="Invitation sent", user=UserInfo.model_validate(user))

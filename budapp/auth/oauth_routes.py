@@ -49,7 +49,7 @@ def _redirect(url: str) -> RedirectResponse:
 
 @router.post("/oauth/login", dependencies=[public])
 async def start_sign_in(data: OAuthLogin, limited: Limited, sso: SingleSignOnDep) -> Started:
-    """Begin to sign in at a provider; the browser comes back to `redirectUri` with an exchange token or an error."""
+    """Start signing in at a provider; the browser returns to `redirectUri` with an exchange token or an error."""
     await limited()
     start = Start(data.provider, data.tenant, data.tenant_id, data.redirect_uri)
     return Started(result=await sso.start(start))
@@ -57,14 +57,14 @@ async def start_sign_in(data: OAuthLogin, limited: Limited, sso: SingleSignOnDep
 
 @router.post("/oauth/link")
 async def start_linking(data: OAuthLink, caller: SignedIn, sso: SingleSignOnDep) -> Started:
-    """Begin to link a provider to the own account: by signing in there, and proving the account with its password."""
+    """Start linking a provider to the caller's account: sign in there, then confirm with the account's password."""
     start = Start(data.provider, caller.realm, caller.tenant_id, data.redirect_uri, caller.user_id)
-    return Started(message="Sign in at the provider to link it", result=await sso.start(start))
+    return Started(message="Sign in at the provider to link the account", result=await sso.start(start))
 
 
 @router.get(DEPARTURE_PATH, dependencies=[public], response_class=RedirectResponse, status_code=302)
 async def depart(state: State, request: Request, limited: Limited, sso: SingleSignOnDep) -> RedirectResponse:
-    """Send the browser to the provider, with a cookie by which it is known again when it comes back."""
+    """Redirect the browser to the provider, with a cookie that identifies it when it returns."""
     await limited()
     cookie = _Cookie(request, state)
     departure = await sso.depart(state, cookie.value)
@@ -83,7 +83,7 @@ async def come_back(
     code: Text = None,
     error: Text = None,
 ) -> RedirectResponse:
-    """Take the browser back from the provider, and send it on to where the sign-in began."""
+    """Receive the browser from the provider, and redirect it to where the sign-in started."""
     cookie = _Cookie(request, state)
     answer = _redirect(await sso.finish(Return(state, cookie.value, code, error), origin))
     cookie.delete(answer)
@@ -92,6 +92,6 @@ async def come_back(
 
 @router.post("/auth/token/exchange", dependencies=[public])
 async def exchange_token(data: TokenExchangeRequest, limited: Limited, sso: SingleSignOnDep) -> TokenExchangeAnswer:
-    """Trade the exchange token, once and within a minute, for tokens."""
+    """Exchange the exchange token for access and refresh tokens, once and within a minute."""
     await limited()
     return TokenExchangeAnswer(result=await sso.exchange(data.exchange_token))

@@ -94,7 +94,7 @@ class PasswordResets:
         return user
 
     async def invite_again(self, session: WriteSession, caller: Caller, user_id: UUID) -> User:
-        """Mail a new link to somebody who has not set a password yet; the earlier one counts no more.
+        """E-mail a new link to a user who has not set a password yet; the earlier link stops working.
 
         Raises:
             NotFound: the tenant has no such person.
@@ -103,7 +103,7 @@ class PasswordResets:
         """
         user = await manageable(session, caller, user_id)
         if user.status != UserStatus.INVITED:
-            raise BadRequest("Only somebody who is invited can be invited again")
+            raise BadRequest("Only a user with a pending invitation can be invited again")
         await self._mail_to(session, user, INVITATION_VALID_FOR)
         _record(session, user, "invited again")
         return user
@@ -144,7 +144,7 @@ class PasswordResets:
         """
         found = await crud.find_reset(session, _hash(data.token), for_update=True)
         if found is None:
-            raise BadRequest("This link is not valid any more; ask for a new one", param="token")
+            raise BadRequest("This link is invalid or has expired; request a new one", param="token")
         reset, user = found
         await session.delete(reset)
         user.status, user.first_login, user.is_reset_password = UserStatus.ACTIVE, False, False

@@ -63,21 +63,21 @@ MaybeCaller = Annotated[Caller | None, Depends(signed_in_or_none)]
 
 @router.post("/auth/login")
 async def login(data: Login, limited: Limited, origin: OriginDep, auth: AuthServiceDep) -> LoginAnswer:
-    """Sign in with e-mail and password."""
+    """Sign in with e-mail address and password."""
     await limited()
     return await auth.login(data, origin)
 
 
 @router.post("/auth/refresh-token")
 async def refresh_token(data: Refresh, limited: Limited, origin: OriginDep, auth: AuthServiceDep) -> RefreshAnswer:
-    """Trade a refresh token, once, for new tokens."""
+    """Exchange a refresh token for new tokens; it works once."""
     await limited()
     return RefreshAnswer(token=await auth.refresh(data.refresh_token, origin))
 
 
 @router.post("/auth/logout")
 async def logout(data: Logout, caller: MaybeCaller, auth: AuthServiceDep) -> Answer:
-    """End the session of the refresh token and of the access token sent along; both are out within seconds."""
+    """End the sessions of the refresh token and of the access token; both stop working within seconds."""
     await auth.logout(data.refresh_token, caller)
     return Answer(object="auth.logout", message="Signed out")
 
@@ -86,15 +86,15 @@ async def logout(data: Logout, caller: MaybeCaller, auth: AuthServiceDep) -> Ans
 async def register(
     data: UserRegistration, request: Request, limited: Limited, session: Write, auth: AuthServiceDep
 ) -> Answer:
-    """Register as a customer's user."""
+    """Register as a client user."""
     await limited(components_of(request)[Settings].rate_limit_register)
     await auth.register(session, data)
-    return Answer(object="auth.register", message="Registered; sign in now")
+    return Answer(object="auth.register", message="Registered; sign in to continue")
 
 
 @router.post("/users/reset-password")
 async def request_password_reset(data: ResetRequest, limited: Limited, resets: PasswordResetsDep) -> ResetAcknowledged:
-    """Have a link to set a new password mailed; neither answer nor time tell whether the e-mail is known."""
+    """Request an e-mail with a link to set a new password; the response does not reveal whether the account exists."""
     await limited()
     await resets.request(data.email, tenant_id=data.tenant_id, tenant=data.tenant)
     return ResetAcknowledged(transaction_id=str(uuid4()))
@@ -104,11 +104,11 @@ async def request_password_reset(data: ResetRequest, limited: Limited, resets: P
 async def validate_reset_token(
     data: ResetToken, limited: Limited, session: Read, resets: PasswordResetsDep
 ) -> ResetTokenAnswer:
-    """Tell whether a link can still be used."""
+    """Check whether a link is still valid."""
     await limited()
     found = await resets.find(session, data.token)
     if found is None:
-        return ResetTokenAnswer(message="This link is not valid any more", is_valid=False)
+        return ResetTokenAnswer(message="This link is invalid or has expired", is_valid=False)
     reset, user = found
     return ResetTokenAnswer(message="This link is valid", is_valid=True, email=user.email, expires_at=reset.expires_at)
 
@@ -117,7 +117,7 @@ async def validate_reset_token(
 async def reset_password_with_token(
     data: ResetWithToken, limited: Limited, session: Write, resets: PasswordResetsDep
 ) -> Answer:
-    """Set a new password with the token of the link, once; every session of the person ends."""
+    """Set a new password with the token of the link; it works once, and all sessions of the user end."""
     await limited()
     await resets.use(session, data)
     return Answer(object="password.reset", message="Your new password is set; sign in with it")

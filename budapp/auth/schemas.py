@@ -125,5 +125,5 @@ class ResetWithToken(ResetToken):
     @classmethod
     def _same(cls, value: str, info: ValidationInfo) -> str:
         if value != info.data.get("new_password", value):
-            raise ValueError("is not the same as the new password")
+            raise ValueError("does not match the new password")
         return value

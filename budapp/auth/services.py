@@ -41,7 +41,7 @@ from budapp.user_ops.sessions import revoke_sessions
 logger = get_logger(__name__)
 
 _SIGN_IN_SECONDS = 15
-_LOGIN_REFUSED = "E-mail or password is not right"
+_LOGIN_REFUSED = "Incorrect e-mail address or password"
 _SIGN_IN_AGAIN = "Sign in again"
 _REUSED = "refresh token reused"
 
@@ -293,7 +293,7 @@ class AuthService:
         """
         access = await self._access()
         if access is None:
-            raise Unavailable("Registration is not open")
+            raise Unavailable("Registration is disabled")
         account = NewAccount(
             tenant_id=access.tenant_id,
             realm=access.client.realm,

@@ -136,12 +136,12 @@ class SingleSignOn:
         """
         redirect_uri = start.redirect_uri or self._settings.frontend_url
         if not is_allowed(redirect_uri, self._settings.allowed_return_origins):
-            raise UnprocessableContent("This address is not one to return to", param="redirectUri")
+            raise UnprocessableContent("This return address is not allowed", param="redirectUri")
         state, nonce, code_verifier = (secrets.token_urlsafe(size) for size in (32, 32, 48))
         async with self._database.read() as session:
             access = await self._access(session, start.realm, start.tenant_id)
             if access is None or await providers.enabled_config(session, access.tenant_id, start.provider) is None:
-                raise NotFound("This provider is not set up")
+                raise NotFound("The provider is not configured")
         pending = PendingSignOn(
             tenant_id=access.tenant_id,
             provider=start.provider,
@@ -360,7 +360,7 @@ class SingleSignOn:
         async with self._database.read() as session:
             user = await session.get(User, waiting.user_id) if waiting is not None else None
         if waiting is None or user is None or user.status == UserStatus.DELETED:
-            raise BadRequest("This token was used, or has expired; sign in again", param="exchange_token")
+            raise BadRequest("The token has been used or has expired; sign in again", param="exchange_token")
         return TokenExchange(
             access_token=waiting.access_token,
             refresh_token=waiting.refresh_token,

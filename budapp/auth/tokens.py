@@ -66,9 +66,9 @@ class SigningKeys:
         asked_at = time.monotonic()
         while (key := self._keys.get((realm, key_id))) is None:
             if asked_at < self._failed_until.get(realm, 0):
-                raise Unavailable("The sign-in service cannot be reached; try again soon")
+                raise Unavailable("The sign-in service is unavailable; try again later")
             if self._begun_at.get(realm, 0) >= asked_at:
-                raise Unauthenticated("This token is not valid here")
+                raise Unauthenticated("Invalid token")
             await self._fetch_once(realm)
         return key
 
@@ -107,14 +107,14 @@ class TokenVerifier:
             Unauthenticated: it is not a token of our Keycloak.
         """
         if len(token) > _MAX_TOKEN_LENGTH:
-            raise Unauthenticated("This token is not valid here")
+            raise Unauthenticated("Invalid token")
         try:
             key_id = jwt.get_unverified_header(token).get("kid")
         except jwt.InvalidTokenError as error:
-            raise Unauthenticated("This token is not valid here") from error
+            raise Unauthenticated("Invalid token") from error
         realm = self.realm_of_issuer(unverified_claims(token).get("iss"))
         if realm is None or not isinstance(key_id, str):
-            raise Unauthenticated("This token is not valid here")
+            raise Unauthenticated("Invalid token")
         return realm, key_id
 
     def realm_of_issuer(self, issuer: object) -> str | None:
@@ -132,7 +132,7 @@ class TokenVerifier:
         """
         claims = await self._decode(token, realm, key_id, client_id)
         if claims.get("typ") != "Bearer":
-            raise Unauthenticated("This token is not valid here")
+            raise Unauthenticated("Invalid token")
         return Claims(realm, claims["sub"], claims["sid"], datetime.fromtimestamp(claims["exp"], UTC))
 
     async def verify_identity(self, token: str, client: RealmClient) -> IdentityClaims:
@@ -144,7 +144,7 @@ class TokenVerifier:
         realm, key_id = self.claimed_realm(token)
         claims = await self._decode(token, realm, key_id, client.client_id)
         if realm != client.realm or claims.get("typ") != "ID":
-            raise Unauthenticated("This token is not valid here")
+            raise Unauthenticated("Invalid token")
         return IdentityClaims(
             auth_id=claims["sub"],
             session_id=claims["sid"],
@@ -168,11 +168,11 @@ class TokenVerifier:
                 options={"require": ["exp", "iat", "iss", "sub", "aud"]},
             )
         except jwt.ExpiredSignatureError as error:
-            raise Unauthenticated("This token has expired") from error
+            raise Unauthenticated("The token has expired") from error
         except jwt.InvalidTokenError as error:
-            raise Unauthenticated("This token is not valid here") from error
+            raise Unauthenticated("Invalid token") from error
         if claims.get("azp") != client_id or not isinstance(claims.get("sid"), str):
-            raise Unauthenticated("This token is not valid here")
+            raise Unauthenticated("Invalid token")
         return claims
 
 

@@ -21,13 +21,13 @@ UsageReader = Annotated[Caller, Depends(Requires(Scope.USER_MANAGE, row=get_user
 
 @router.get("/plans", dependencies=[public])
 async def list_plans(session: Read) -> PlanList:
-    """List the plans that can be had, the cheapest first."""
+    """List the available plans, cheapest first."""
     return PlanList(result=list(await services.list_plans(session)))
 
 
 @router.get("/current")
 async def get_current_usage(caller: SignedIn, session: Read, dapr: DaprDep) -> UsageAnswer:
-    """Return the caller's plan, and what they have used of it in this cycle."""
+    """Return the caller's plan and usage in the current cycle."""
     return UsageAnswer(result=await services.current_usage(session, dapr, caller, caller.user_id))
 
 
@@ -39,7 +39,7 @@ async def list_users_with_billing(caller: Manager, session: Read) -> BilledUsers
 
 @router.post("/setup")
 async def set_up_billing(data: BillingSetup, caller: Manager, session: Write) -> UserBillingAnswer:
-    """Give a user a plan, from now on; 409 for one who has a plan."""
+    """Assign a plan to a user, starting now; 409 if the user has one."""
     return UserBillingAnswer(message="Billing set up", result=await services.set_up(session, caller, data))
 
 
@@ -58,5 +58,5 @@ async def get_billing(user_id: UUID, caller: Reader, session: Read) -> UserBilli
 
 @router.get("/user/{user_id}/usage")
 async def get_usage(user_id: UUID, caller: UsageReader, session: Read, dapr: DaprDep) -> UsageAnswer:
-    """Return a user's plan, and what they have used of it in this cycle."""
+    """Return a user's plan and usage in the current cycle."""
     return UsageAnswer(result=await services.current_usage(session, dapr, caller, user_id))

@@ -122,21 +122,21 @@ async def give_free_plan(session: WriteSession, user: User) -> None:
 async def _billable(session: WriteSession, caller: Caller, user_id: UUID) -> None:
     user = await manageable(session, caller, user_id)
     if user.status == UserStatus.DELETED:
-        raise BadRequest("This user is deleted; reactivate them first", param="user_id")
+        raise BadRequest("The user is deleted; reactivate the user first", param="user_id")
 
 
 async def _plan_to_have(session: ReadSession, plan_id: UUID) -> BillingPlan:
     plan = await crud.find_plan(session, plan_id)
     if plan is None:
-        raise NotFound("There is no such plan", param="billing_plan_id")
+        raise NotFound("Plan not found", param="billing_plan_id")
     if not plan.is_active:
-        raise BadRequest("This plan can't be had any more", param="billing_plan_id")
+        raise BadRequest("The plan is no longer available", param="billing_plan_id")
     return plan
 
 
 def _existing(billing: UserBilling | None) -> UserBilling:
     if billing is None:
-        raise NotFound("This user has no billing")
+        raise NotFound("The user has no billing plan")
     return billing
 
 

@@ -67,7 +67,7 @@ class CatalogCrud(Crud[Endpoint]):
         statement = self._published(*columns).where(Endpoint.id == endpoint_id)
         found: Row[Any] | None = (await self.session.execute(statement)).one_or_none()
         if found is None:
-            raise NotFound("There is no such published model")
+            raise NotFound("Published model not found")
         return found
 
     def _published(self, *columns: Any) -> Select[Any]:

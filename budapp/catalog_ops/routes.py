@@ -16,11 +16,11 @@ Reader = Annotated[Caller, Depends(SignedInAccess(row=services.find_published))]
 
 @router.get("")
 async def list_catalog(caller: SignedIn, session: Read, query: Annotated[CatalogQuery, Query()]) -> CatalogList:
-    """List the models that clients can use, with their prices."""
+    """List the published models with their prices."""
     return CatalogList.of(await services.list_published(session, caller, query))
 
 
 @router.get("/{endpoint_id}")
 async def get_catalog_model(endpoint_id: UUID, caller: Reader, session: Read, files: LicenseFilesDep) -> CatalogModel:
-    """Return what clients may know of a model that they can use."""
+    """Return a published model as clients see it."""
     return await services.get_published(session, caller, files, endpoint_id)

@@ -1,4 +1,4 @@
-"""What the database's secrets are encrypted with."""
+"""Manage the keys that encrypt secrets in the database."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ app = typer.Typer(no_args_is_help=True, help=__doc__)
 
 @app.command()
 def status() -> None:
-    """Show how many rows each key of ENCRYPTION_KEYS seals, and which keys can be dropped."""
+    """Show how many rows each key of ENCRYPTION_KEYS encrypts, and which keys can be removed."""
 
     async def work(components: Components) -> tuple[list[KeyUse], Sequence[str]]:
         database = components[Database]
@@ -42,8 +42,8 @@ def _verdict(key_id: str, rows: int, key_ids: Sequence[str]) -> str:
 
 
 @app.command()
-def rotate(batch: Annotated[int, typer.Option(min=1, help="Rows to a transaction")] = BATCH) -> None:
-    """Seal every secret with the first key of ENCRYPTION_KEYS, while the service runs; safe to stop and repeat."""
+def rotate(batch: Annotated[int, typer.Option(min=1, help="Rows per transaction")] = BATCH) -> None:
+    """Re-encrypt every secret with the first key of ENCRYPTION_KEYS while the service runs; safe to stop and repeat."""
     done = run_with(lambda components: rotate_keys(components[Database], _report, batch=batch))
     left, unreadable = sum(max(one.left, 0) for one in done), sum(one.unreadable for one in done)
     typer.echo(f"{sum(one.resealed for one in done)} rows sealed with the first key")

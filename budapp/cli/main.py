@@ -1,4 +1,4 @@
-"""Run the service, and look after it."""
+"""Run and operate the service."""
 
 import json
 import sys

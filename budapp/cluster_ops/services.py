@@ -24,7 +24,7 @@ async def require_available(session: ReadSession, tenant_id: UUID, bud_cluster_i
     """
     found = await crud.living(session, tenant_id, [bud_cluster_id])
     if not found:
-        raise NotFound("There is no such cluster", param="cluster_id")
+        raise NotFound("Cluster not found", param="cluster_id")
     if found[0].status != ClusterStatus.AVAILABLE:
         raise BadRequest("Cluster is not available", param="cluster_id")
     return found[0]

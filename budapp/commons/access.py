@@ -18,7 +18,7 @@ from budapp.commons.config import Settings
 from budapp.commons.domain import components_of
 from budapp.commons.errors import AppError, BadRequest, Forbidden, Unauthenticated
 
-_INTERNAL_ONLY = "Only services of the platform may call this"
+_INTERNAL_ONLY = "Only platform services may call this"
 
 
 class CustomRoleName(NamedTuple):
@@ -145,7 +145,7 @@ async def _caller_of_token(request: Request) -> Caller:
 def require_password_set(caller: Caller) -> None:
     """Raise `Forbidden`, naming the route, where the caller was invited and has set no password of their own yet."""
     if caller.status != "active":
-        raise Forbidden(f"Set a password of your own first: PATCH /users/{caller.user_id}", param="password")
+        raise Forbidden(f"Set your own password first: PATCH /users/{caller.user_id}", param="password")
 
 
 class Public(Access):
@@ -201,7 +201,7 @@ class Requires(Access):
         """Let those pass who are active and hold the scope."""
         require_password_set(caller)
         if self.scope not in caller.scopes:
-            raise Forbidden(f"This needs the permission {self.scope}")
+            raise Forbidden(f"Permission required: {self.scope}")
 
 
 class RequiresOrPeer(Requires):
@@ -262,11 +262,11 @@ def _carries_app_token(request: Request) -> bool:
 def _user_named(request: Request) -> UUID:
     named = request.query_params.get("user_id") or components_of(request)[Settings].system_user_id
     if named is None:
-        raise BadRequest("Name the user that you act for", param="user_id")
+        raise BadRequest("The X-User-Id header is required", param="user_id")
     try:
         return UUID(str(named))
     except ValueError as error:
-        raise BadRequest("This is no user's id", param="user_id") from error
+        raise BadRequest("The X-User-Id header is not a user id", param="user_id") from error
 
 
 public = Depends(Public())
@@ -299,4 +299,4 @@ def check_routes(routes: Iterable[APIRoute]) -> None:
     """
     for route in routes:
         if access_of(route) is None:
-            raise RuntimeError(f"{route.methods} {route.path} must say exactly once who may call it")
+            raise RuntimeError(f"{route.methods} {route.path} must declare its access exactly once")

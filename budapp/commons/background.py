@@ -16,8 +16,8 @@ FIRST_PAUSE_SECONDS = 0.5
 MAX_PAUSE_SECONDS = 5
 _SETTLED_SECONDS = 60
 
-RUNNING = Gauge("budapp_background_running", "1 while the task runs, 0 while it waits to be started again", ["task"])
-RESTARTS = Counter("budapp_background_restarts", "Background tasks that broke off and were started again", ["task"])
+RUNNING = Gauge("budapp_background_running", "1 while the task runs, 0 while it waits for its restart", ["task"])
+RESTARTS = Counter("budapp_background_restarts", "Background tasks that failed and were restarted", ["task"])
 
 
 def keep_running(name: str, work: Callable[[], Awaitable[None]]) -> asyncio.Task[None]:

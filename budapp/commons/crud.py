@@ -56,7 +56,7 @@ class Crud(Generic[ModelT]):
             statement = statement.with_for_update(of=self.model).execution_options(populate_existing=True)
         row: ModelT | None = await self.session.scalar(statement)
         if row is None:
-            raise NotFound(f"There is no such {self.model.__tablename__.replace('_', ' ')}")
+            raise NotFound(f"{self.model.__tablename__.replace('_', ' ').capitalize()} not found")
         return row
 
     async def page(

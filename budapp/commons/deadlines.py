@@ -16,7 +16,7 @@ from budapp.commons.logging import get_logger
 
 logger = get_logger(__name__)
 
-_TOO_LONG = "This took too long and was given up; try again soon"
+_TOO_LONG = "The request timed out; try again later"
 
 TRIGGER_SECONDS = 60
 """For a route that asks a peer to begin work."""

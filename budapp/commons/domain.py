@@ -119,7 +119,7 @@ class Components:
         self._started: list[Component[Any]] = []
         for component in (component for domain in domains for component in domain.components):
             if component.kind in self._declared:
-                raise ValueError(f"There are two components of the type {component.kind.__name__}")
+                raise ValueError(f"Two components are declared with the type {component.kind.__name__}")
             self._declared[component.kind] = component
 
     def __getitem__(self, kind: type[T]) -> T:

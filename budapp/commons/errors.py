@@ -20,7 +20,7 @@ class AppError(Exception):
     """
 
     status: ClassVar[int] = 500
-    message: ClassVar[str] = "Something went wrong on our side"
+    message: ClassVar[str] = "Internal server error"
     retry_after: int | None = None
 
     def __init__(self, message: str | None = None, *, param: str | None = None) -> None:
@@ -40,12 +40,12 @@ class AppError(Exception):
 
 class BadRequest(AppError):
     status = 400
-    message = "This can't be done as asked"
+    message = "The request can't be carried out"
 
 
 class Unauthenticated(AppError):
     status = 401
-    message = "Sign in to go on"
+    message = "Authentication required"
 
     def headers(self) -> dict[str, str]:
         """Name the scheme, as RFC 6750 asks."""
@@ -54,17 +54,17 @@ class Unauthenticated(AppError):
 
 class Forbidden(AppError):
     status = 403
-    message = "Your role does not allow this"
+    message = "Permission denied"
 
 
 class NotFound(AppError):
     status = 404
-    message = "There is no such thing here"
+    message = "Not found"
 
 
 class MethodNotAllowed(AppError):
     status = 405
-    message = "This address does not take this method"
+    message = "Method not allowed"
 
     def __init__(self, allowed: Iterable[str] = ()) -> None:
         super().__init__()
@@ -77,24 +77,24 @@ class MethodNotAllowed(AppError):
 
 class Conflict(AppError):
     status = 409
-    message = "This clashes with what is there already"
+    message = "The request conflicts with an existing item"
 
 
 class PayloadTooLarge(AppError):
     status = 413
-    message = "The request is larger than allowed"
+    message = "The request body is too large"
 
 
 class UnsupportedMediaType(AppError):
     status = 415
-    message = "Files of this kind are not taken here"
+    message = "Unsupported file type"
 
 
 class UnprocessableContent(AppError):
     """What was sent does not have the shape that was asked for."""
 
     status = 422
-    message = "Some of what was sent is not valid"
+    message = "The request is not valid"
 
     def __init__(self, message: str | None = None, *, param: str | None = None, errors: Any = None) -> None:
         super().__init__(message, param=param)
@@ -103,7 +103,7 @@ class UnprocessableContent(AppError):
 
 class TooManyRequests(AppError):
     status = 429
-    message = "Too many tries; wait a little"
+    message = "Too many requests; try again later"
 
     def __init__(self, retry_after: int) -> None:
         super().__init__()
@@ -114,14 +114,14 @@ class PeerFailed(AppError):
     """A service that we asked refused or gave nonsense."""
 
     status = 502
-    message = "A service that this needs did not do its part"
+    message = "A service that budapp depends on failed"
 
 
 class Unavailable(AppError):
     """A store or service that we need cannot be reached."""
 
     status = 503
-    message = "A part of the service is not available; try again soon"
+    message = "The service is temporarily unavailable; try again later"
     retry_after = 5
     dependency: str | None = None
     """What does not answer, where its outage has been counted."""

@@ -9,7 +9,9 @@ from prometheus_client import Counter
 
 _THRESHOLDS = (20_000, 50, 100)
 
-_SECONDS = Counter("python_gc_seconds_total", "Time that collections have stopped the process for", ["generation"])
+_SECONDS = Counter(
+    "python_gc_seconds_total", "Seconds that garbage collections have stopped the process", ["generation"]
+)
 _started = 0.0
 
 

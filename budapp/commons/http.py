@@ -22,7 +22,7 @@ _REQUEST_ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
 _QUIET = frozenset({"/livez", "/readyz", "/health", "/metrics"})
 
 _REQUESTS = Counter("http_requests_total", "Requests answered", ["method", "route", "status"])
-_SECONDS = Histogram("http_request_duration_seconds", "Time to the end of the answer", ["method", "route"])
+_SECONDS = Histogram("http_request_duration_seconds", "Seconds until the end of the response", ["method", "route"])
 
 _SECURITY_HEADERS = [
     (b"x-content-type-options", b"nosniff"),

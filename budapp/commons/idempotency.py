@@ -50,7 +50,7 @@ _PARAMETER = {
     "name": HEADER,
     "in": "header",
     "required": False,
-    "description": "The same request with the same key within 24 hours is answered as before, and changes nothing.",
+    "description": "Repeating a request with its key within 24 hours returns the first response and changes nothing.",
     "schema": {"type": "string", "minLength": 1, "maxLength": 255},
 }
 

@@ -29,8 +29,8 @@ MAX_TRIES = 5
 SET_ASIDE_FOR = timedelta(days=1)
 _FORGOTTEN_AFTER = timedelta(days=7)
 
-FAILURES = Counter("budapp_job_item_failures", "Items at which a job failed, and which it will try again", ["job"])
-SET_ASIDE = Counter("budapp_job_items_set_aside", "Items that a job has given up for a day at a time", ["job"])
+FAILURES = Counter("budapp_job_item_failures", "Items that failed in a job and will be retried", ["job"])
+SET_ASIDE = Counter("budapp_job_items_set_aside", "Items that a job retries only once a day", ["job"])
 
 Item = TypeVar("Item")
 

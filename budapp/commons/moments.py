@@ -10,7 +10,7 @@ def _in_utc(moment: datetime) -> datetime:
     try:
         return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     except OverflowError:
-        raise ValueError("must be in the years 1 to 9999, also in UTC") from None
+        raise ValueError("must lie in the years 1 to 9999, in UTC too") from None
 
 
 Moment = Annotated[datetime, AfterValidator(_in_utc)]

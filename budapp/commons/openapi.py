@@ -14,16 +14,16 @@ from budapp.commons.errors import ErrorBody
 
 _REFERENCE = "#/components/schemas/{model}"
 _MEANING = {
-    400: "It can't be done as asked",
-    401: "Nobody is signed in, or the token has expired",
-    403: "The caller may not do this",
-    404: "There is no such thing in the caller's reach",
-    409: "It clashes with what is there",
-    413: "The body is too large",
-    422: "Something that was sent is not valid",
-    429: "Too many tries",
-    502: "A service that this needs failed",
-    503: "A store or service that this needs is down",
+    400: "The request can't be carried out",
+    401: "Authentication is missing or has expired",
+    403: "Permission denied",
+    404: "Not found, or not visible to the caller",
+    409: "The request conflicts with an existing item",
+    413: "The request body is too large",
+    422: "The request is not valid",
+    429: "Too many requests",
+    502: "A service that budapp depends on failed",
+    503: "A store or service that budapp depends on is down",
 }
 
 

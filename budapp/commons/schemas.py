@@ -87,7 +87,7 @@ def is_web_address(value: str) -> bool:
 
 def _web_address(value: str) -> str:
     if not is_web_address(value):
-        raise ValueError("This is no address on the web")
+        raise ValueError("must be a web address, such as https://example.com")
     return value
 
 

@@ -104,7 +104,7 @@ async def read_preview(storage: Storage, bucket: str, file: DatasetFile, rows: i
         return await asyncio.to_thread(formats.preview, source_of(storage, bucket, file), Format(file.format), rows)
     except (UnreadableFile, NotFound) as error:
         logger.exception("dataset_file_unreadable", file_id=str(file.id))
-        raise Unavailable("The file cannot be read at the moment") from error
+        raise Unavailable("The file can't be read at the moment; try again later") from error
 
 
 def source_of(storage: Storage, bucket: str, file: DatasetFile) -> Source:

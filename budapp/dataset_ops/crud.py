@@ -53,7 +53,7 @@ class DatasetCrud(Crud[Dataset]):
         """Return the columns of a `DatasetSummary`, or raise `NotFound`."""
         found = await self._summary().first(self.session, id=dataset_id)
         if found is None:
-            raise NotFound("There is no such dataset")
+            raise NotFound("Dataset not found")
         return found
 
     async def versions_with_files(self, dataset_id: UUID) -> Sequence[Row[Any, Any]]:
@@ -80,7 +80,7 @@ class DatasetCrud(Crud[Dataset]):
             statement.where(Dataset.id == dataset_id, DatasetVersion.number == number)
         )
         if found is None:
-            raise NotFound("There is no such version")
+            raise NotFound("Version not found")
         return found
 
 
@@ -173,5 +173,5 @@ def _summary_columns() -> list[Any]:
 
 def _found(file: DatasetFile | None) -> DatasetFile:
     if file is None:
-        raise NotFound("There is no such file")
+        raise NotFound("File not found")
     return file

@@ -136,7 +136,7 @@ class Files:
     async def abort_upload(
         self, session: WriteSession, caller: Caller, dataset_id: UUID, number: int, file_id: UUID
     ) -> None:
-        """Give up an upload that is not complete.
+        """Abort an upload that is not complete.
 
         Raises:
             NotFound, Forbidden: the dataset, version or upload.
@@ -145,7 +145,7 @@ class Files:
         version = await self._changeable_version(session, caller, dataset_id, number)
         file = await FileCrud(session, caller, version.id).get(file_id, for_update=True)
         if file.status != FileStatus.UPLOADING:
-            raise Conflict("This upload is complete")
+            raise Conflict("The upload is already complete")
         await session.delete(file)
         await session.flush()
         await self.storage.abort_upload(self.bucket, file.object_name, file.upload_id or "")
@@ -203,7 +203,7 @@ class Files:
         found = formats.format_of(data.file_name)
         if found is None:
             known = ", ".join(formats.SUFFIXES)
-            raise UnsupportedMediaType(f"The name of the file must end in one of {known}", param="file_name")
+            raise UnsupportedMediaType(f"The file name must end in one of {known}", param="file_name")
         if data.size > self.max_bytes:
             raise PayloadTooLarge(f"A file may have {self.max_bytes} bytes at most", param="size")
         return DatasetFile(
@@ -236,7 +236,7 @@ async def _ready(session: ReadSession, caller: Caller, dataset_id: UUID, number:
     version = await DatasetCrud(session, caller).version(dataset_id, number)
     file = await FileCrud(session, caller, version.id).of_split(split)
     if file.status != FileStatus.READY:
-        raise Conflict("The file is not ready yet")
+        raise Conflict("The file is not ready yet; wait until its status is ready")
     return file
 
 

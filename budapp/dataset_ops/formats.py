@@ -230,7 +230,7 @@ class _JsonLines(_Reader):
                 continue
             row = from_json(line, allow_inf_nan=False)
             if not isinstance(row, dict):
-                raise UnreadableFile(f"Line {number} is no JSON object")
+                raise UnreadableFile(f"Line {number} is not a JSON object")
             yield row
 
 

@@ -46,19 +46,19 @@ VERSION = "/datasets/{dataset_id}/versions/{number}"
 async def list_benchmark_datasets(
     _caller: SignedIn, session: Read, query: Annotated[BenchmarkDatasetQuery, Query()]
 ) -> BenchmarkDatasetList:
-    """List the public datasets that deployments are measured with."""
+    """List the public benchmark datasets."""
     return BenchmarkDatasetList.of(await services.list_benchmark_datasets(session, query))
 
 
 @router.get("/datasets")
 async def list_datasets(caller: Viewer, session: Read, query: Annotated[DatasetQuery, Query()]) -> DatasetList:
-    """List the datasets of the projects in reach, the newest first."""
+    """List the datasets of the projects that the caller may see, newest first."""
     return DatasetList.of(await services.list_datasets(session, caller, query))
 
 
 @router.post("/datasets")
 async def create_dataset(data: DatasetCreate, caller: Adder, session: Write) -> DatasetSaved:
-    """Make an empty dataset; this and every change needs endpoint:manage, in the tenant or in the project."""
+    """Create an empty dataset; this and every change requires endpoint:manage, in the tenant or in the project."""
     return DatasetSaved.created(await services.create_dataset(session, caller, data))
 
 
@@ -70,20 +70,20 @@ async def get_dataset(dataset_id: UUID, caller: Reader, session: Read) -> Datase
 
 @router.patch("/datasets/{dataset_id}")
 async def update_dataset(dataset_id: UUID, data: DatasetUpdate, caller: Changer, session: Write) -> DatasetSaved:
-    """Change the name or the description."""
+    """Update the name or the description."""
     return DatasetSaved.updated(await services.update_dataset(session, caller, dataset_id, data))
 
 
 @router.delete("/datasets/{dataset_id}")
 async def delete_dataset(dataset_id: UUID, caller: Changer, session: Write) -> DatasetDeleted:
-    """Delete a dataset with all its versions; the files go soon after."""
+    """Delete a dataset with all its versions; the files are deleted soon after."""
     await services.delete_dataset(session, caller, dataset_id)
     return DatasetDeleted()
 
 
 @router.post("/datasets/{dataset_id}/versions")
 async def create_version(dataset_id: UUID, caller: Changer, session: Write) -> VersionCreated:
-    """Begin the next version; files that are in a version never change."""
+    """Create the next version; files of a version never change."""
     return VersionCreated(version=await services.create_version(session, caller, dataset_id))
 
 
@@ -91,7 +91,7 @@ async def create_version(dataset_id: UUID, caller: Changer, session: Write) -> V
 async def begin_upload(
     dataset_id: UUID, number: Number, data: UploadCreate, caller: Changer, session: Write, files: FilesDep
 ) -> UploadCreated:
-    """Begin to upload a file of any size in parts that go straight to the object store."""
+    """Start the upload of a file of any size, in parts sent directly to the object store."""
     return await files.begin_upload(session, caller, dataset_id, number, data)
 
 
@@ -105,7 +105,7 @@ async def complete_upload(
     session: Write,
     files: FilesDep,
 ) -> FileAccepted:
-    """Put the uploaded parts together; the file is checked next, and then ready or refused."""
+    """Complete an upload; the file is then checked, and ends as ready or refused."""
     return FileAccepted.of(await files.complete_upload(session, caller, dataset_id, number, file_id, data))
 
 
@@ -113,7 +113,7 @@ async def complete_upload(
 async def abort_upload(
     dataset_id: UUID, number: Number, file_id: UUID, caller: Changer, session: Write, files: FilesDep
 ) -> UploadAborted:
-    """Give up an upload that is not complete."""
+    """Abort an upload that is not complete."""
     await files.abort_upload(session, caller, dataset_id, number, file_id)
     return UploadAborted()
 
@@ -128,7 +128,7 @@ async def put_file(
     session: Write,
     files: FilesDep,
 ) -> FileAccepted:
-    """Take a small file; larger ones are uploaded in parts."""
+    """Upload a small file; larger ones are uploaded in parts."""
     return FileAccepted.of(await files.put(session, caller, dataset_id, number, split, file))
 
 
@@ -136,7 +136,7 @@ async def put_file(
 async def download_file(
     dataset_id: UUID, number: Number, split: Split, caller: Reader, session: Read, files: FilesDep
 ) -> Download:
-    """Return an address from which the file can be downloaded for a while."""
+    """Return a temporary download URL for a file."""
     return await files.download(session, caller, dataset_id, number, split)
 
 
@@ -150,5 +150,5 @@ async def preview_file(
     files: FilesDep,
     rows: Annotated[int, Query(ge=1, le=100)] = 20,
 ) -> Preview:
-    """Show the first rows of a file."""
+    """Return the first rows of a file."""
     return await files.preview(session, caller, dataset_id, number, split, rows)

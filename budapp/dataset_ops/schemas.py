@@ -18,7 +18,7 @@ Split = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,49}$")]
 
 def _is_plain(name: str) -> str:
     if PurePosixPath(name).name != name or "\\" in name or not name.isprintable():
-        raise ValueError("must be a file's name, without a path")
+        raise ValueError("must be a file name without a path")
     return name
 
 
@@ -88,7 +88,7 @@ class DatasetSummary(Schema):
     created_at: datetime
     modified_at: datetime
     latest_version: int | None
-    size: int = Field(description="Bytes of all files that are ready")
+    size: int = Field(description="Total bytes of the files that are ready")
 
 
 class ColumnView(Schema):
@@ -120,7 +120,7 @@ class VersionView(Schema):
 
 
 class DatasetView(DatasetSummary):
-    versions: list[VersionView] = Field(description="The newest first")
+    versions: list[VersionView] = Field(description="Newest first")
 
 
 class DatasetList(PageAnswer):
@@ -182,7 +182,7 @@ class UploadCreated(Answer):
     file: FileView
     part_size: int
     parts: list[PartView]
-    expires_in: int = Field(description="Seconds for which the addresses are good")
+    expires_in: int = Field(description="Seconds for which the addresses are valid")
 
 
 class UploadedPart(Schema):
@@ -222,7 +222,7 @@ class Download(Answer):
     object: Literal["dataset.download"] = "dataset.download"
     message: str = "Download the file from this address"
     url: str
-    expires_in: int = Field(description="Seconds for which the address is good")
+    expires_in: int = Field(description="Seconds for which the address is valid")
 
 
 class Preview(Answer):
@@ -230,7 +230,7 @@ class Preview(Answer):
     message: str = "The first rows"
     columns: list[ColumnView]
     rows: list[dict[str, Any]]
-    row_count: int = Field(description="Rows of the whole file")
+    row_count: int = Field(description="Number of rows in the file")
 
 
 def dataset_view(dataset: Any, versions: list[VersionView]) -> DatasetView:

@@ -77,7 +77,7 @@ async def create_dataset(session: WriteSession, caller: Caller, data: DatasetCre
 
 
 async def update_dataset(session: WriteSession, caller: Caller, dataset_id: UUID, data: DatasetUpdate) -> Row[Any]:
-    """Change the name or the description.
+    """Update the name or the description.
 
     Raises:
         NotFound, Forbidden, Conflict: see `create_dataset`.

@@ -21,5 +21,5 @@ ProjectViewer = Annotated[Caller, Depends(Requires(Scope.PROJECT_VIEW, row=_may_
 async def list_project_clusters(
     project_id: UUID, caller: ProjectViewer, session: Read, query: Annotated[ProjectClusterQuery, Query()]
 ) -> ProjectClusterList:
-    """List the clusters that the project's deployments run on."""
+    """List the clusters that run deployments of the project."""
     return ProjectClusterList.of(await services.list_project_clusters(session, caller, project_id, query))

@@ -32,9 +32,9 @@ async def follow_catalog(session: WriteSession) -> None:
 
 async def before_project_removal(session: WriteSession, removal: Removal) -> None:
     if removal.user_ids is None and await crud.exist(session, Endpoint.project_id == removal.project_id):
-        raise BadRequest("There are deployments in this project; delete them first")
+        raise BadRequest("The project has deployments; delete them first")
 
 
 async def before_user_deletion(session: WriteSession, user_id: UUID, _remove_credentials: bool) -> None:
     if await crud.exist(session, Endpoint.created_by == user_id):
-        raise BadRequest("This user has deployments; delete them first")
+        raise BadRequest("The user has deployments; delete them first")

@@ -1,4 +1,4 @@
-"""Messages to other services that wait, or were given up."""
+"""Inspect messages to other services: pending ones and dead letters."""
 
 from typing import Annotated
 from uuid import UUID
@@ -12,15 +12,15 @@ from budapp.events import dead_letters
 
 app = typer.Typer(no_args_is_help=True, help=__doc__)
 
-Ids = Annotated[list[UUID], typer.Argument(help="Ids of messages, as `list` shows them")]
+Ids = Annotated[list[UUID], typer.Argument(help="Message ids, as printed by `list`")]
 
 
 @app.command("list")
 def list_messages(
-    waiting: Annotated[bool, typer.Option("--waiting", help="Those that wait, instead of those given up")] = False,
+    waiting: Annotated[bool, typer.Option("--waiting", help="List pending messages instead of dead letters")] = False,
     limit: Annotated[int, typer.Option(min=1)] = 50,
 ) -> None:
-    """Show the messages that were given up, the last one first."""
+    """List dead letters, newest first."""
 
     async def work(components: Components) -> None:
         async with components[Database].read() as session:
@@ -38,13 +38,13 @@ def list_messages(
 
 @app.command()
 def revive(
-    ids: Annotated[list[UUID] | None, typer.Argument(help="Ids of messages, as `list` shows them")] = None,
-    all_of_them: Annotated[bool, typer.Option("--all", help="Every message that was given up")] = False,
-    target: Annotated[str | None, typer.Option(help="Only those for this app or topic")] = None,
+    ids: Annotated[list[UUID] | None, typer.Argument(help="Message ids, as printed by `list`")] = None,
+    all_of_them: Annotated[bool, typer.Option("--all", help="All dead letters")] = False,
+    target: Annotated[str | None, typer.Option(help="Only messages for this app or topic")] = None,
 ) -> None:
-    """Have messages that were given up tried again, once their cause is gone."""
+    """Retry dead letters once their cause is gone."""
     if bool(ids) == bool(all_of_them or target):
-        raise typer.BadParameter("name either ids, or --all or --target")
+        raise typer.BadParameter("give either ids, or --all or --target")
 
     async def work(components: Components) -> int:
         async with components[Database].write() as session:
@@ -55,7 +55,7 @@ def revive(
 
 @app.command()
 def discard(ids: Ids) -> None:
-    """Delete messages that were given up and are of no use any more."""
+    """Delete dead letters that are no longer needed."""
 
     async def work(components: Components) -> int:
         async with components[Database].write() as session:

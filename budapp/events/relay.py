@@ -43,10 +43,10 @@ MEASURE_SECONDS = 15
 LAST_CLAIM_SECONDS = 5
 
 DELIVERED = Counter("budapp_outbox_delivered", "Messages delivered", ["kind"])
-FAILED = Counter("budapp_outbox_failed", "Deliveries that failed and will be tried again", ["kind"])
-DEAD = Counter("budapp_outbox_dead", "Messages given up", ["kind"])
-LAG = Gauge("budapp_outbox_lag_seconds", "Age of the oldest message that waits for delivery")
-WAITING = Gauge("budapp_outbox_waiting", "Messages that wait for delivery")
+FAILED = Counter("budapp_outbox_failed", "Failed deliveries that will be retried", ["kind"])
+DEAD = Counter("budapp_outbox_dead", "Dead-lettered messages", ["kind"])
+LAG = Gauge("budapp_outbox_lag_seconds", "Age in seconds of the oldest pending message")
+WAITING = Gauge("budapp_outbox_waiting", "Pending messages")
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ router = APIRouter(tags=["events"], include_in_schema=False)
 
 @router.get("/dapr/subscribe", dependencies=[internal])
 async def list_subscriptions(request: Request) -> list[Subscription]:
-    """Tell the sidecar which topic to deliver where."""
+    """Return the topics that the sidecar subscribes to."""
     settings = components_of(request)[Settings]
     return [
         Subscription(
@@ -32,20 +32,20 @@ async def list_subscriptions(request: Request) -> list[Subscription]:
 
 @router.post("/notifications", dependencies=[internal])
 async def receive_event(request: Request) -> NotificationAnswer:
-    """Take an event from the sidecar.
+    """Receive an event from the sidecar.
 
-    Handled, ignored and repeated events are a success. What is no event is dropped to the dead letter topic. A handler
-    that fails is a 500, upon which the sidecar sends the event again.
+    Processed, ignored and repeated events are a success. A malformed event goes to the dead letter topic. A handler
+    that fails is a 500, and the sidecar delivers the event again.
     """
     components = components_of(request)
     try:
         event = parse_event(await request.body())
     except MalformedEvent as error:
         logger.warning("event_malformed", error=str(error))
-        return NotificationAnswer(status="DROP", message="This is not an event")
+        return NotificationAnswer(status="DROP", message="The request body is not an event")
     try:
         return NotificationAnswer(message=await handle_event(components[Database], components[EventHandlers], event))
     except Exception as error:
         which = {"type": event.payload.type, "event_name": event.payload.event, "event_id": event.id}
         log_failure(logger, "event_failed", error, **which)
-        raise AppError("The event could not be handled; send it again") from error
+        raise AppError("The event could not be processed; deliver it again") from error

@@ -223,7 +223,9 @@ class Keycloak:
             # In a race for one e-mail, Keycloak tells the loser that it could not, and not why.
             taken = error.response_code == 400 and await admin.a_get_users({"email": payload["email"], "exact": "true"})
             if taken:
-                raise Conflict("The sign-in service has such an account already", param="email") from error
+                raise Conflict(
+                    "The sign-in service already has an account with this e-mail address", param="email"
+                ) from error
             raise
 
     async def orphan(self, realm: str, email: str) -> str | None:
@@ -346,7 +348,7 @@ class Keycloak:
                 path = f"admin/realms/{realm}/sessions/{session_id}"
                 response = await connection.a_raw_delete(path, isOffline=offline)
             if response.status_code not in {204, 404}:
-                raise Unavailable("The sign-in service failed; try again soon")
+                raise Unavailable("The sign-in service failed; try again later")
 
     # Realms
 
@@ -362,7 +364,9 @@ class Keycloak:
                 await admin.a_create_realm({"realm": realm, "enabled": True})
             except KeycloakError as error:
                 if error.response_code == 409:
-                    raise Conflict("The sign-in service has a realm of this name; choose another one") from error
+                    raise Conflict(
+                        "The sign-in service already has a realm with this name; choose another name"
+                    ) from error
                 raise
         try:
             await self.ensure_realm(realm, roles)
@@ -431,7 +435,7 @@ class Keycloak:
                 await admin.a_create_client(_client_representation(client_id))
             internal_id = await admin.a_get_client_id(client_id)
             if internal_id is None:
-                raise PeerFailed("The sign-in service lost a client that it just made")
+                raise PeerFailed("The sign-in service lost a client that was just created")
             secret = await admin.a_get_client_secrets(internal_id)
         return internal_id, RealmClient(realm, client_id, secret["value"])
 

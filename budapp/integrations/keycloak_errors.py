@@ -28,12 +28,14 @@ def translated() -> Iterator[None]:
         yield
         outages.answered(KEYCLOAK)
     except (KeycloakConnectionError, httpx.HTTPError) as error:
-        raise unavailable(KEYCLOAK, "The sign-in service cannot be reached; try again soon", error) from error
+        raise unavailable(KEYCLOAK, "The sign-in service is unavailable; try again later", error) from error
     except KeycloakError as error:
         if error.response_code == 404:
-            raise NotFound("The sign-in service does not know this account") from error
+            raise NotFound("The sign-in service does not have this account") from error
         if error.response_code == 409:
-            raise Conflict("The sign-in service has such an account already", param="email") from error
+            raise Conflict(
+                "The sign-in service already has an account with this e-mail address", param="email"
+            ) from error
         if error.response_code == 400 and (reason := refused_password(_raw(error))) is not None:
             raise UnprocessableContent(reason, param="password") from error
         if error.response_code == 400 and (field := _refused_field(error)) is not None:
@@ -42,8 +44,8 @@ def translated() -> Iterator[None]:
         reason = _raw(error).decode(errors="replace")
         if error.response_code is not None and error.response_code < 500:
             logger.warning("keycloak_refused", status=error.response_code, reason=reason)
-            raise PeerFailed("The sign-in service refused this") from error
-        raise unavailable(KEYCLOAK, "The sign-in service failed; try again soon", reason) from error
+            raise PeerFailed("The sign-in service rejected the request") from error
+        raise unavailable(KEYCLOAK, "The sign-in service failed; try again later", reason) from error
 
 
 def _raw(error: KeycloakError) -> bytes:

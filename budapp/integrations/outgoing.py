@@ -72,7 +72,7 @@ class Outgoing:
         try:
             target = httpx.URL(url)
         except httpx.InvalidURL as error:
-            raise UnknownHost("This is no address") from error
+            raise UnknownHost("must be an address") from error
         await self.addresses(target.scheme, target.host, target.port or 443)
 
     async def addresses(self, scheme: str, host: str, port: int) -> list[str]:
@@ -82,11 +82,11 @@ class Outgoing:
             ForbiddenAddress: one of them may not be.
         """
         if scheme != "https" and not self._networks:
-            raise ForbiddenAddress("The address must be https")
+            raise ForbiddenAddress("The address must start with https://")
         try:
             found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError) as error:
-            raise UnknownHost(f"There is no such host: {host}") from error
+            raise UnknownHost(f"Host not found: {host}") from error
         addresses = [str(item[4][0]) for item in found]
         if not all(self._may_reach(scheme, address) for address in addresses):
             raise ForbiddenAddress(_reason(scheme, addresses))
@@ -118,7 +118,7 @@ def _ip(address: str) -> IPAddress:
 
 def _reason(scheme: str, addresses: Sequence[str]) -> str:
     if all(map(is_public, addresses)) and scheme != "https":
-        return "The address must be https"
+        return "The address must start with https://"
     return "The address is inside a private network"
 
 

@@ -16,7 +16,7 @@ _SENTENCES = {
     "invalidPasswordNotContainsUsernameMessage": "The password must not contain the e-mail address",
     "invalidPasswordNotEmailMessage": "The password must not be the e-mail address",
     "invalidPasswordHistoryMessage": "The password must not be one of the last {n}",
-    "invalidPasswordBlacklistedMessage": "The password is too well known",
+    "invalidPasswordBlacklistedMessage": "The password is too common",
     "invalidPasswordRegexPatternMessage": "The password does not match the pattern that the administrator set",
 }
 

@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 _THREADS = 16
 _HEALTH_SECONDS = 2
-_UNREACHABLE = "The file store cannot be reached; try again soon"
+_UNREACHABLE = "The file store is unavailable; try again later"
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +150,7 @@ class Storage:
         answer = await self._signed("POST", bucket, name, {"uploads": ""})
         upload_id = answer.findtext("{*}UploadId")
         if upload_id is None:
-            raise Unavailable("The file store did not begin the upload; try again soon")
+            raise Unavailable("The file store did not start the upload; try again later")
         return upload_id
 
     async def complete_upload(self, bucket: str, name: str, upload_id: str, parts: Sequence[tuple[int, str]]) -> None:
@@ -213,10 +213,10 @@ def _client(settings: Settings, endpoint: str, *, secure: bool) -> Minio:
 def _error_of(code: str) -> AppError:
     """Return what an S3 error means here."""
     if code in {"NoSuchKey", "NoSuchBucket", "NoSuchUpload"}:
-        return NotFound("There is no such file")
+        return NotFound("File not found")
     if code in {"InvalidPart", "InvalidPartOrder", "EntityTooSmall", "MalformedXML"}:
         return BadRequest("The parts are not what was uploaded", param="parts")
-    return Unavailable("The file store refused this; try again soon")
+    return Unavailable("The file store rejected the request; try again later")
 
 
 @contextmanager

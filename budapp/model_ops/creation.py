@@ -25,8 +25,8 @@ from budapp.provider_ops.models import CloudModel, ProviderType
 from budapp.provider_ops.tags import colored
 from budapp.workflow_ops.definitions import Run
 
-NAME_TAKEN = "There is a model with this name already; choose another"
-URI_TAKEN = "There is a model from this uri already"
+NAME_TAKEN = "A model with this name already exists; choose another name"
+URI_TAKEN = "A model with this uri already exists"
 _SEVERITIES = ("critical", "high", "medium", "low")
 _TEXTS = ("github_url", "website_url", "languages", "use_cases", "strengths", "limitations")
 

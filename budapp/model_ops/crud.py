@@ -115,7 +115,7 @@ class ModelCrud(Crud[Model]):
         )
         found: Row[Any, Any, Any, Any, Any] | None = (await self.session.execute(statement)).one_or_none()
         if found is None:
-            raise NotFound("There is no such model")
+            raise NotFound("Model not found")
         return found
 
     async def papers(self, model_id: UUID) -> list[Paper]:

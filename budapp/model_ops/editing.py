@@ -38,7 +38,7 @@ async def edit_model(
     model = await ModelCrud(session, caller).get(model_id)
     said = edit.model_fields_set
     if edit.icon is not None and model.provider_type in _WITH_PROVIDERS_ICON:
-        raise BadRequest("The icon of this model is its provider's", param="icon")
+        raise BadRequest("A cloud model has the icon of its provider", param="icon")
     # The file is stored before anything is locked, and without a connection.
     await release(session)
     upload = await read_upload(edit.license_file) if edit.license_file is not None else None

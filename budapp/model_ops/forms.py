@@ -23,7 +23,7 @@ async def edit_form(
     tags: JsonText = None,
     tasks: JsonText = None,
     icon: Text = None,
-    paper_urls: Annotated[str | None, Form(description="Addresses, parted by commas")] = None,
+    paper_urls: Annotated[str | None, Form(description="Addresses, separated by commas")] = None,
     github_url: Text = None,
     huggingface_url: Text = None,
     website_url: Text = None,

@@ -154,7 +154,7 @@ async def _uri(session: ReadSession, caller: Caller, model_id: UUID, table_sourc
         return (await ModelCrud(session, caller).get(model_id)).uri
     offer = await find_cloud_model(session, model_id)
     if offer is None:
-        raise NotFound("There is no such cloud model")
+        raise NotFound("Cloud model not found")
     return offer.uri
 
 

@@ -72,29 +72,29 @@ async def read_upload(upload: UploadFile) -> LicenseFile:
     name = PurePosixPath((upload.filename or "").replace("\\", "/")).name[-100:]
     media_type = _MEDIA_TYPES.get(PurePosixPath(name).suffix.lower())
     if media_type is None:
-        raise UnsupportedMediaType(f"A license is one of {', '.join(_MEDIA_TYPES)}", param="license_file")
+        raise UnsupportedMediaType(f"A license file must be one of {', '.join(_MEDIA_TYPES)}", param="license_file")
     content = await upload.read(MAX_BYTES + 1)
     if len(content) > MAX_BYTES:
-        raise PayloadTooLarge(f"A license has at most {MAX_BYTES // 1000} kB", param="license_file")
+        raise PayloadTooLarge(f"A license file may have at most {MAX_BYTES // 1000} kB", param="license_file")
     _check_content(content, is_pdf=media_type == _MEDIA_TYPES[".pdf"])
     return LicenseFile(name, content, media_type)
 
 
 def _check_content(content: bytes, *, is_pdf: bool) -> None:
     if not content.strip():
-        raise UnprocessableContent("This file is empty", param="license_file")
+        raise UnprocessableContent("The file is empty", param="license_file")
     if is_pdf:
         if not content.startswith(b"%PDF-"):
-            raise UnsupportedMediaType("This is no PDF", param="license_file")
+            raise UnsupportedMediaType("The file is not a PDF", param="license_file")
         return
     try:
         text = content.decode()
     except UnicodeDecodeError as error:
-        raise UnsupportedMediaType("This is no text in UTF-8", param="license_file") from error
+        raise UnsupportedMediaType("The file is not UTF-8 text", param="license_file") from error
     if "\0" in text:
-        raise UnsupportedMediaType("This is no text", param="license_file")
+        raise UnsupportedMediaType("The file is not text", param="license_file")
     if len(text.split()) > MAX_WORDS:
-        raise UnprocessableContent(f"A license has at most {MAX_WORDS} words", param="license_file")
+        raise UnprocessableContent(f"A license file may have at most {MAX_WORDS} words", param="license_file")
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,9 +140,9 @@ class LicenseFiles:
             sealed = base64.urlsafe_b64decode(token).decode()
             object_name, expires = json.loads(self.encryption.decrypt(sealed, _CONTEXT))
         except (DecryptionError, ValueError) as error:
-            raise NotFound("There is no such file") from error
+            raise NotFound("File not found") from error
         if expires < time.time():
-            raise NotFound("This link is too old; open the model again")
+            raise NotFound("The link has expired; open the model again")
         content = await self.storage.get(self.bucket, object_name)
         return content, _MEDIA_TYPES[PurePosixPath(object_name).suffix]
 

@@ -8,7 +8,7 @@ router = APIRouter(tags=["models"])
 
 @router.get("/static/licenses/{token}/{file_name}", dependencies=[Depends(Public())], response_class=Response)
 async def get_license_file(token: str, file_name: str, files: LicenseFilesDep) -> Response:
-    """Return a license; the link comes with the model and is good for a short while, whoever opens it."""
+    """Return a license file; the link comes with the model and is valid for a short time, for anyone."""
     content, media_type = await files.read(token)
     headers = {"content-security-policy": "default-src 'none'; sandbox", "content-disposition": "inline"}
     return Response(content, media_type=media_type, headers=headers)

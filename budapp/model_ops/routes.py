@@ -46,31 +46,31 @@ RemoverOrPeer = Annotated[Caller, Depends(RequiresOrPeer(Scope.MODEL_MANAGE, row
 
 @router.get("/")
 async def list_models(caller: Viewer, session: Read, query: Annotated[ModelQuery, Query()]) -> ModelList:
-    """List the models of the repository (`table_source=model`), or those that clouds offer."""
+    """List the models of the repository (`table_source=model`), or the cloud models."""
     return await services.list_models(session, caller, query)
 
 
 @router.get("/tags")
 async def list_tags(caller: Viewer, session: Read, query: Annotated[MarkQuery, Query()]) -> TagList:
-    """List the tags that the models of the repository bear, each once."""
+    """List the distinct tags of the models in the repository."""
     return TagList.of(await services.list_tags(session, caller, query))
 
 
 @router.get("/tasks")
 async def list_tasks(caller: Viewer, session: Read, query: Annotated[MarkQuery, Query()]) -> TaskList:
-    """List the tasks that the models of the repository are for, each once."""
+    """List the distinct tasks of the models in the repository."""
     return TaskList.of(await services.list_tasks(session, caller, query))
 
 
 @router.get("/authors")
 async def list_authors(caller: Viewer, session: Read, query: Annotated[AuthorQuery, Query()]) -> AuthorList:
-    """List the authors of the models of the repository, each once."""
+    """List the distinct authors of the models in the repository."""
     return AuthorList.of(await services.list_authors(session, caller, query))
 
 
 @router.post("/top-leaderboards")
 async def compare_models(data: ComparisonRequest, caller: Viewer, session: Read, dapr: DaprDep) -> Comparison:
-    """Compare the models of the repository by some benchmarks; changes nothing."""
+    """Compare models of the repository by benchmarks."""
     return await leaderboards.compare(session, caller, dapr, data)
 
 
@@ -78,13 +78,13 @@ async def compare_models(data: ComparisonRequest, caller: Viewer, session: Read,
 async def get_leaderboard(
     model_id: UUID, caller: RankReader, session: Read, dapr: DaprDep, query: Annotated[LeaderboardQuery, Query()]
 ) -> Leaderboard:
-    """Return how a model does in public benchmarks, and those that come next to it."""
+    """Return a model's public benchmark results, beside those of similar models."""
     return await leaderboards.leaderboard(session, caller, dapr, model_id, query)
 
 
 @router.get("/{model_id}")
 async def get_model(model_id: UUID, caller: ReaderOrPeer, session: Read, files: LicenseFilesDep) -> ModelRetrieved:
-    """Return all that is known of a model."""
+    """Return a model."""
     return ModelRetrieved.model_validate(await services.get_model(session, caller, files, model_id))
 
 
@@ -98,7 +98,7 @@ async def edit_model(
     flows: WorkflowsDep,
     background: BackgroundTasks,
 ) -> ModelEdited:
-    """Change a model; a new license is read by budmodel afterwards, which takes a while."""
+    """Update a model; a new license is analysed by budmodel in the background."""
     license = await editing.edit_model(session, caller, files, model_id, edit)
     if license is not None:
         facts = {"license_id": str(license.id), "model_id": str(model_id), "license_source": license.path}
@@ -109,24 +109,24 @@ async def edit_model(
 
 @router.delete("/{model_id}", dependencies=[ignores("force")])
 async def delete_model(model_id: UUID, caller: RemoverOrPeer, session: Write) -> ModelDeleted:
-    """Delete a model that is not deployed; its files go soon after."""
+    """Delete a model that is not deployed; its files are deleted soon after."""
     await editing.delete_model(session, caller, model_id)
     return ModelDeleted()
 
 
 @router.post("/cloud-model-workflow", dependencies=[may_take(TRIGGER_SECONDS)])
 async def add_cloud_model(data: CloudModelPost, caller: ManagerOrPeer, flows: WorkflowsDep) -> WorkflowRetrieved:
-    """Take a step of adding a model of a cloud; the one that triggers adds it."""
+    """Post a step of adding a cloud model; the step that triggers adds it."""
     return await flows.post(caller, workflows.CLOUD_MODEL.type, data)
 
 
 @router.post("/local-model-workflow", dependencies=[may_take(TRIGGER_SECONDS)])
 async def add_local_model(data: LocalModelPost, caller: ManagerOrPeer, flows: WorkflowsDep) -> WorkflowRetrieved:
-    """Take a step of adding a model with files of its own; the one that triggers has budmodel fetch and read it."""
+    """Post a step of adding a local model; the step that triggers has budmodel download and analyse it."""
     return await flows.post(caller, workflows.LOCAL_MODEL.type, data)
 
 
 @router.post("/security-scan", dependencies=[may_take(TRIGGER_SECONDS)])
 async def scan_model(data: SecurityScanPost, caller: Manager, flows: WorkflowsDep) -> WorkflowRetrieved:
-    """Take a step of scanning a model's files; the one that triggers has budmodel do it."""
+    """Post a step of a model's security scan; the step that triggers has budmodel run it."""
     return await flows.post(caller, workflows.SECURITY_SCAN.type, data)

@@ -315,7 +315,7 @@ class ModelEdit(Schema):
     @model_validator(mode="after")
     def _says_something(self) -> Self:
         if not self.model_fields_set:
-            raise ValueError("say in a form what is to be changed")
+            raise ValueError("give at least one field to change")
         return self
 
     @model_validator(mode="after")

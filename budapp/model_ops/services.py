@@ -146,7 +146,7 @@ async def _recommendations(session: ReadSession, model_ids: Sequence[UUID]) -> d
 def _check_fits_clouds(query: ModelQuery) -> None:
     for name in ("author", "base_model", "base_model_relation"):
         if getattr(query, name):
-            raise BadRequest(f"Models of clouds can't be filtered by {name}", param=name)
+            raise BadRequest(f"Cloud models can't be filtered by {name}", param=name)
 
 
 def _license(license: License, files: LicenseFiles) -> LicenseView:

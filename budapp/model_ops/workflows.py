@@ -47,7 +47,7 @@ async def _provider(session: WriteSession, run: Run) -> Provider | None:
         return None
     provider = await find_provider(session, id=UUID(run.data["provider_id"]))
     if provider is None:
-        raise NotFound("There is no such provider", param="provider_id")
+        raise NotFound("Provider not found", param="provider_id")
     if "provider_id" in run.posted:
         run.workflow.title = provider.name
         run.keep(source=provider.type)
@@ -57,7 +57,7 @@ async def _provider(session: WriteSession, run: Run) -> Provider | None:
 async def _check_offer(session: WriteSession, run: Run) -> None:
     offer = await find_cloud_model(session, UUID(run.data["cloud_model_id"]))
     if offer is None or str(offer.provider_id) != run.data.get("provider_id"):
-        raise NotFound("The provider has no such cloud model", param="cloud_model_id")
+        raise NotFound("Cloud model not found at this provider", param="cloud_model_id")
     if "cloud_model_id" in run.posted:
         run.workflow.title = offer.name
     run.data["uri"] = offer.uri
@@ -68,7 +68,7 @@ async def _check_free(session: WriteSession, caller: Caller, run: Run, source: s
         case "name":
             raise Conflict(creation.NAME_TAKEN, param="name")
         case "uri" if run.data.get("cloud_model_id"):
-            raise Conflict("This cloud model is in the repository already", param="cloud_model_id")
+            raise Conflict("The cloud model is already in the repository", param="cloud_model_id")
         case "uri":
             raise Conflict(creation.URI_TAKEN, param="uri")
 
@@ -218,7 +218,7 @@ async def _check_scan(session: WriteSession, caller: Caller, run: Run) -> None:
         return
     model = await crud.living_model(session, caller.tenant_id, UUID(run.data["model_id"]))
     if model is None:
-        raise NotFound("There is no such model", param="model_id")
+        raise NotFound("Model not found", param="model_id")
     if model.provider_type == ProviderType.CLOUD_MODEL or not model.local_path:
         raise BadRequest("Security scan is only supported for local models", param="model_id")
     run.workflow.title, run.workflow.icon = model.name, model.icon
@@ -233,7 +233,7 @@ async def _keep_findings(session: WriteSession, run: Run, result: Any) -> Outcom
     found = ScanReport.model_validate(result).scan_result
     model = await crud.living_model(session, run.workflow.tenant_id, UUID(run.data["model_id"]))
     if model is None:
-        raise NotFound("The model was deleted meanwhile")
+        raise NotFound("The model was deleted in the meantime")
     scan = await creation.keep_findings(session, model, found)
     steps: list[Json] = [{"security_scan_result_id": str(scan.id)}, {"leaderboard": []}]
     target = ("model", model.id)

@@ -24,7 +24,7 @@ async def list_providers(
     tenant_id: UUID | None = None,
     tenant: Annotated[TenantName | None, Query(description="The tenant's identifier")] = None,
 ) -> schemas.Providers:
-    """List where a tenant's people can sign in, beside e-mail and password."""
+    """List the sign-in providers of a tenant."""
     return schemas.Providers(result=await providers.offered(session, realm=tenant, tenant_id=tenant_id))
 
 
@@ -32,7 +32,7 @@ async def list_providers(
 async def configure_provider(
     data: OAuthConfigure, caller: Manager, session: Write, providers: ProvidersDep
 ) -> Configuration:
-    """Set up a provider of the own tenant, or change it; the secret is never shown again."""
+    """Configure a sign-in provider of the caller's tenant; the secret is never shown again."""
     return Configuration(result=await providers.configure(session, caller, data))
 
 
@@ -40,7 +40,7 @@ async def configure_provider(
 async def list_configurations(
     tenant_id: UUID, caller: ManagerOf, session: Read, providers: ProvidersDep
 ) -> Configurations:
-    """List the providers of the own tenant."""
+    """List the sign-in providers of the caller's tenant."""
     return Configurations(result=await providers.list_configurations(session, caller, tenant_id))
 
 
@@ -48,6 +48,6 @@ async def list_configurations(
 async def disable_provider(
     tenant_id: UUID, provider: OAuthProvider, caller: ManagerOf, session: Write, providers: ProvidersDep
 ) -> Configuration:
-    """Let nobody in by this provider any more."""
+    """Disable a sign-in provider."""
     result = await providers.disable(session, caller, tenant_id, provider)
     return Configuration(message="Provider disabled", result=result)

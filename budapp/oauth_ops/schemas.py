@@ -49,7 +49,7 @@ def _is_domain(value: str) -> str:
 def _is_address(value: str) -> str:
     parts = urlsplit(value)
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username or parts.fragment:
-        raise ValueError("must be an address that begins with https://")
+        raise ValueError("must be an address that starts with https://")
     return value
 
 
@@ -103,13 +103,13 @@ class OAuthConfigure(CamelSchema):
         if self.provider is OAuthProvider.OIDC:
             lacking = [name for name in _NEEDED if getattr(self.config_data, name) is None]
             if lacking:
-                raise ValueError(f"oidc needs configData.{', configData.'.join(map(to_camel, lacking))}")
+                raise ValueError(f"oidc requires configData.{', configData.'.join(map(to_camel, lacking))}")
         elif self.config_data.addresses():
-            raise ValueError("only oidc takes addresses in configData")
+            raise ValueError("addresses in configData are for oidc only")
         if self.provider is OAuthProvider.MICROSOFT and self.config_data.directory in {None, *_ANY_DIRECTORY}:
-            raise ValueError("microsoft needs configData.directory, of one company")
+            raise ValueError("microsoft requires configData.directory")
         if self.config_data.enforced and not self.allowed_domains:
-            raise ValueError("configData.enforced needs allowedDomains")
+            raise ValueError("configData.enforced requires allowedDomains")
         return self
 
 

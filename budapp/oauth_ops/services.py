@@ -112,7 +112,7 @@ class Providers:
         _own(caller, tenant_id)
         config = await crud.find_config(session, tenant_id, provider, for_update=True)
         if config is None:
-            raise NotFound("This provider is not set up")
+            raise NotFound("The provider is not configured")
         config.enabled = False
         await session.flush()
         await self._brokering.disable_provider(caller.realm, provider)
@@ -133,7 +133,7 @@ class Providers:
         """
         found = await find_id(session, realm=realm or self._settings.default_realm_name, tenant_id=tenant_id)
         if found is None:
-            raise NotFound("There is no such tenant")
+            raise NotFound("Tenant not found")
         enabled: Sequence[TenantOAuthConfig] = [c for c in await crud.configs(session, found) if c.enabled]
         return OfferedProviders(tenant_id=found, providers=[_offer(config) for config in enabled])
 
@@ -177,9 +177,9 @@ def _own(caller: Caller, tenant_id: UUID) -> None:
     """Let administrators at their own tenant's providers; whoever sets one up can come in as anybody it vouches for."""
     administers = caller.custom_role is None and caller.role in {UserRole.ADMIN, UserRole.SUPER_ADMIN}
     if not administers or not caller.scopes.issuperset(ROLE_SCOPES[UserRole.ADMIN]):
-        raise Forbidden("This is for administrators, from whom nothing was withdrawn")
+        raise Forbidden("Only administrators whose permissions are not restricted can do this")
     if tenant_id != caller.tenant_id:
-        raise NotFound("There is no such tenant")
+        raise NotFound("Tenant not found")
 
 
 def _offer(config: TenantOAuthConfig) -> OfferedProvider:

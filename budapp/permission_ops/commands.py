@@ -15,17 +15,17 @@ from budapp.permission_ops.schemas import Explanation
 from budapp.tenant_ops.services import find_by_identifier
 from budapp.user_ops.services import find_person
 
-app = typer.Typer(no_args_is_help=True, help="Check who may do what.")
+app = typer.Typer(no_args_is_help=True, help="Explain who may call what.")
 
 
 @app.command()
 def explain(
-    user: Annotated[str, typer.Argument(help="E-mail or id")],
+    user: Annotated[str, typer.Argument(help="E-mail address or id")],
     route: Annotated[str, typer.Argument(help='Method and path, such as "PATCH /projects/{project_id}"')],
     id: Annotated[UUID | None, typer.Argument(help="The id in the path")] = None,
-    tenant: Annotated[str | None, typer.Option(help="The tenant's realm; DEFAULT_REALM_NAME where absent")] = None,
+    tenant: Annotated[str | None, typer.Option(help="The tenant's realm; DEFAULT_REALM_NAME by default")] = None,
 ) -> None:
-    """Say step by step why somebody may call a route or not; the exit status is 1 if not."""
+    """Explain step by step why a user may call a route or not; exit with status 1 if not."""
     explanation = run_with(lambda components: _explain(components, user, route, id, tenant))
     verdict = "allowed" if explanation.allowed else f"refused with {explanation.status}"
     typer.echo(f"{explanation.email}  {explanation.route}  {verdict}: {explanation.reason}")

@@ -54,7 +54,7 @@ async def explain_to(session: ReadSession, routes: RouteIndex, caller: Caller, q
     """
     user_id = query.user_id or caller.user_id
     if user_id != caller.user_id and (caller.status != "active" or not caller.may(Scope.USER_VIEW)):
-        raise Forbidden(f"This needs the permission {Scope.USER_VIEW}")
+        raise Forbidden(f"Permission required: {Scope.USER_VIEW}")
     target = find_target(routes, query.method, query.path, query.id)
     return await explain(session, await find_person(session, caller.tenant_id, user_id=user_id), target)
 
@@ -69,7 +69,7 @@ def find_target(routes: RouteIndex, method: str, path: str, id: UUID | None) -> 
     route = routes.route_of(method, path)
     access = access_of(route) if route is not None else None
     if route is None or access is None:
-        raise NotFound("There is no such route", param="path")
+        raise NotFound("Route not found", param="path")
     return Target(method, route, access, id or _id_in(route, path))
 
 
@@ -102,7 +102,7 @@ async def explain(session: ReadSession, person: Row[Any], target: Target) -> Exp
         asks_for=target.access.scope or target.access.kind,
         allowed=refusal is None,
         status=refusal.status if refusal is not None else None,
-        reason=refusal.text if refusal is not None else "Nothing stands in the way",
+        reason=refusal.text if refusal is not None else "Allowed",
         steps=steps,
         scopes=_held(sources, withdrawn),
         withdrawn=sorted(withdrawn),
@@ -127,7 +127,7 @@ def _ask_permission(
         return error
     asked = target.access.scope or "nothing but being signed in"
     where = " in the project concerned" if target.in_project else ""
-    steps.append(ExplainStep(check="permission", passed=True, detail=f"The route asks for {asked}{where}"))
+    steps.append(ExplainStep(check="permission", passed=True, detail=f"The route requires {asked}{where}"))
     return None
 
 
@@ -144,7 +144,11 @@ async def _ask_row(session: ReadSession, steps: list[ExplainStep], target: Targe
     except (NotFound, Forbidden) as error:
         steps.append(ExplainStep(check="row", passed=False, detail=error.text))
         return error
-    steps.append(ExplainStep(check="row", passed=True, detail="The row is in reach, and what is asked there is held"))
+    steps.append(
+        ExplainStep(
+            check="row", passed=True, detail="The item is visible, and the permissions that it requires are held"
+        )
+    )
     return None
 
 

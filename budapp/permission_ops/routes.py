@@ -34,13 +34,13 @@ Changer = Annotated[Caller, Depends(Requires(Scope.USER_MANAGE, row=manageable))
 
 @router.get("/users/me/permissions")
 async def get_my_permissions(caller: SignedIn, session: Read) -> MyPermissions:
-    """Return what the caller may do, in the tenant and in each project."""
+    """Return the caller's permissions, in the tenant and in each project."""
     return await services.permissions_of(session, caller)
 
 
 @router.get("/users/{user_id}/permissions")
 async def get_user_permissions(user_id: UUID, caller: Reader, session: Read) -> UserPermissions:
-    """Return what a person may do, in the tenant and in the projects that they take part in."""
+    """Return a user's permissions, in the tenant and in their projects."""
     return UserPermissions(result=await services.permissions_of_user(session, caller, user_id))
 
 
@@ -48,7 +48,7 @@ async def get_user_permissions(user_id: UUID, caller: Reader, session: Read) -> 
 async def change_global_permissions(
     user_id: UUID, data: GlobalGrants, caller: Changer, session: Write, callers: CallersDep
 ) -> GlobalPermissions:
-    """Grant permissions beside the role's, or take them back; nobody gives what they don't hold."""
+    """Grant or withdraw permissions beside those of the role; callers can grant only what they have."""
     held = await services.change_global(session, callers, caller, user_id, data.root)
     return GlobalPermissions(permissions=held, result=held)
 
@@ -57,7 +57,7 @@ async def change_global_permissions(
 async def change_project_permissions(
     data: Annotated[list[ProjectGrants], Field(min_length=1, max_length=1000)], caller: Manager, session: Write
 ) -> Answer:
-    """Change what people may do in projects; the first permission makes a member, the last one gone unmakes one."""
+    """Change users' permissions in projects; the first one makes a member, removing the last one ends the membership."""
     await services.change_in_projects(session, caller, data)
     return Answer(object="permission.project", message="Permissions changed")
 
@@ -66,7 +66,7 @@ async def change_project_permissions(
 async def list_projects_of_user(
     user_id: UUID, caller: Reader, session: Read, query: Annotated[ProjectQuery, Query()]
 ) -> UserProjectList:
-    """List projects with what a person may do in each."""
+    """List projects with a user's permissions in each."""
     return await services.list_projects_of(session, caller, query, user_id)
 
 
@@ -74,6 +74,6 @@ async def list_projects_of_user(
 async def explain_permission(
     caller: SignedIn, session: Read, request: Request, query: Annotated[ExplainQuery, Query()]
 ) -> ExplanationAnswer:
-    """Say step by step why a person (oneself, where none is named) may call a route or not; others take user:view."""
+    """Explain step by step why a user (the caller by default) may call a route or not; other users require user:view."""
     explanation = await explain.explain_to(session, route_index_of(request), caller, query)
     return ExplanationAnswer(explanation=explanation)

@@ -1,4 +1,4 @@
-"""Tenants: the companies on the platform."""
+"""Manage tenants, the companies on the platform."""
 
 from collections.abc import Awaitable, Callable
 from typing import Annotated, TypeVar
@@ -18,7 +18,7 @@ from budapp.tenant_ops.schemas import TenantQuery
 app = typer.Typer(no_args_is_help=True, help=__doc__)
 
 Result = TypeVar("Result")
-IdentifierArgument = Annotated[str, typer.Argument(help="As `list` shows it")]
+IdentifierArgument = Annotated[str, typer.Argument(help="As printed by `list`")]
 
 _PAGE = 100
 
@@ -35,12 +35,14 @@ def _run(work: Callable[[Components, WriteSession], Awaitable[Result]]) -> Resul
 
 @app.command()
 def create(
-    name: Annotated[str, typer.Argument(help="What people call it")],
-    identifier: Annotated[str, typer.Argument(help="Small letters, digits and hyphens; its realm is called so")],
-    administrator: Annotated[str, typer.Option("--admin", help="E-mail of the first administrator")],
+    name: Annotated[str, typer.Argument(help="Display name")],
+    identifier: Annotated[
+        str, typer.Argument(help="Lowercase letters, digits and hyphens; also the name of its realm")
+    ],
+    administrator: Annotated[str, typer.Option("--admin", help="E-mail address of the first administrator")],
     description: Annotated[str | None, typer.Option()] = None,
 ) -> None:
-    """Make a tenant with its realm and first administrator, whose password is shown this once."""
+    """Create a tenant with its realm and first administrator, whose password is shown only once."""
     try:
         data = TenantCreate(
             name=name, identifier=identifier, administrator_email=administrator, description=description
@@ -61,7 +63,7 @@ def create(
 
 @app.command("list")
 def list_tenants() -> None:
-    """Show all tenants, the oldest first."""
+    """List all tenants, oldest first."""
 
     async def work(_components: Components, session: WriteSession) -> None:
         query = TenantQuery(limit=_PAGE, order_by="created_at")
@@ -79,13 +81,13 @@ def list_tenants() -> None:
 
 @app.command()
 def disable(identifier: IdentifierArgument) -> None:
-    """Keep everyone of the tenant out, at once; nothing is deleted."""
+    """Disable a tenant: its users are locked out at once, nothing is deleted."""
     _set_active(identifier, active=False)
 
 
 @app.command()
 def enable(identifier: IdentifierArgument) -> None:
-    """Let the tenant's people sign in again."""
+    """Enable a tenant; its users can sign in again."""
     _set_active(identifier, active=True)
 
 

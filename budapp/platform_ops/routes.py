@@ -24,13 +24,13 @@ OperatorOf = Annotated[Caller, Depends(Requires(Scope.TENANT_MANAGE, row=tenants
 
 @router.get("")
 async def list_tenants(_caller: Operator, session: Read, query: Annotated[TenantQuery, Query()]) -> TenantList:
-    """List all tenants; this and all below is for the super administrators of the platform's own tenant."""
+    """List all tenants; for super administrators of the platform's own tenant."""
     return TenantList.of(await tenants.list_tenants(session, query))
 
 
 @router.post("", dependencies=[may_take(TENANT_SECONDS)])
 async def create_tenant(data: TenantCreate, _caller: Operator, session: Write, platform: PlatformDep) -> TenantCreated:
-    """Make a tenant with a realm, a client and a first administrator, whose password is shown in this answer only."""
+    """Create a tenant with a realm, a client and a first administrator, whose password is shown only once, here."""
     return await platform.create_tenant(session, data)
 
 
@@ -42,18 +42,18 @@ async def get_tenant(tenant_id: UUID, _caller: OperatorOf, session: Read) -> Ten
 
 @router.patch("/{tenant_id}")
 async def update_tenant(tenant_id: UUID, data: TenantUpdate, _caller: OperatorOf, session: Write) -> TenantAnswer:
-    """Change name or description; the identifier never changes."""
+    """Update the name or the description; the identifier never changes."""
     return TenantAnswer.of(await tenants.update_tenant(session, tenant_id, data), "update", "Tenant changed")
 
 
 @router.post("/{tenant_id}/disable")
 async def disable_tenant(tenant_id: UUID, _caller: OperatorOf, session: Write, platform: PlatformDep) -> TenantAnswer:
-    """Keep everyone of the tenant out, at once; nothing is deleted."""
+    """Disable a tenant: its users are locked out at once, nothing is deleted."""
     tenant = await platform.set_active(session, tenant_id, active=False)
     return TenantAnswer.of(tenant, "disable", "Tenant disabled")
 
 
 @router.post("/{tenant_id}/enable")
 async def enable_tenant(tenant_id: UUID, _caller: OperatorOf, session: Write, platform: PlatformDep) -> TenantAnswer:
-    """Let the tenant's people sign in again."""
+    """Enable a tenant; its users can sign in again."""
     return TenantAnswer.of(await platform.set_active(session, tenant_id, active=True), "enable", "Tenant enabled")

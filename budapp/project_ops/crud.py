@@ -198,7 +198,7 @@ class MemberCrud:
 
 def _one(rows: Sequence[Row[Any]]) -> Row[Any]:
     if not rows:
-        raise NotFound("There is no such project")
+        raise NotFound("Project not found")
     return rows[0]
 
 

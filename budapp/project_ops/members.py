@@ -22,7 +22,7 @@ from budapp.project_ops.services import MANAGING, new_member, require_scopes
 from budapp.user_ops import services as user_services
 from budapp.user_ops.models import User, UserStatus
 
-_ALREADY_MEMBER = "Somebody among these users is in the project already"
+_ALREADY_MEMBER = "One of these users is already a member of the project"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ async def add_members(
     project = await require_scopes(session, caller, project_id, needed)
     known, unknown = await _sort_out(session, project, data.users)
     if unknown and not caller.may(Scope.PROJECT_MANAGE):
-        raise Forbidden("Only who manages all projects may invite people without an account", param="users")
+        raise Forbidden("Inviting people without an account requires project:manage", param="users")
     user_type = UserType.CLIENT if project.project_type == ProjectType.CLIENT_APP else UserType.ADMIN
     invited = [await _invite(session, keycloak, caller, item, user_type) for item in unknown]
     project = await require_scopes(session, caller, project_id, needed, lock="update")
@@ -89,7 +89,7 @@ async def change_member(
     crud = MemberCrud(session, project)
     people = await crud.people([user_id], [])
     if not people:
-        raise NotFound("There is no such user", param="user_id")
+        raise NotFound("User not found", param="user_id")
     member = await crud.find(user_id)
     kept = {scope for scope in (member.scopes if member else ()) if changes.get(scope, True)}
     scopes: list[str] = [scope for scope in MEMBER_SCOPES if scope in with_implied(kept | given)]
@@ -116,9 +116,9 @@ async def remove_members(
     crud = MemberCrud(session, project)
     leaving = set(user_ids)
     if await crud.any_of(leaving) != leaving:
-        raise NotFound("There is no such member in this project", param="user_ids")
+        raise NotFound("Member not found in this project", param="user_ids")
     if not await crud.remain_without(leaving):
-        raise BadRequest("Somebody must remain in the project", param="user_ids")
+        raise BadRequest("A project must keep at least one member", param="user_ids")
     for check in hooks_of(session).all(before_removal):
         await check(session, Removal(project_id, leaving, remove_credentials))
     await crud.remove(leaving)
@@ -137,9 +137,9 @@ async def _sort_out(
     unknown = [item for item, user in found if user is None]
     known = [(item, user) for item, user in found if user is not None]
     if any(item.user_id for item in unknown):
-        raise NotFound("There is no such user", param="users")
+        raise NotFound("User not found", param="users")
     if len(known) > len({user.id for _, user in known}) or len(unknown) > len({item.email for item in unknown}):
-        raise UnprocessableContent("Somebody is named twice", param="users")
+        raise UnprocessableContent("A user is listed twice", param="users")
     _check_may_join(project, [user for _, user in known])
     if await crud.any_of([user.id for _, user in known]):
         raise Conflict(_ALREADY_MEMBER, param="users")
@@ -151,7 +151,7 @@ def _check_may_join(project: Project, users: list[User]) -> None:
         if user.status == UserStatus.DELETED:
             raise BadRequest("Deleted users can't be added; reactivate them first", param="users")
         if user.user_type == UserType.CLIENT and project.project_type == ProjectType.ADMIN_APP:
-            raise BadRequest(f"{user.email} is a client and can't take part in this project", param="users")
+            raise BadRequest(f"{user.email} is a client and can't be a member of this project", param="users")
 
 
 async def _invite(
@@ -170,7 +170,7 @@ async def _tell(
         subscriber_ids=[joining.user_id for joining in known],
         type="project_invitation_success",
         title=project.name,
-        message="You now take part in this project",
+        message="You are now a member of the project",
         icon=project.icon,
         target=("project", project.id),
     )

@@ -37,42 +37,44 @@ Viewer = Annotated[Caller, Depends(Requires(Scope.PROJECT_VIEW))]
 Manager = Annotated[Caller, Depends(Requires(Scope.PROJECT_MANAGE))]
 Reader = Annotated[Caller, Depends(Requires(Scope.PROJECT_VIEW, row=services.get_project))]
 Changer = Annotated[Caller, Depends(services.MANAGING)]
-RemoveCredential = Annotated[bool, Query(description="Delete the keys concerned; otherwise such keys refuse this")]
+RemoveCredential = Annotated[
+    bool, Query(description="Delete the API keys that are affected; without it they block the deletion")
+]
 
 
 @router.get("/")
 async def list_projects(caller: Viewer, session: Read, query: Annotated[ProjectQuery, Query()]) -> ProjectList:
-    """List projects: the `admin_app` ones in reach, or those of the other type that the caller takes part in."""
+    """List projects: all `admin_app` ones that the caller may see, or the caller's own of the other type."""
     return ProjectList.of(await services.list_projects(session, caller, query))
 
 
 @router.post("/")
 async def create_project(data: ProjectCreate, caller: Manager, session: Write) -> ProjectCreated:
-    """Make a project; the caller becomes its first member."""
+    """Create a project; the caller becomes its first member."""
     return ProjectCreated.of(await services.create_project(session, caller, data))
 
 
 @router.get("/tags")
 async def list_tags(caller: Viewer, session: Read, query: Annotated[TagQuery, Query()]) -> TagList:
-    """List the tags that the projects in reach bear, each name once."""
+    """List the distinct tags of the projects that the caller may see."""
     return TagList.of(await services.list_tags(session, caller, query))
 
 
 @router.get("/tags/search")
 async def search_tags(caller: Viewer, session: Read, query: Annotated[TagSearchQuery, Query()]) -> TagList:
-    """List the tags whose name begins with the term, in any case."""
+    """List the tags whose name starts with the term, ignoring case."""
     return TagList.of(await services.list_tags(session, caller, query, prefix=query.search_term))
 
 
 @router.get("/{project_id}")
 async def get_project(project_id: UUID, caller: Reader, session: Read) -> ProjectDetail:
-    """Return a project in reach, and how much there is in it."""
+    """Return a project and the number of items in it."""
     return ProjectDetail.of(await services.get_project(session, caller, project_id))
 
 
 @router.patch("/{project_id}")
 async def update_project(project_id: UUID, data: ProjectUpdate, caller: Changer, session: Write) -> ProjectEdited:
-    """Change what is given; `null` clears what may be empty."""
+    """Update the fields that are given; `null` clears an optional one."""
     return ProjectEdited.of(await services.update_project(session, caller, project_id, data))
 
 
@@ -83,7 +85,7 @@ async def delete_project(
     session: Write,
     remove_credential: RemoveCredential = True,
 ) -> ProjectDeleted:
-    """Delete a project that holds no deployments any more."""
+    """Delete a project that has no deployments."""
     await services.delete_project(session, caller, project_id, remove_credentials=remove_credential)
     return ProjectDeleted()
 
@@ -92,7 +94,7 @@ async def delete_project(
 async def list_members(
     project_id: UUID, caller: Reader, session: Read, query: Annotated[MemberQuery, Query()]
 ) -> MemberList:
-    """List the members, and what each may do in the project by being one."""
+    """List the members of a project with their permissions in it."""
     return MemberList.of(await members.list_members(session, caller, project_id, query))
 
 
@@ -100,7 +102,7 @@ async def list_members(
 async def add_members(
     project_id: UUID, data: MembersAdd, caller: Changer, session: Write, keycloak: KeycloakDep, request: Request
 ) -> MembersAdded:
-    """Add users, all or none; people without an account are invited by mail."""
+    """Add members, all or none; people without an account are invited by e-mail."""
     await members.add_members(session, keycloak, components_of(request)[Settings], caller, project_id, data)
     return MembersAdded()
 
@@ -113,6 +115,6 @@ async def remove_members(
     session: Write,
     remove_credential: RemoveCredential = True,
 ) -> MembersRemoved:
-    """Take users out, all or none; at least one member must remain."""
+    """Remove members, all or none; at least one must remain."""
     await members.remove_members(session, caller, project_id, data.user_ids, remove_credentials=remove_credential)
     return MembersRemoved()

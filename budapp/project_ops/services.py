@@ -117,7 +117,7 @@ async def update_project(session: WriteSession, caller: Caller, project_id: UUID
     """
     project = await MANAGING.check(session, caller, project_id, lock="update")
     if data.project_type not in {None, project.project_type}:
-        raise BadRequest("The type of a project can't change once it is made", param="project_type")
+        raise BadRequest("The type of a project can't be changed", param="project_type")
     for name, value in data.changes().items():
         setattr(project, name, value)
     await _flush_name(session, project)
@@ -197,7 +197,7 @@ async def require_scopes(
     row = await ProjectCrud(session, caller).get_with_scopes(project_id, lock=lock)
     lacking = sorted(set(scopes) - _scopes_held(caller, row.own_scopes))
     if lacking:
-        raise Forbidden(f"This needs the permission {', '.join(lacking)} in the project")
+        raise Forbidden(f"Permission required: {', '.join(lacking)} in the project")
     project: Project = row.Project
     return project
 

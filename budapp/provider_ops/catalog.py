@@ -116,7 +116,7 @@ async def read_catalog(source: str | None, outgoing: Outgoing) -> list[OfferedPr
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise BadRequest(f"There is a mistake in the catalog, at {where}: {first['msg']}") from error
+        raise BadRequest(f"The catalog is not valid at {where}: {first['msg']}") from error
     _check(found)
     return found
 
@@ -161,7 +161,7 @@ async def _download(address: str, outgoing: Outgoing) -> list[OfferedProvider]:
             found += page.items
             if number >= page.total_pages:
                 return found
-    raise PeerFailed("The catalog never ends")
+    raise PeerFailed("The catalog has too many pages")
 
 
 async def _get(client: httpx.AsyncClient, address: str, params: dict[str, int]) -> Any:
@@ -185,9 +185,9 @@ def _check(offered: Sequence[OfferedProvider]) -> None:
     for name, values in (("provider type", types), ("model", uris)):
         twice = next((value for value in set(values) if values.count(value) > 1), None)
         if twice is not None:
-            raise BadRequest(f"The catalog names the {name} {twice} twice")
+            raise BadRequest(f"The catalog lists the {name} {twice} twice")
     if not uris:
-        raise BadRequest("The catalog offers no models")
+        raise BadRequest("The catalog contains no models")
 
 
 def _provider_row(provider: OfferedProvider, position: int) -> dict[str, Any]:

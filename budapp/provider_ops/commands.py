@@ -1,4 +1,4 @@
-"""The catalog of models that clouds offer."""
+"""Manage the catalog of cloud models."""
 
 from typing import Annotated
 
@@ -13,12 +13,12 @@ from budapp.provider_ops.catalog import SyncReport, read_catalog, sync_from
 
 app = typer.Typer(no_args_is_help=True, help=__doc__)
 
-Source = Annotated[str | None, typer.Option(help="An address or a file; CATALOG_SOURCE where absent")]
+Source = Annotated[str | None, typer.Option(help="URL or file; CATALOG_SOURCE by default")]
 
 
 @app.command()
 def sync(source: Source = None) -> None:
-    """Bring the catalog up to date now, and say what has changed."""
+    """Synchronize the catalog now, and print what has changed."""
 
     async def work(components: Components) -> SyncReport:
         return await sync_from(
@@ -30,7 +30,7 @@ def sync(source: Source = None) -> None:
 
 @app.command()
 def check(source: Source = None) -> None:
-    """Read a catalog and say what it offers, or where the mistake is; nothing is changed."""
+    """Check a catalog: print what it offers, or where the mistake is; change nothing."""
 
     async def work(components: Components) -> str:
         found = await read_catalog(source or components[Settings].catalog_source, components[Outgoing])

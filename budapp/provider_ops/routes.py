@@ -16,11 +16,11 @@ Viewer = Annotated[Caller, Depends(Requires(Scope.MODEL_VIEW))]
 
 @router.get("/providers")
 async def list_providers(_caller: SignedIn, session: Read, query: Annotated[ProviderQuery, Query()]) -> ProviderList:
-    """List the companies and hubs that models come from."""
+    """List the providers of models."""
     return ProviderList.of(await services.list_providers(session, query))
 
 
 @router.get("/cloud-models/recommended-tags")
 async def list_recommended_tags(_caller: Viewer, session: Read, query: PagingQuery) -> RecommendedTagList:
-    """List the tags of the models that clouds offer, the most used first."""
+    """List the tags of cloud models, most used first."""
     return RecommendedTagList.of(await services.list_recommended_tags(session, query))

@@ -28,15 +28,15 @@ Manager = Annotated[Caller, Depends(Requires(Scope.MODEL_MANAGE))]
 async def list_quantization_methods(
     _caller: Viewer, session: Read, query: Annotated[MethodQuery, Query()]
 ) -> MethodList:
-    """List the ways to make the weights of models smaller."""
+    """List the quantization methods."""
     return MethodList.of(await services.list_methods(session, query))
 
 
 @router.post("/quantize-model-workflow", dependencies=[may_take(TRIGGER_SECONDS)])
 async def quantize_model(data: QuantizationPost, caller: Manager, flows: WorkflowsDep) -> WorkflowRetrieved:
-    """Take a step of quantizing a model.
+    """Post a step of quantizing a model.
 
-    The step that says both precisions has budsim look for clusters; the one that triggers has budcluster quantize.
+    The step that sets both precisions has budsim look for clusters; the one that triggers has budcluster quantize.
     """
     return await flows.post(caller, workflows.QUANTIZATION.type, data)
 
@@ -45,6 +45,6 @@ async def quantize_model(data: QuantizationPost, caller: Manager, flows: Workflo
 async def cancel_quantization(
     data: CancelRequest, caller: Manager, session: Write, flows: WorkflowsDep
 ) -> QuantizationCancelled:
-    """End a quantization, at budcluster too."""
+    """Cancel a quantization, at budcluster too."""
     await flows.cancel(session, caller, data.workflow_id, only={workflows.QUANTIZATION.type})
     return QuantizationCancelled()

@@ -56,7 +56,7 @@ async def _check(session: WriteSession, caller: Caller, run: Run) -> None:
 async def _original(session: ReadSession, run: Run) -> Model:
     model = await models.find_model(session, run.workflow.tenant_id, UUID(run.data["model_id"]))
     if model is None:
-        raise NotFound("There is no such model", param="model_id")
+        raise NotFound("Model not found", param="model_id")
     if model.provider_type == ProviderType.CLOUD_MODEL or not model.local_path:
         raise BadRequest("Only local models can be quantized", param="model_id")
     return model
@@ -65,7 +65,7 @@ async def _original(session: ReadSession, run: Run) -> Model:
 async def _check_method(session: ReadSession, run: Run) -> None:
     method = await crud.method(session, run.data["method"])
     if method is None:
-        raise NotFound("There is no such quantization method", param="method")
+        raise NotFound("Quantization method not found", param="method")
     target, device = run.data.get("target_type"), run.data.get("target_device")
     if target is not None and target not in method.method_type:
         raise BadRequest(f"{method.name} makes {', '.join(method.method_type)}", param="target_type")

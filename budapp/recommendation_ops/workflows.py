@@ -30,7 +30,7 @@ _TARGETS = {"target_ttft": 1000, "target_throughput_per_user": 7, "target_e2e_la
 async def _model(session: ReadSession, run: Run) -> Model:
     model = await models.find_model(session, run.workflow.tenant_id, UUID(run.data["model_id"]))
     if model is None:
-        raise NotFound("The model was deleted meanwhile")
+        raise NotFound("The model was deleted in the meantime")
     return model
 
 

@@ -47,7 +47,7 @@ class RoleCrud(Crud[CustomRole]):
         """
         row = await self._view().first(self.session, id=id)
         if row is None:
-            raise NotFound("There is no such custom role")
+            raise NotFound("Custom role not found")
         return row
 
     async def holders(self, role: CustomRole) -> list[Any]:

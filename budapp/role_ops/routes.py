@@ -40,7 +40,7 @@ async def list_roles(caller: Viewer, session: Read, query: Annotated[RoleQuery, 
 
 @router.post("/roles")
 async def create_role(data: RoleCreate, caller: Manager, session: Write) -> RoleAnswer:
-    """Make a custom role; nobody makes one that holds more than they do."""
+    """Create a custom role; it can hold only permissions that the caller has."""
     role = await services.create_role(session, caller, data)
     return RoleAnswer(object="role.create", message="Role created", role=role)
 
@@ -56,14 +56,14 @@ async def get_role(role_id: UUID, caller: Reader, session: Read) -> RoleAnswer:
 async def update_role(
     role_id: UUID, data: RoleUpdate, caller: Changer, session: Write, callers: CallersDep
 ) -> RoleAnswer:
-    """Change what is given; new scopes count at once for everyone who has the role."""
+    """Update the fields that are given; new scopes apply at once to everyone with the role."""
     role = await services.update_role(session, callers, caller, role_id, data)
     return RoleAnswer(object="role.update", message="Role updated", role=role)
 
 
 @router.delete("/roles/{role_id}")
 async def delete_role(role_id: UUID, caller: Changer, session: Write) -> Answer:
-    """Delete a custom role that nobody has."""
+    """Delete a custom role that is assigned to nobody."""
     await services.delete_role(session, caller, role_id)
     return Answer(object="role.delete", message="Role deleted")
 
@@ -72,7 +72,7 @@ async def delete_role(role_id: UUID, caller: Changer, session: Write) -> Answer:
 async def list_role_users(
     role_id: UUID, caller: HolderReader, session: Read, query: Annotated[UserQuery, Query()]
 ) -> UserList:
-    """List the people who have a custom role; deleted ones only with `status=deleted`."""
+    """List the users with a custom role; deleted ones only with `status=deleted`."""
     return UserList.of(await services.list_holders(session, caller, role_id, query))
 
 
@@ -80,5 +80,5 @@ async def list_role_users(
 async def assign_role(
     user_id: UUID, data: RoleAssignment, caller: Assigner, session: Write, callers: CallersDep
 ) -> UserRoleAnswer:
-    """Give a person a custom role, which stands in for what their built-in role holds; `null` takes it away."""
+    """Assign a custom role to a user in place of their built-in role; `null` removes it."""
     return UserRoleAnswer(user=await services.assign_role(session, callers, caller, user_id, data.role_id))

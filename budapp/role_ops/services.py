@@ -71,7 +71,7 @@ async def create_role(session: WriteSession, caller: Caller, data: RoleCreate) -
 async def update_role(
     session: WriteSession, callers: Callers, caller: Caller, role_id: UUID, data: RoleUpdate
 ) -> Row[Any]:
-    """Change what is given; new scopes count at once for everyone who has the role.
+    """Update the fields that are given; new scopes apply at once to everyone with the role.
 
     Raises:
         NotFound: the tenant has no such role.
@@ -106,7 +106,7 @@ async def delete_role(session: WriteSession, caller: Caller, role_id: UUID) -> N
     if holders:
         deleted = sum(row.status == UserStatus.DELETED for row in holders)
         those = f"{len(holders)} {'person has' if len(holders) == 1 else 'people have'} this role"
-        raise Conflict(f"{those} ({deleted} of them deleted); give them another one first")
+        raise Conflict(f"{those} ({deleted} of them deleted); give them another role first")
     await session.delete(role)
     await session.flush()
 
@@ -126,7 +126,7 @@ async def assign_role(
 
 async def _refuse_new_scopes(crud: RoleCrud, caller: Caller, role: CustomRole, scopes: list[str]) -> None:
     if caller.custom_role is not None and caller.custom_role.id == role.id:
-        raise BadRequest("You have this role yourself; somebody else must change what it holds", param="scopes")
+        raise BadRequest("You can't change a role that you hold; ask another administrator", param="scopes")
     refuse_more_than_own(caller, with_implied([*scopes, *await crud.grants_of_holders(role)]))
 
 

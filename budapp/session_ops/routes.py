@@ -19,12 +19,12 @@ Manager = Annotated[Caller, Depends(Requires(Scope.USER_MANAGE, row=manageable))
 Owner = Annotated[Caller, Depends(SignedInAccess(row=services.own_session))]
 KeepCurrent = Annotated[bool, Query(description="Stay signed in with the session of this request")]
 
-_ENDED = "Signed out there"
+_ENDED = "Session ended"
 
 
 @router.get("/me/sessions")
 async def list_own_sessions(caller: SignedIn, session: Read, keycloak: KeycloakDep) -> SessionList:
-    """List where the caller is signed in: this session first, then the last used."""
+    """List the caller's sessions: this one first, then by last use."""
     return SessionList(sessions=await services.list_sessions(session, keycloak, caller, caller.user_id))
 
 
@@ -32,7 +32,7 @@ async def list_own_sessions(caller: SignedIn, session: Read, keycloak: KeycloakD
 async def end_own_sessions(
     caller: SignedIn, session: Write, keycloak: KeycloakDep, callers: CallersDep, keep_current: KeepCurrent = True
 ) -> SessionsEnded:
-    """Sign out everywhere else, or everywhere; their tokens are refused at once."""
+    """End the caller's other sessions, or all; their tokens stop working at once."""
     ended = await services.end_sessions(session, keycloak, callers, caller, caller.user_id, keep_current=keep_current)
     return SessionsEnded(ended=ended)
 
@@ -41,14 +41,14 @@ async def end_own_sessions(
 async def end_own_session(
     session_id: SessionId, caller: Owner, session: Write, keycloak: KeycloakDep, callers: CallersDep
 ) -> Answer:
-    """Sign out in one place; its tokens are refused at once."""
+    """End one of the caller's sessions; its tokens stop working at once."""
     await services.end_session(session, keycloak, callers, caller, caller.user_id, session_id)
     return Answer(object="session.end", message=_ENDED)
 
 
 @router.get("/{user_id}/sessions")
 async def list_sessions(user_id: UUID, caller: Manager, session: Read, keycloak: KeycloakDep) -> SessionList:
-    """List where a person of the tenant is signed in, the last used first."""
+    """List the sessions of a user, most recently used first."""
     return SessionList(sessions=await services.list_sessions(session, keycloak, caller, user_id))
 
 
@@ -56,7 +56,7 @@ async def list_sessions(user_id: UUID, caller: Manager, session: Read, keycloak:
 async def end_sessions(
     user_id: UUID, caller: Manager, session: Write, keycloak: KeycloakDep, callers: CallersDep
 ) -> SessionsEnded:
-    """Sign a person of the tenant out everywhere; their tokens are refused at once."""
+    """End all sessions of a user; their tokens stop working at once."""
     ended = await services.end_sessions(session, keycloak, callers, caller, user_id, keep_current=False)
     return SessionsEnded(ended=ended)
 
@@ -70,6 +70,6 @@ async def end_session(
     keycloak: KeycloakDep,
     callers: CallersDep,
 ) -> Answer:
-    """Sign a person of the tenant out in one place; its tokens are refused at once."""
+    """End one session of a user; its tokens stop working at once."""
     await services.end_session(session, keycloak, callers, caller, user_id, session_id)
     return Answer(object="session.end", message=_ENDED)

@@ -37,5 +37,5 @@ class SessionsEnded(Answer):
     """How many sessions were ended."""
 
     object: Literal["session.end"] = "session.end"
-    message: str = "Signed out there"
+    message: str = "Session ended"
     ended: int

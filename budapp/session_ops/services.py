@@ -108,7 +108,7 @@ async def own_session(session: ReadSession, caller: Caller, session_id: UUID) ->
     """
     found = (await crud.find_of_user(session, caller.tenant_id, caller.user_id)).get(str(session_id))
     if found is None:
-        raise NotFound("There is no such session")
+        raise NotFound("Session not found")
     return found
 
 
@@ -122,7 +122,7 @@ async def end_session(
         Forbidden: the person may do more than the caller.
     """
     if not await _end(session, keycloak, callers, caller, user_id, only=session_id):
-        raise NotFound("There is no such session")
+        raise NotFound("Session not found")
 
 
 async def end_sessions(

@@ -12,5 +12,5 @@ router = APIRouter(tags=["templates"])
 
 @router.get("/templates")
 async def list_templates(_caller: SignedIn, session: Read, query: Annotated[TemplateQuery, Query()]) -> TemplateList:
-    """List the kinds of use that a deployment can be made for."""
+    """List the deployment templates."""
     return TemplateList.of(await services.list_templates(session, query))

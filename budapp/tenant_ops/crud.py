@@ -74,7 +74,7 @@ async def get(session: ReadSession, tenant_id: UUID, *, for_update: bool = False
         statement = statement.with_for_update().execution_options(populate_existing=True)
     tenant: Tenant | None = await session.scalar(statement)
     if tenant is None:
-        raise NotFound("There is no such tenant")
+        raise NotFound("Tenant not found")
     return tenant
 
 

@@ -60,7 +60,7 @@ async def find_by_identifier(session: ReadSession, identifier: str) -> Tenant:
     """Return the tenant, or raise `NotFound`."""
     tenant = await crud.find_by_realm(session, identifier)
     if tenant is None:
-        raise NotFound(f"There is no tenant {identifier}")
+        raise NotFound(f"Tenant not found: {identifier}")
     return tenant
 
 

@@ -18,7 +18,7 @@ from budapp.user_ops.models import User, UserPermission, UserStatus
 
 COLORS = ("#E57333", "#FFC442", "#61A560", "#3F8EF7", "#C64C9C", "#95E0FB")
 
-_EMAIL_TAKEN = "Someone with this e-mail is here already"
+_EMAIL_TAKEN = "A user with this e-mail address already exists"
 
 
 @dataclass(frozen=True, slots=True)

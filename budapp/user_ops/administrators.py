@@ -58,9 +58,9 @@ async def keep_an_administrator(session: WriteSession, user: User, rank_before: 
     await lock_tenant(session, user.tenant_id)
     others = await ranks_besides(session, user)
     if rank_before == UserRole.SUPER_ADMIN and UserRole.SUPER_ADMIN not in others:
-        raise BadRequest("This is the last super administrator; somebody else must be one first")
+        raise BadRequest("This is the last super administrator; appoint another one first")
     if rank is None and not others:
-        raise BadRequest("This is the last administrator; make somebody else one first")
+        raise BadRequest("This is the last administrator; appoint another one first")
 
 
 async def ranks_besides(session: ReadSession, user: User) -> set[str]:

@@ -26,10 +26,10 @@ async def manageable(session: ReadSession, caller: Caller, user_id: UUID) -> Use
     if user_id == caller.user_id:
         return await crud.get(user_id)
     if caller.status != UserStatus.ACTIVE or not caller.may(Scope.USER_MANAGE):
-        raise Forbidden(f"This needs the permission {Scope.USER_MANAGE}")
+        raise Forbidden(f"Permission required: {Scope.USER_MANAGE}")
     user = await crud.get(user_id)
     if user.role == UserRole.SUPER_ADMIN and caller.role != UserRole.SUPER_ADMIN:
-        raise Forbidden("Only a super administrator may do that to another one")
+        raise Forbidden("Only a super administrator can change a super administrator")
     refuse_more_than_own(caller, held_by(user, await crud.overrides_of(user_id)))
     return user
 
@@ -38,13 +38,13 @@ def refuse_more_than_own(caller: Caller, scopes: frozenset[str]) -> None:
     """Raise `Forbidden` where the scopes go beyond the caller's."""
     beyond = scopes - caller.scopes - {Scope.CLIENT_ACCESS}
     if beyond:
-        raise Forbidden(f"That is more than you hold yourself: {', '.join(sorted(beyond))}")
+        raise Forbidden(f"You can't grant permissions that you don't have: {', '.join(sorted(beyond))}")
 
 
 def refuse_deleted(user: User) -> None:
     """Raise `BadRequest` where the person is deleted."""
     if user.status == UserStatus.DELETED:
-        raise BadRequest("This user is deleted; reactivate them first")
+        raise BadRequest("The user is deleted; reactivate the user first")
 
 
 async def scopes_held(session: ReadSession, caller: Caller, user_id: UUID) -> frozenset[str]:

@@ -30,7 +30,7 @@ Manager = Annotated[Caller, Depends(Requires(Scope.USER_MANAGE))]
 Reader = Annotated[Caller, Depends(Requires(Scope.USER_MANAGE, row=services.get_user))]
 Changer = Annotated[Caller, Depends(Requires(Scope.USER_MANAGE, row=manageable))]
 SelfOrChanger = Annotated[Caller, Depends(SignedInAccess(row=manageable))]
-RemoveCredential = Annotated[bool, Query(description="Delete the keys they own; otherwise owning some refuses this")]
+RemoveCredential = Annotated[bool, Query(description="Delete the user's API keys; without it they block the deletion")]
 
 
 @router.get("/me")
@@ -49,32 +49,32 @@ async def get_current_user(caller: SignedIn) -> CurrentUser:
         user_type=UserType(caller.user_type),
         custom_role=CustomRoleRef(id=role.id, name=role.name) if role is not None else None,
     )
-    return CurrentUser.model_construct(object="user.me", success=True, message="Here you are", user=user)
+    return CurrentUser.model_construct(object="user.me", success=True, message="User found", user=user)
 
 
 @router.patch("/onboard")
 async def complete_onboarding(caller: SignedIn, session: Write) -> UserAnswer:
-    """Note that the caller has been through the first steps."""
+    """Mark the caller's onboarding as completed."""
     user = await services.complete_onboarding(session, caller)
     return UserAnswer(object="user.onboard", message="Onboarding completed", user=user)
 
 
 @router.get("/")
 async def list_users(caller: Manager, session: Read, query: Annotated[UserQuery, Query()]) -> UserList:
-    """List the tenant's people, newest first; deleted ones only with `status=deleted`."""
+    """List the tenant's users, newest first; deleted ones only with `status=deleted`."""
     return UserList.of(await services.list_users(session, caller, query))
 
 
 @router.post("/")
 async def create_user(data: UserCreate, caller: Manager, session: Write, keycloak: KeycloakDep) -> UserAnswer:
-    """Invite someone with a first password, which they must change."""
+    """Create a user with a temporary password, which they must change."""
     user = await services.create_user(session, keycloak, caller, data)
     return UserAnswer(object="user.create", message="User created", user=user)
 
 
 @router.get("/{user_id}")
 async def get_user(user_id: UUID, caller: Reader, session: Read) -> UserAnswer:
-    """Return a person of the tenant."""
+    """Return a user."""
     user = await services.get_user(session, caller, user_id)
     return UserAnswer(object="user.retrieve", message="User found", user=user)
 
@@ -83,7 +83,7 @@ async def get_user(user_id: UUID, caller: Reader, session: Read) -> UserAnswer:
 async def update_user(
     user_id: UUID, data: UserUpdate, caller: SelfOrChanger, session: Write, keycloak: KeycloakDep, callers: CallersDep
 ) -> UserAnswer:
-    """Change oneself, or, with user:manage, someone else."""
+    """Update the caller, or with user:manage another user."""
     user = await services.update_user(session, keycloak, callers, caller, user_id, data)
     return UserAnswer(object="user.update", message="User updated", user=user)
 
@@ -97,14 +97,14 @@ async def delete_user(
     callers: CallersDep,
     remove_credential: RemoveCredential = True,
 ) -> Answer:
-    """Take a person out; they are signed out everywhere within seconds."""
+    """Delete a user; all their sessions end within seconds."""
     await services.delete_user(session, keycloak, callers, caller, user_id, remove_credential=remove_credential)
     return Answer(object="user.delete", message="User deleted")
 
 
 @router.post("/{user_id}/subscribe")
 async def subscribe_user(user_id: UUID, caller: Changer, session: Write) -> Answer:
-    """Make a person known to the notification service, again if they were; they get notifications from then on."""
+    """Register a user at the notification service, anew if needed; they receive notifications from then on."""
     await services.subscribe_user(session, caller, user_id)
     return Answer(object="user.subscribe", message="User subscribed to notifications")
 
@@ -113,6 +113,6 @@ async def subscribe_user(user_id: UUID, caller: Changer, session: Write) -> Answ
 async def reactivate_user(
     user_id: UUID, caller: Changer, session: Write, keycloak: KeycloakDep, callers: CallersDep
 ) -> UserAnswer:
-    """Let a deleted person in again."""
+    """Reactivate a deleted user."""
     user = await services.reactivate_user(session, keycloak, callers, caller, user_id)
     return UserAnswer(object="user.reactivate", message="User reactivated", user=user)

@@ -25,7 +25,7 @@ def _check_password(value: str) -> str:
     if missing:
         raise ValueError(f"must have {', '.join(missing)}")
     if any(c.isspace() for c in value):
-        raise ValueError("must not have white space")
+        raise ValueError("must not contain white space")
     return value
 
 
@@ -39,7 +39,7 @@ def _one_of_list(value: Any) -> Any:
 
 def _not_super_admin(role: UserRole) -> UserRole:
     if role is UserRole.SUPER_ADMIN:
-        raise ValueError("super_admin can't be given")
+        raise ValueError("super_admin can't be assigned")
     return role
 
 
@@ -56,7 +56,7 @@ def check_grants(grants: list[PermissionGrant], known: Collection[str]) -> list[
     names = [grant.name for grant in grants]
     refuse_unknown(names, known)
     if len(names) > len(set(names)):
-        raise ValueError("a permission is named twice")
+        raise ValueError("a permission is listed twice")
     return grants
 
 

@@ -55,7 +55,7 @@ async def find_person(
     """
     row = await crud.find_person(session, tenant_id, user_id=user_id, email=email)
     if row is None:
-        raise NotFound("There is no such user")
+        raise NotFound("User not found")
     return row
 
 
@@ -69,7 +69,7 @@ async def create_user(session: WriteSession, keycloak: Keycloak, caller: Caller,
     overrides = data.overrides
     refuse_more_than_own(caller, scopes_of(data.role, data.user_type, overrides))
     if data.user_type is UserType.CLIENT and True in overrides.values():
-        raise BadRequest("Client users hold no permissions beside their own projects", param="permissions")
+        raise BadRequest("Client users can only have permissions in their own projects", param="permissions")
     account = NewAccount(
         tenant_id=caller.tenant_id,
         realm=caller.realm,
@@ -245,14 +245,14 @@ async def _set_password(keycloak: Keycloak, caller: Caller, user: User, password
 
 
 async def complete_onboarding(session: WriteSession, caller: Caller) -> User:
-    """Note that the caller has been through the first steps.
+    """Mark the caller's onboarding as completed.
 
     Raises:
         BadRequest: they have not set their password yet, or are through already.
     """
     user = await UserCrud(session, caller).get(caller.user_id, for_update=True)
     if user.status != UserStatus.ACTIVE or not user.first_login:
-        raise BadRequest("There is no onboarding to complete")
+        raise BadRequest("Onboarding is already complete")
     user.first_login = False
     return user
 
@@ -265,7 +265,7 @@ def _check_update(caller: Caller, user: User, data: UserUpdate, overrides: Overr
         if changes_role:
             raise BadRequest("You can't change your own role", param="role")
         if user.status == UserStatus.INVITED and asked.keys() - {"password"}:
-            raise BadRequest("Set a password of your own first", param="password")
+            raise BadRequest("Set your own password first", param="password")
     elif changes_role:
         refuse_more_than_own(caller, scopes_of(data.role or user.role, data.user_type or user.user_type, overrides))
 

@@ -28,7 +28,7 @@ from budapp.workflow_ops.models import AttemptState, Workflow, WorkflowAttempt, 
 logger = get_logger(__name__)
 
 ETA, RESULTS = "eta", "results"
-_UNREADABLE = "The results can't be read"
+_UNREADABLE = "The results are not valid"
 
 
 @dataclass(slots=True)

@@ -79,7 +79,7 @@ class WorkflowCrud(Crud[Workflow]):
         )
         rows = (await self.session.execute(statement)).all()
         if not rows:
-            raise NotFound("There is no such workflow")
+            raise NotFound("Workflow not found")
         return rows[0][0], merged(row[1] for row in rows if row[1] is not None)
 
 

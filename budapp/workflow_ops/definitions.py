@@ -196,7 +196,7 @@ class Definitions:
         self._by_type: dict[str, Definition] = {}
         for definition in definitions:
             if definition.type in self._by_type:
-                raise ValueError(f"There are two types of workflows called {definition.type}")
+                raise ValueError(f"Two workflow types are named {definition.type}")
             lists = {task.events.key for task in definition.tasks if task.events}
             definition.check_declared({*definition.fields, *lists})
             self._by_type[definition.type] = definition

@@ -19,7 +19,7 @@ logger = get_logger(__name__)
 _IN_ONE_RUN = 100
 _AT_ONCE = 4
 _RECONCILE, _EXPIRE = "reconcile_workflows", "expire_workflow_drafts"
-_CUT_OFF = "This was interrupted while another service was asked to begin; try again"
+_CUT_OFF = "Interrupted while starting a task at another service; try again"
 
 
 class Reconciler:

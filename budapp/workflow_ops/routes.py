@@ -25,13 +25,13 @@ Owner = Annotated[Caller, Depends(SignedInAccess(row=find_workflow))]
 async def list_workflows(
     caller: SignedIn, session: Read, workflows: WorkflowsDep, query: Annotated[WorkflowQuery, Query()]
 ) -> WorkflowList:
-    """List the caller's workflows that go on."""
+    """List the caller's workflows in progress."""
     return WorkflowList.of(await workflows.list_open(session, caller, query))
 
 
 @router.get("/{workflow_id}")
 async def get_workflow(workflow_id: UUID, caller: Owner, session: Read, workflows: WorkflowsDep) -> WorkflowRetrieved:
-    """Return a workflow with all that its steps say; one's own, or with user:manage anyone's in the tenant."""
+    """Return a workflow with the data of its steps: the caller's own, or with user:manage anyone's in the tenant."""
     return await workflows.get(session, caller, workflow_id)
 
 
@@ -45,11 +45,11 @@ async def complete_workflow(
 
 @router.delete("/{workflow_id}")
 async def cancel_workflow(workflow_id: UUID, caller: Owner, session: Write, workflows: WorkflowsDep) -> WorkflowDeleted:
-    """Cancel a workflow; a service that works on it is told to stop, where it can."""
+    """Cancel a workflow; the service that works on it is asked to stop, if it can."""
     return WorkflowDeleted(message=await workflows.cancel(session, caller, workflow_id))
 
 
 @router.post("/{workflow_id}/retry", dependencies=[may_take(TRIGGER_SECONDS)])
 async def retry_workflow(workflow_id: UUID, caller: Owner, workflows: WorkflowsDep) -> WorkflowRetrieved:
-    """Ask once more for what has failed, with what was said in the steps."""
+    """Retry a failed workflow with the data of its steps."""
     return await workflows.retry(caller, workflow_id)

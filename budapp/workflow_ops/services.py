@@ -151,9 +151,9 @@ class Workflows:
             await name_resource(session, workflow_id)
             found = await attempts.load(session, self._settings, self._definitions, workflow_id)
             if found is None or found.workflow.status not in retryable or found.attempt.state != AttemptState.FAILED:
-                raise BadRequest("Only what has failed can be tried again")
+                raise BadRequest("Only a failed workflow can be retried")
             if not caller.may(found.definition.scope):
-                raise Forbidden(f"This needs the permission {found.definition.scope}")
+                raise Forbidden(f"Permission required: {found.definition.scope}")
             found.workflow.status = WorkflowStatus.IN_PROGRESS
             run = found.run
             await found.definition.check(session, caller, run)
@@ -174,7 +174,7 @@ class Workflows:
             raise BadRequest(f"Workflow is {workflow.status}")
         attempt = await crud.last_attempt(session, workflow_id)
         if attempt is not None and attempt.state in crud.LIVE:
-            raise BadRequest("Workflow is still being worked on")
+            raise BadRequest("The workflow is still running")
         workflow.status = WorkflowStatus.COMPLETED
         return workflow
 
@@ -195,9 +195,9 @@ class Workflows:
         """
         workflow = await WorkflowCrud(session, caller).get(workflow_id, for_update=True)
         if only is not None and workflow.workflow_type not in only:
-            raise NotFound("There is no such workflow")
+            raise NotFound("Workflow not found")
         if workflow.status != WorkflowStatus.IN_PROGRESS:
-            raise BadRequest("Workflow is not in progress state")
+            raise BadRequest("The workflow is not in progress")
         found = await attempts.load(session, self._settings, self._definitions, workflow_id)
         if found is not None and found.live:
             await found.cancel()
@@ -227,9 +227,9 @@ class Workflows:
             return workflow
         workflow = await WorkflowCrud(session, caller).get(body.workflow_id, for_update=True)
         if workflow.workflow_type != definition.type or workflow.created_by != caller.user_id:
-            raise NotFound("There is no such workflow")
+            raise NotFound("Workflow not found")
         if workflow.status != WorkflowStatus.IN_PROGRESS:
-            raise BadRequest("Workflow is not in progress", param="workflow_id")
+            raise BadRequest("The workflow is not in progress", param="workflow_id")
         workflow.callback_topic = body.callback_topic or workflow.callback_topic
         return workflow
 
@@ -244,7 +244,7 @@ class Workflows:
         if attempt is not None and attempt.state in crud.LIVE:
             if task is not None and task.name == attempt.task:
                 return None
-            raise BadRequest("Workflow is being worked on already", param="workflow_id")
+            raise BadRequest("The workflow is already running", param="workflow_id")
         run = Run(workflow, {**crud.merged(step.data for step in steps), **posted}, posted)
         await definition.check(session, caller, run)
         definition.check_declared(run.posted)

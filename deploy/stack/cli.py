@@ -70,11 +70,11 @@ def _parser() -> argparse.ArgumentParser:
 
 _UP = """Start PostgreSQL, Valkey, Keycloak, MinIO, budapp, stand-ins for its peers, and Dapr sidecars.
 
-With Docker where an engine answers, otherwise natively. All settings, ports too, are in .env, which is made from
-.env.sample at the first start; variables of the shell do not count. What the native stack keeps is in .dev, its
-builds are in $BUDAPP_CACHE_DIR (default: ~/.cache/budapp)."""
+With Docker where an engine answers, otherwise natively. Settings, including ports, are in .env, which is created from
+.env.sample at the first start; variables of the shell are ignored. The native stack keeps its data in .dev and its
+builds in $BUDAPP_CACHE_DIR (default: ~/.cache/budapp)."""
 
-_DOWN = """Stop what start_dev.sh started, also after a crash. The data stays."""
+_DOWN = """Stop what start_dev.sh started, even after a crash. The data is kept."""
 
 _TEST = """Start the test stack (its own ports, settings and data, in .dev/test) and run pytest against it.
 
@@ -82,13 +82,20 @@ The stack stays up for the next run, except with --stop or where CI=true. All ot
 
 
 def _add_up(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("-d", "--detach", action="store_true", help="return when everything is ready")
+    parser.add_argument(
+        "-d",
+        "--detach",
+        action="store_true",
+        help="start in the background, and return when everything is ready",
+    )
     mode = parser.add_mutually_exclusive_group()
     mode.add_argument("--native", dest="docker", action="store_false", default=None, help="do not use Docker")
-    mode.add_argument("--docker", dest="docker", action="store_true", help="use Docker, or fail")
-    parser.add_argument("--build", action="store_true", help="build again what is in the cache")
-    parser.add_argument("--infra-only", action="store_true", help="without budapp and the stand-ins (native only)")
-    parser.add_argument("--test", action="store_true", help="the test stack instead (native only)")
+    mode.add_argument("--docker", dest="docker", action="store_true", help="use Docker; fail if no engine answers")
+    parser.add_argument("--build", action="store_true", help="rebuild what is in the cache")
+    parser.add_argument(
+        "--infra-only", action="store_true", help="start without budapp and the stand-ins (native only)"
+    )
+    parser.add_argument("--test", action="store_true", help="start the test stack instead (native only)")
     parser.set_defaults(command=_up)
 
 

@@ -228,7 +228,7 @@ def test_the_command_checks_a_file_and_names_a_mistake(tmp_path: Path) -> None:
     path.write_text("[]")
     bad = budapp("catalog", "check", "--source", str(path))
     assert bad.returncode != 0
-    assert "The catalog offers no models" in bad.stderr
+    assert "The catalog contains no models" in bad.stderr
 
 
 def test_the_command_syncs_and_prints_nothing_but_what_has_changed(settings: Settings, migrated: None) -> None:

@@ -146,7 +146,7 @@ async def test_an_explanation_says_what_is_held_and_by_what(
     told = await explain(client, cast.manager, **query)
     assert (told["route"], told["asks_for"]) == ("PATCH /projects/{project_id}", "project:manage")
     assert (told["allowed"], told["status"]) == (False, 403)
-    assert told["reason"] == "This needs the permission project:manage in the project"
+    assert told["reason"] == "Permission required: project:manage in the project"
     assert [(step["check"], step["passed"]) for step in told["steps"]] == [
         ("account", True),
         ("permission", True),
@@ -243,6 +243,6 @@ async def test_the_command_line_explains_too(
     )
     out, err = [said.decode() for said in await running.communicate()]
     assert running.returncode == 1, err
-    verdict = "403: This needs the permission user:manage" if active else "401: Their tokens do not count"
+    verdict = "403: Permission required: user:manage" if active else "401: Their tokens do not count"
     assert verdict in out
     assert "role developer" in out

@@ -163,7 +163,7 @@ async def test_what_the_role_holds_can_be_withdrawn_and_given_back(client: httpx
     assert shown == before | {"model:view": False, "model:manage": False}
     assert await ticks(client, cast.admin, cast.developer.id) == shown
     refused = await client.get("/models/", headers=cast.developer.headers)
-    assert (refused.status_code, refused.json()["message"]) == (403, "This needs the permission model:view")
+    assert (refused.status_code, refused.json()["message"]) == (403, "Permission required: model:view")
     assert (await modules(client, cast.developer))["module_model"] == ["benchmark"]
     await change(client, cast.admin, cast.developer.id, grant("model:view"))
     assert await ticks(client, cast.admin, cast.developer.id) == before | {"model:manage": False}

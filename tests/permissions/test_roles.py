@@ -284,7 +284,7 @@ async def test_another_tenants_role_does_not_exist(client: httpx.AsyncClient, ca
             await assign(client, cast.admin, cast.tester.id, role_id),
         ]
         assert {(answer.status_code, answer.json()["message"]) for answer in answers} == {
-            (404, "There is no such custom role")
+            (404, "Custom role not found")
         }
     assert (await assign(client, cast.admin, cast.other_developer.id, own["id"])).status_code == 404
     listed = (await client.get("/roles", headers=cast.admin.headers)).json()["roles"]

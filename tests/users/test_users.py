@@ -49,7 +49,7 @@ async def test_me_is_the_caller(client: httpx.AsyncClient, cast: Cast) -> None:
     assert answer.json() == {
         "object": "user.me",
         "success": True,
-        "message": "Here you are",
+        "message": "User found",
         "user": {
             "id": str(cast.developer.id),
             "name": "developer",

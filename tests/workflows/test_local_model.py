@@ -301,7 +301,7 @@ async def test_two_workflows_for_one_name_end_with_one_model(bench: Bench) -> No
     await bench.trigger(second)
     await bench.until(first, "completed")
     failed = await bench.until(second, "failed")
-    assert failed["reason"] == "There is a model with this name already; choose another"
+    assert failed["reason"] == "A model with this name already exists; choose another name"
     await bench.call("GET", "/models/?table_source=model")
     assert (await bench.sql("select count(*) from model"))[0][0] == 1
 

@@ -146,7 +146,7 @@ async def test_the_cluster_cannot_be_chosen_before_the_simulation_has_ended(grou
     await ground.budsim.does_wrong(workflow_id, silent_from="ranking")
     await ground.simulate(workflow_id)
     early = await ground.quantize(workflow_id, 400)
-    assert early["message"] == "Workflow is being worked on already"
+    assert early["message"] == "The workflow is already running"
     without = await ground.named(quantized_model_name="Other")
     missing = await ground.quantize(without, 400)
     assert "simulator_id" in missing["message"]
@@ -239,7 +239,7 @@ async def test_what_cannot_be_is_named(ground: Ground, cast: Cast) -> None:
     begin = {"step_number": 1, "workflow_total_steps": 7}
     assert (await bench.post(PATH, 404, **begin, model_id=cloudy))["param"] == "model_id"
     taken = await bench.post(PATH, 409, **begin, quantized_model_name="TINY-LLAMA-1B")
-    assert taken["message"] == "There is a model with this name already; choose another"
+    assert taken["message"] == "A model with this name already exists; choose another name"
     assert (await bench.post(PATH, 404, **begin, method="Magic"))["param"] == "method"
     assert (await bench.post(PATH, 400, **begin, method="AWQ", target_type="INT8"))["param"] == "target_type"
     assert (await bench.post(PATH, 400, **begin, method="AWQ", target_device="CPU"))["param"] == "target_device"

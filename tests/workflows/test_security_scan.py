@@ -85,7 +85,7 @@ async def test_results_that_cannot_be_read_fail_it(bench: Bench, model_id: str) 
     payload |= {"workflow_id": workflow_id, "source": "budmodel", "content": content}
     await bench.deliver({"name": "bud-internal", "payload": payload})
     failed = await bench.get(workflow_id)
-    assert (failed["status"], failed["reason"]) == ("failed", "The results can't be read")
+    assert (failed["status"], failed["reason"]) == ("failed", "The results are not valid")
 
 
 async def test_events_about_nothing_known_are_taken_and_left(bench: Bench) -> None:
