@@ -1,6 +1,9 @@
 """The people of the tests: two tenants, each with its realm, and everyone with a real access token."""
 
 import asyncio
+import contextlib
+import os
+import re
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -10,6 +13,7 @@ from uuid_utils.compat import uuid7
 from budapp.commons.config import Settings
 from budapp.commons.database import Database
 from budapp.commons.encryption import Encryption
+from budapp.commons.errors import NotFound
 from budapp.commons.scopes import UserRole, UserType
 from budapp.integrations.keycloak import Keycloak, NewUser, RealmClient
 from budapp.tenant_ops.models import Tenant, TenantClient
@@ -52,6 +56,23 @@ class Realms:
     clients: list[RealmClient]
     client_ids: list[str]
     accounts: dict[str, Account]
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+async def remove_realms_of_ended_runs(keycloak: Keycloak, settings: Settings) -> None:
+    """Delete what runs have left that were killed: each realm slows Keycloak down."""
+    for realm in await keycloak.admin(settings.keycloak_realm_name).a_get_realms():
+        process = re.match(r"test-\w+-(\d+)-", realm["realm"])
+        if process and not _alive(int(process[1])):
+            with contextlib.suppress(NotFound):  # another worker was quicker
+                await keycloak.delete_realm(realm["realm"])
 
 
 async def make_realms(keycloak: Keycloak, settings: Settings) -> Realms:

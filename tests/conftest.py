@@ -20,7 +20,7 @@ from budapp.commons.domain import components_of
 from budapp.integrations.keycloak import Keycloak
 from budapp.main import create_app
 from budapp.user_ops.callers import Callers
-from tests.cast import Cast, Realms, make_realms
+from tests.cast import Cast, Realms, make_realms, remove_realms_of_ended_runs
 from tests.emptying import empty
 from tests.logs import Logged, collect_logs
 from tests.loop_watch import LoopWatch
@@ -48,6 +48,7 @@ def run_id(worker_id: str) -> str:
 @pytest.fixture(scope="session")
 def settings(run_id: str, worker_id: str) -> Settings:
     """The test stack's settings, with a database and realms of this worker's own."""
+    policy = Settings.model_fields["keycloak_password_policy"].default
     return load_settings(
         psql_db_name=f"test-{run_id}",
         default_realm_name=f"test-{run_id}-a",
@@ -56,7 +57,8 @@ def settings(run_id: str, worker_id: str) -> Settings:
         app_topic=f"budapp-{run_id}",  # what the stand-ins tell is for this run alone
         minio_model_bucket=f"model-info-{worker_id}",  # one worker's sweeper leaves the files of the others
         keycloak_timeout_seconds=60,
-        login_failure_seconds=0.5,
+        login_failure_seconds=0,
+        keycloak_password_policy=f"{policy} and hashIterations(1)",  # hashing is most of the time of a sign-in
         refresh_reuse_seconds=2,
         login_free_failures_of_address=1_000_000,  # all tests come from one
         rate_limit_address="10000/minute",
@@ -105,6 +107,7 @@ async def app(settings: Settings, migrated: None) -> AsyncIterator[FastAPI]:
 @pytest.fixture(scope="session")
 async def realms(app: FastAPI, settings: Settings) -> AsyncIterator[Realms]:
     """Two Keycloak realms with the cast's accounts in them."""
+    await remove_realms_of_ended_runs(components_of(app)[Keycloak], settings)
     made = await make_realms(components_of(app)[Keycloak], settings)
     yield made
     for client in made.clients:

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -82,10 +83,13 @@ def openapi() -> None:
     sys.stdout.write(json.dumps(create_app().openapi(), indent=2, sort_keys=True) + "\n")
 
 
-def main() -> None:
-    """Run a command; errors in the settings or of a store are printed without a traceback."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command that the arguments (default: the process') name, and exit.
+
+    Errors in the settings or of a store are printed without a traceback.
+    """
     try:
-        app()
+        app(arguments)
     except (SettingsError, AppError) as error:
         sys.exit(f"budapp: {error}")
     except OSError as error:

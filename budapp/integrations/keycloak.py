@@ -27,6 +27,9 @@ logger = get_logger(__name__)
 _ORPHAN_AGE = timedelta(minutes=1)
 _MARK = "managed_by"
 _PAGE_SIZE = 500
+_REALM_SECONDS = 60
+"""Creating or deleting a realm takes a busy Keycloak many times as long as any other request."""
+
 _SIGNING_KEYS_SECONDS = 3
 
 
@@ -100,6 +103,9 @@ class Keycloak:
     def admin(self, realm: str) -> KeycloakAdmin:
         """Return the library's administration of a realm; whoever calls it translates its errors."""
         if realm not in self._admins:
+            seconds = self._settings.keycloak_timeout_seconds
+            if realm == self._settings.keycloak_realm_name:
+                seconds = max(seconds, _REALM_SECONDS)
             self._admins[realm] = KeycloakAdmin(
                 server_url=self._settings.keycloak_server_url,
                 username=self._settings.keycloak_admin_username,
@@ -107,7 +113,7 @@ class Keycloak:
                 user_realm_name=self._settings.keycloak_realm_name,
                 realm_name=realm,
                 verify=self._settings.keycloak_verify_ssl,
-                timeout=self._settings.keycloak_timeout_seconds,
+                timeout=seconds,
             )
         return self._admins[realm]
 

@@ -115,7 +115,7 @@ async def read_catalog(source: str | None, outgoing: Outgoing) -> list[OfferedPr
         raise BadRequest(f"The catalog can't be read: {error.strerror}") from error
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
+        where = ".".join(str(part) for part in first["loc"]) or "the top level"
         raise BadRequest(f"The catalog is not valid at {where}: {first['msg']}") from error
     _check(found)
     return found

@@ -28,7 +28,6 @@ At = Callable[..., httpx.AsyncClient]
 @pytest.fixture
 async def at(app: FastAPI, cast: Cast, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[At]:
     """Makes a client at an address, in a browser; failures are answered at once, and pauses outlast a test."""
-    monkeypatch.setattr(components_of(app)[Settings], "login_failure_seconds", 0)
     monkeypatch.setattr(components_of(app)[Settings], "login_free_failures", 2)
     monkeypatch.setattr(
         components_of(app)[AuthService]._limits,

@@ -3,8 +3,6 @@
 import asyncio
 import base64
 import os
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -29,6 +27,7 @@ from budapp.integrations.peers import PeerCall
 from budapp.main import create_app
 from budapp.tenant_ops.models import TenantClient
 from tests.cast import PASSWORD, Cast, Person
+from tests.command_line import budapp
 
 NEW_KEY = f"new:{base64.b64encode(os.urandom(32)).decode()}"
 
@@ -228,24 +227,18 @@ async def test_under_load_no_request_fails_and_afterwards_the_old_key_can_go(
                 assert open_payload(message, session)
 
 
-def budapp(settings: Settings, *command: str, keys: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PSQL_DB_NAME": settings.psql_db_name, "ENCRYPTION_KEYS": keys}
-    line = [sys.executable, "-m", "budapp.cli", *command]
-    return subprocess.run(line, env=environment, capture_output=True, text=True, check=False)
-
-
 async def test_the_commands_tell_what_is_done_and_when_a_key_can_be_dropped(
     cast: Cast, database: Database, settings: Settings, old_key: str
 ) -> None:
     await leave_secrets(database, 3)
     old_id, both = old_key.partition(":")[0], f"{NEW_KEY},{old_key}"
-    status = await asyncio.to_thread(budapp, settings, "keys", "status", keys=both)
+    status = await budapp(with_keys(settings, both), "keys", "status")
     assert f"Key {old_id}: needed by 8 rows" in status.stdout
-    rotated = await asyncio.to_thread(budapp, settings, "keys", "rotate", keys=both)
-    assert rotated.returncode == 0, rotated.stderr
+    rotated = await budapp(with_keys(settings, both), "keys", "rotate")
+    assert rotated.status == 0, rotated.stderr
     assert "8 rows sealed with the first key" in rotated.stdout
-    status = await asyncio.to_thread(budapp, settings, "keys", "status", keys=both)
+    status = await budapp(with_keys(settings, both), "keys", "status")
     assert f"Key {old_id}: no row needs it: it can be dropped" in status.stdout
-    too_soon = await asyncio.to_thread(budapp, settings, "keys", "rotate", keys=old_key)
-    assert too_soon.returncode == 1
+    too_soon = await budapp(with_keys(settings, old_key), "keys", "rotate")
+    assert too_soon.status == 1
     assert "8 rows can't be opened" in too_soon.stdout

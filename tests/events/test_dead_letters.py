@@ -1,8 +1,5 @@
 """Messages that were given up: an operator sees them, has them tried again, or discards them."""
 
-import os
-import subprocess
-import sys
 from uuid import UUID, uuid4
 
 import pytest
@@ -14,13 +11,12 @@ from budapp.events.models import OutboxMessage
 from budapp.events.outbox import enqueue_call
 from budapp.events.relay import Relay
 from budapp.integrations.peers import PeerCall
+from tests.command_line import Finished, budapp
 from tests.events.sidecar import Sidecar
 
 
-def outbox(settings: Settings, *command: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PSQL_DB_NAME": settings.psql_db_name}
-    line = [sys.executable, "-m", "budapp.cli", "outbox", *command]
-    return subprocess.run(line, env=environment, capture_output=True, text=True, check=False)
+async def outbox(settings: Settings, *command: str) -> Finished:
+    return await budapp(settings, "outbox", *command)
 
 
 @pytest.fixture
@@ -38,33 +34,33 @@ async def dead(database: Database, sidecar: Sidecar) -> list[UUID]:
 
 
 async def test_the_list_shows_what_was_given_up_and_why(dead: list[UUID], settings: Settings) -> None:
-    shown = outbox(settings, "list").stdout
+    shown = (await outbox(settings, "list")).stdout
     assert [str(one) in shown for one in dead] == [True, True, False]
     assert "PeerFailed()" in shown
     assert "Messages: 2" in shown
-    assert [str(one) in outbox(settings, "list", "--waiting").stdout for one in dead] == [False, False, True]
+    assert [str(one) in (await outbox(settings, "list", "--waiting")).stdout for one in dead] == [False, False, True]
 
 
 async def test_a_revived_message_is_delivered(
     dead: list[UUID], settings: Settings, database: Database, sidecar: Sidecar
 ) -> None:
-    assert "again: 1" in outbox(settings, "revive", str(dead[1]), str(dead[2]), str(uuid4())).stdout
+    assert "again: 1" in (await outbox(settings, "revive", str(dead[1]), str(dead[2]), str(uuid4()))).stdout
     await Relay(database, sidecar.dapr).drain()
     assert sorted(body["aggregate"] for body in sidecar.peer.bodies("hear")) == ["b", "c"]
-    assert "again: 1" in outbox(settings, "revive", "--target", sidecar.peer_id).stdout
+    assert "again: 1" in (await outbox(settings, "revive", "--target", sidecar.peer_id)).stdout
     await Relay(database, sidecar.dapr).drain()
     assert sorted(body["aggregate"] for body in sidecar.peer.bodies("hear")) == ["a", "b", "c"]
-    assert "again: 0" in outbox(settings, "revive", "--all").stdout
+    assert "again: 0" in (await outbox(settings, "revive", "--all")).stdout
 
 
 async def test_only_what_was_given_up_can_be_discarded(
     dead: list[UUID], settings: Settings, database: Database
 ) -> None:
-    assert "Messages deleted: 1" in outbox(settings, "discard", str(dead[0]), str(dead[2])).stdout
+    assert "Messages deleted: 1" in (await outbox(settings, "discard", str(dead[0]), str(dead[2]))).stdout
     async with database.read() as session:
         assert await session.scalar(select(func.count()).select_from(OutboxMessage)) == 2
 
 
 async def test_what_to_revive_must_be_said(settings: Settings) -> None:
     for arguments in ([], ["--all", str(uuid4())], ["no-id"]):
-        assert outbox(settings, "revive", *arguments).returncode == 2
+        assert (await outbox(settings, "revive", *arguments)).status == 2

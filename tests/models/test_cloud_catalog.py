@@ -2,9 +2,6 @@
 
 import asyncio
 import json
-import os
-import subprocess
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -24,6 +21,7 @@ from budapp.integrations.outgoing import Outgoing
 from budapp.provider_ops.catalog import BUNDLED, read_catalog, sync_from
 from budapp.provider_ops.models import CloudModel, Provider
 from tests.cast import Cast
+from tests.command_line import budapp
 from tests.events.sidecar import serve
 from tests.models.conftest import MakeModel
 from tests.projects.data import create
@@ -125,8 +123,8 @@ async def test_deployments_of_what_is_gone_are_deprecated_until_it_is_back(
 @pytest.mark.parametrize(
     ("content", "place"),
     [
-        ("{}", "mistake"),
-        ("[", "mistake"),
+        ("{}", "at the top level"),
+        ("[", "Invalid JSON"),
         ("[]", "no models"),
         (json.dumps([provider("one")]), "no models"),
         (json.dumps([provider("ONE", "one/a")]), "0.type"),
@@ -215,22 +213,18 @@ async def test_two_at_once_do_no_harm(database: Database, tmp_path: Path) -> Non
     assert sorted(report.models_added for report in reports) == [0, 0, 600]
 
 
-def budapp(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "budapp.cli", *arguments]
-    env = os.environ | environment
-    return subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=False)
-
-
-def test_the_command_checks_a_file_and_names_a_mistake(tmp_path: Path) -> None:
-    good = budapp("catalog", "check")
-    assert (good.returncode, good.stdout) == (0, "Providers: 20, models: 64\n")
+async def test_the_command_checks_a_file_and_names_a_mistake(settings: Settings, tmp_path: Path) -> None:
+    good = await budapp(settings, "catalog", "check")
+    assert (good.status, good.stdout) == (0, "Providers: 20, models: 64\n")
     path = tmp_path / "broken.json"
     path.write_text("[]")
-    bad = budapp("catalog", "check", "--source", str(path))
-    assert bad.returncode != 0
+    bad = await budapp(settings, "catalog", "check", "--source", str(path))
+    assert bad.status != 0
     assert "The catalog contains no models" in bad.stderr
 
 
-def test_the_command_syncs_and_prints_nothing_but_what_has_changed(settings: Settings, migrated: None) -> None:
-    runs = [budapp("catalog", "sync", PSQL_DB_NAME=settings.psql_db_name) for _ in range(2)]
+async def test_the_command_syncs_and_prints_nothing_but_what_has_changed(
+    settings: Settings, database: Database
+) -> None:
+    runs = [await budapp(settings, "catalog", "sync") for _ in range(2)]
     assert set(json.loads(runs[1].stdout).values()) == {0}

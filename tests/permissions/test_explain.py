@@ -1,10 +1,6 @@
 """Explanations say what really happens: they are held against the real answer at every route, for several people."""
 
-import asyncio
-import os
 import re
-import sys
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -18,6 +14,7 @@ from budapp.commons.database import Database
 from budapp.project_ops.services import RequiresInProject
 from budapp.tenant_ops.models import Tenant
 from tests.cast import Cast, Person
+from tests.command_line import budapp
 from tests.permissions.people import assign, make_role
 from tests.projects import data
 from tests.surface.callers import CALLERS
@@ -228,21 +225,14 @@ async def test_an_explanation_costs_few_statements(
 
 
 @pytest.mark.parametrize("active", [True, False])
-async def test_the_command_line_explains_too(
-    cast: Cast, settings: Settings, database: Database, root: Path, active: bool
-) -> None:
+async def test_the_command_line_explains_too(cast: Cast, settings: Settings, database: Database, active: bool) -> None:
     async with database.write() as session:
         tenant = await session.get(Tenant, cast.tenant_id)
         assert tenant is not None
         tenant.is_active = active
-    environment = os.environ | {"PSQL_DB_NAME": settings.psql_db_name}
     command = ["authz", "explain", cast.developer.email, "GET /users/", "--tenant", settings.default_realm_name]
-    piped: dict[str, Any] = {"stdout": asyncio.subprocess.PIPE, "stderr": asyncio.subprocess.PIPE, "cwd": root}
-    running = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "budapp.cli", *command, env=environment, **piped
-    )
-    out, err = [said.decode() for said in await running.communicate()]
-    assert running.returncode == 1, err
+    explained = await budapp(settings, *command)
+    assert explained.status == 1, explained.stderr
     verdict = "403: Permission required: user:manage" if active else "401: Their tokens do not count"
-    assert verdict in out
-    assert "role developer" in out
+    assert verdict in explained.stdout
+    assert "role developer" in explained.stdout

@@ -9,9 +9,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 from sqlalchemy import select
-from typer.testing import CliRunner
 
-from budapp.cli.main import app as cli
 from budapp.commons.config import Settings
 from budapp.commons.database import Database
 from budapp.commons.domain import components_of
@@ -21,6 +19,7 @@ from budapp.main import create_app
 from budapp.tenant_ops.models import Tenant
 from budapp.user_ops.callers import Callers
 from tests.cast import PASSWORD, Cast
+from tests.command_line import budapp
 from tests.events.sidecar import until
 from tests.projects.data import messages
 
@@ -226,13 +225,11 @@ async def test_the_platforms_own_tenant_cannot_be_disabled(client: httpx.AsyncCl
 
 
 async def test_the_command_line_makes_lists_and_disables_tenants(
-    client: httpx.AsyncClient, cast: Cast, settings: Settings, identifier: str, monkeypatch: pytest.MonkeyPatch
+    client: httpx.AsyncClient, cast: Cast, settings: Settings, identifier: str
 ) -> None:
-    monkeypatch.setattr("budapp.cli.main.get_settings", lambda: settings)
-
     async def run(*arguments: str) -> tuple[int, str]:
-        result = await asyncio.to_thread(CliRunner().invoke, cli, ["tenant", *arguments])
-        return result.exit_code, result.output
+        finished = await budapp(settings, "tenant", *arguments)
+        return finished.status, finished.stdout + finished.stderr
 
     code, output = await run("create", "Acme", identifier, "--admin", "chief@example.com")
     assert code == 0, output

@@ -147,7 +147,6 @@ def _java_options(home: Path) -> list[str]:
         "-Xmx768m",
         "-XX:MetaspaceSize=96m",
         "-XX:+UseSerialGC",
-        "-XX:TieredStopAtLevel=1",
         "-XX:+ExitOnOutOfMemoryError",
         "-Dfile.encoding=UTF-8",
         "-Djava.util.logging.manager=org.jboss.logmanager.LogManager",
