@@ -57,7 +57,7 @@ async def change_global_permissions(
 async def change_project_permissions(
     data: Annotated[list[ProjectGrants], Field(min_length=1, max_length=1000)], caller: Manager, session: Write
 ) -> Answer:
-    """Change users' permissions in projects; the first one makes a member, removing the last one ends the membership."""
+    """Change users' permissions in projects; the first makes a member, removing the last ends the membership."""
     await services.change_in_projects(session, caller, data)
     return Answer(object="permission.project", message="Permissions changed")
 
@@ -74,6 +74,6 @@ async def list_projects_of_user(
 async def explain_permission(
     caller: SignedIn, session: Read, request: Request, query: Annotated[ExplainQuery, Query()]
 ) -> ExplanationAnswer:
-    """Explain step by step why a user (the caller by default) may call a route or not; other users require user:view."""
+    """Explain step by step why a user (default: the caller) may call a route or not; for others, user:view."""
     explanation = await explain.explain_to(session, route_index_of(request), caller, query)
     return ExplanationAnswer(explanation=explanation)
