@@ -7,8 +7,8 @@ from pydantic import BeforeValidator, Field, StringConstraints, field_validator
 from budapp.commons.crud import Page
 from budapp.commons.paging import MAX_LIMIT, Paging
 from budapp.commons.schemas import Answer, Money, PageAnswer, Schema, blank_to_none
+from budapp.integrations.budmodel import AudioConfig, TextConfig, VisionConfig
 from budapp.model_ops.schemas import (
-    AudioConfig,
     Example,
     LicenseView,
     ModelReport,
@@ -16,8 +16,6 @@ from budapp.model_ops.schemas import (
     PaperView,
     Requirements,
     Source,
-    TextConfig,
-    VisionConfig,
 )
 from budapp.model_ops.step_views import Mark
 from budapp.provider_ops.modalities import Endpoints, Modalities, Modality, describe_endpoints, describe_modality

@@ -150,6 +150,7 @@ class Settings(BaseSettings):
     catalog_sync_hours: float = Field(default=168, gt=0)
 
     workflow_ask_seconds: Annotated[float, LIVE] = Field(default=30, gt=0, le=300)
+    workflow_answer_seconds: Annotated[float, LIVE] = Field(default=5, gt=0, le=60)
     workflow_silence_minutes: Annotated[float, LIVE] = Field(default=60, gt=0)
     workflow_deadline_minutes: Annotated[float, LIVE] = Field(default=24 * 60, gt=0)
     workflow_draft_days: Annotated[float, LIVE] = Field(default=14, gt=0)

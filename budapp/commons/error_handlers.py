@@ -28,6 +28,7 @@ from budapp.commons.errors import (
     error_body,
 )
 from budapp.commons.hooks import Hook
+from budapp.commons.integrity import cannot_hold, sqlstate_of
 from budapp.commons.logging import get_logger
 from budapp.commons.outages import dependency_of, unavailable
 
@@ -51,7 +52,6 @@ FORESEEN: tuple[Any, ...] = (
 )
 """The exceptions that `as_app_error` makes an answer of; all others are ours to mend."""
 
-_DATA_EXCEPTION = "22"
 _TRANSIENT_CLASSES = ("40", "55", "57")
 _OUTDATED_STATEMENT = "0A000"
 """A table has changed under a prepared statement; the next try prepares it anew."""
@@ -97,8 +97,8 @@ def _invalid(error: RequestValidationError) -> UnprocessableContent:
 
 
 def _database_error(error: DBAPIError) -> AppError:
-    code = getattr(error.orig, "sqlstate", None) or ""
-    if code.startswith(_DATA_EXCEPTION):
+    code = sqlstate_of(error)
+    if cannot_hold(error):
         return UnprocessableContent("Some of what was sent can't be stored: a NUL character, or a number out of range")
     dependency = dependency_of(error)
     if dependency is not None:

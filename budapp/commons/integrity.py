@@ -1,11 +1,28 @@
-"""Turns a constraint that PostgreSQL refused to have broken into the error that the caller understands."""
+"""What PostgreSQL refuses because of what it was given: a broken constraint, or a value that it can't hold."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from budapp.commons.errors import AppError
+
+_DATA_EXCEPTION, _CONSTRAINT_VIOLATION, _LIMIT_EXCEEDED = "22", "23", "54"
+
+
+def sqlstate_of(error: DBAPIError) -> str:
+    """Return PostgreSQL's code of the error; empty where it did not answer."""
+    return getattr(error.orig, "sqlstate", None) or ""
+
+
+def cannot_hold(error: DBAPIError) -> bool:
+    """Tell whether PostgreSQL can't hold what it was given: a NUL, a number out of range, a key that is too long."""
+    return sqlstate_of(error).startswith((_DATA_EXCEPTION, _LIMIT_EXCEEDED))
+
+
+def refuses(error: DBAPIError) -> bool:
+    """Tell whether trying again with the same data must fail again."""
+    return cannot_hold(error) or sqlstate_of(error).startswith(_CONSTRAINT_VIOLATION)
 
 
 @contextmanager

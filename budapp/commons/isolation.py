@@ -22,6 +22,7 @@ from budapp.commons.backoff import pause_after
 from budapp.commons.database import Base, Database, WriteSession, now
 from budapp.commons.errors import Unavailable
 from budapp.commons.logging import get_logger
+from budapp.commons.storable import error_text
 
 logger = get_logger(__name__)
 
@@ -58,11 +59,6 @@ def is_due(job: str, item: InstrumentedAttribute[Any]) -> ColumnElement[bool]:
     """
     waiting = (JobFailure.job == job, JobFailure.item == cast(item, String), JobFailure.next_attempt_at > func.now())
     return ~select(JobFailure.id).where(*waiting).exists()
-
-
-def storable(error: BaseException) -> str:
-    """Return the error as a text that PostgreSQL can store, of at most 1,000 characters."""
-    return repr(error).encode(errors="replace").decode().replace("\0", "\ufffd")[:1000]
 
 
 async def forget_failure(session: WriteSession, job: str, item: object) -> None:
@@ -149,7 +145,7 @@ class _Loop(Generic[Item]):
             attempts += 1
         is_set_aside = attempts >= MAX_TRIES
         pause = SET_ASIDE_FOR if is_set_aside else pause_after(attempts + 1)
-        values = {"attempts": attempts, "reason": storable(error), "next_attempt_at": func.now() + pause}
+        values = {"attempts": attempts, "reason": error_text(error), "next_attempt_at": func.now() + pause}
         statement = insert(JobFailure).values(id=uuid7(), job=self.job, item=item, **values)
         upsert = statement.on_conflict_do_update(index_elements=["job", "item"], set_={**values, "modified_at": now()})
         async with self.database.write() as session:

@@ -15,6 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from budapp.commons.errors import Unavailable
+from budapp.commons.integrity import sqlstate_of
 from budapp.commons.logging import get_logger
 
 logger = get_logger(__name__)
@@ -88,7 +89,7 @@ def dependency_of(error: BaseException) -> str | None:
     if isinstance(error, RedisError):
         return VALKEY
     if isinstance(error, DBAPIError):
-        state = getattr(error.orig, "sqlstate", None) or ""
+        state = sqlstate_of(error)
         return POSTGRESQL if not state or state.startswith(_CONNECTION_LOST) else None
     # The driver of PostgreSQL is the only one whose connections fail under other names than its own.
     return POSTGRESQL if isinstance(error, PoolTimeout | ConnectionError | TimeoutError) else None

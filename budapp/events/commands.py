@@ -9,6 +9,7 @@ from budapp.commons.commands import run_with
 from budapp.commons.database import Database
 from budapp.commons.domain import Components
 from budapp.events import dead_letters
+from budapp.events.models import OutboxMessage
 
 app = typer.Typer(no_args_is_help=True, help=__doc__)
 
@@ -24,7 +25,7 @@ def list_messages(
 
     async def work(components: Components) -> None:
         async with components[Database].read() as session:
-            rows = await dead_letters.list_messages(session, dead=not waiting, limit=limit)
+            rows = await dead_letters.list_messages(session, OutboxMessage, dead=not waiting, limit=limit)
         for row in rows:
             to = f"{row.target}/{row.path}" if row.path else row.target
             when = f"given up {row.dead_at:%Y-%m-%d %H:%M}" if row.dead_at else f"next {row.next_attempt_at:%H:%M:%S}"
@@ -48,7 +49,7 @@ def revive(
 
     async def work(components: Components) -> int:
         async with components[Database].write() as session:
-            return await dead_letters.revive(session, ids=ids or None, target=target)
+            return await dead_letters.revive(session, OutboxMessage, ids=ids or None, name=target)
 
     typer.echo(f"Messages that will be tried again: {run_with(work)}")
 
@@ -59,6 +60,6 @@ def discard(ids: Ids) -> None:
 
     async def work(components: Components) -> int:
         async with components[Database].write() as session:
-            return await dead_letters.discard(session, ids=ids)
+            return await dead_letters.discard(session, OutboxMessage, ids=ids)
 
     typer.echo(f"Messages deleted: {run_with(work)}")

@@ -9,6 +9,8 @@ from budapp.commons.jobs import Job
 from budapp.events import models
 from budapp.events.commands import app as commands
 from budapp.events.dispatch import EventHandlers
+from budapp.events.inbox import retry_events
+from budapp.events.inbox_commands import app as inbox_commands
 from budapp.events.relay import Relay
 from budapp.events.retention import purge_messages
 from budapp.events.routes import router
@@ -30,6 +32,9 @@ domain = Domain(
         Component(EventHandlers, _event_handlers),
         Component(Relay, lambda c: Relay(c[Database], c[DaprClient]), start=Relay.start, stop=Relay.stop),
     ),
-    jobs=lambda c: (Job("purge_messages", timedelta(hours=1), partial(purge_messages, c[Database])),),
-    commands={"outbox": commands},
+    jobs=lambda c: (
+        Job("retry_events", timedelta(seconds=2), partial(retry_events, c[Database], c[EventHandlers])),
+        Job("purge_messages", timedelta(hours=1), partial(purge_messages, c[Database])),
+    ),
+    commands={"inbox": inbox_commands, "outbox": commands},
 )

@@ -1,32 +1,48 @@
-"""Handles incoming events: each one once, whole or not at all."""
+"""Handles incoming events: each one once, whole or not at all.
 
+An event whose handler fails is kept and tried again from here, with growing pauses; the sidecar is told that it has
+arrived, so that it never stands in the way of others. After a few tries it is set aside, for an operator to look at.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any
+
+from prometheus_client import Counter
+from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 
+from budapp.commons.backoff import pause_after
 from budapp.commons.context import Provenance, coming_from
 from budapp.commons.database import Database, WriteSession
+from budapp.commons.leases import lease_of, take
 from budapp.commons.logging import get_logger
-from budapp.events.dispatch import EventHandlers
+from budapp.commons.outages import log_failure
+from budapp.commons.storable import error_text
+from budapp.events.dispatch import EventHandlers, Handler
 from budapp.events.models import InboxMessage
 from budapp.events.schemas import Event
 
 logger = get_logger(__name__)
 
+HANDLING_SECONDS = 10
+LEASE = timedelta(seconds=3 * HANDLING_SECONDS)
+MAX_ATTEMPTS = 6
+"""About a minute."""
+
+FAILED = Counter("budapp_inbox_failed", "Events that could not be handled and will be tried again", ["type"])
+SET_ASIDE = Counter("budapp_inbox_set_aside", "Events that were set aside after several tries", ["type"])
+
 _RECORD = insert(InboxMessage).on_conflict_do_nothing().returning(InboxMessage.id)
-
-
-async def record(session: WriteSession, event: Event) -> bool:
-    """Note in this unit of work that the event is handled; False where it has been before.
-
-    While another unit of work handles the same event, this waits for its outcome.
-    """
-    values = {"source": event.source, "message_id": event.id, "type": event.payload.type or ""}
-    return await session.scalar(_RECORD, values) is not None
 
 
 async def handle_event(database: Database, handlers: EventHandlers, event: Event) -> str:
     """Let the domain that registered for the event handle it, and return what happened, for people.
 
-    What the handler raises undoes everything, the record of the event included.
+    Raises:
+        DBAPIError: the event could neither be handled nor kept; it has to come again.
     """
     handler = handlers.find(event.payload.type)
     if event.payload.category.lower() != "internal":
@@ -34,9 +50,98 @@ async def handle_event(database: Database, handlers: EventHandlers, event: Event
     if handler is None:
         logger.info("event_ignored", type=event.payload.type, event_name=event.payload.event)
         return "Nothing to do for this event"
-    with coming_from(Provenance("event", event.payload.type)):
-        async with database.write() as session:
-            if not await record(session, event):
-                return "This event was handled before"
-            await handler(session, event)
+    try:
+        return await _handle(database, handler, event)
+    except Exception as error:  # noqa: BLE001 - a boundary: whatever it was, the event is kept and tried again
+        log_failure(logger, "event_failed", error, **_names(event))
+        return await _keep(database, event, error)
+
+
+async def retry_events(database: Database, handlers: EventHandlers) -> None:
+    """Handle those of the kept events again that are due."""
+    while (message := await _claim(database)) is not None:
+        await _retry(database, handlers, message)
+
+
+async def _handle(database: Database, handler: Handler, event: Event) -> str:
+    async with _handling(event), database.write() as session:
+        if not await _record(session, event):
+            return "This event was handled before"
+        await handler.handle(session, event)
     return "Event handled"
+
+
+async def _record(session: WriteSession, event: Event) -> bool:
+    """Note in this unit of work that the event is handled; False where it has been before, or is kept.
+
+    While another unit of work handles the same event, this waits for its outcome.
+    """
+    return await session.scalar(_RECORD, _identity(event)) is not None
+
+
+async def _keep(database: Database, event: Event, error: Exception) -> str:
+    kept = {"payload": event.model_dump(mode="json"), "attempts": 1, **_after_failure(1, error)}
+    async with database.write() as session:
+        if await session.scalar(_RECORD.values(**_identity(event), **kept)) is not None:
+            FAILED.labels(event.payload.type).inc()
+    return "Event kept, to be handled later"
+
+
+async def _claim(database: Database) -> InboxMessage | None:
+    """Return an event that is due, and whose lease this process has now."""
+    due = select(InboxMessage.id).where(InboxMessage.next_attempt_at <= func.now())
+    oldest = due.order_by(InboxMessage.next_attempt_at).limit(1)
+    async with database.write() as session:
+        return next(iter(await take(session, InboxMessage, oldest, LEASE, attempts=InboxMessage.attempts + 1)), None)
+
+
+async def _retry(database: Database, handlers: EventHandlers, message: InboxMessage) -> None:
+    event, lease = Event.model_validate(message.payload), lease_of(message)
+    handler = handlers.find(event.payload.type)
+    try:
+        if message.attempts > MAX_ATTEMPTS:
+            raise RuntimeError("no try of this event has come to an end")
+        async with _handling(event), database.write() as session:
+            if await lease.settle(session, payload=None, next_attempt_at=None) and handler is not None:
+                await handler.handle(session, event)
+    except Exception as error:  # noqa: BLE001 - a boundary: one event's failure is its own
+        log_failure(logger, "event_failed", error, **_names(event), attempts=message.attempts)
+        async with database.write() as session:
+            mine = await lease.settle(session, **_after_failure(message.attempts, error))
+        if mine and message.attempts >= MAX_ATTEMPTS:
+            await _give_up(database, handler, event)
+        elif mine:
+            FAILED.labels(message.type).inc()
+
+
+def _after_failure(attempts: int, error: Exception) -> dict[str, Any]:
+    if attempts >= MAX_ATTEMPTS:
+        return {"last_error": error_text(error), "next_attempt_at": None, "dead_at": func.now()}
+    return {"last_error": error_text(error), "next_attempt_at": func.now() + pause_after(attempts)}
+
+
+async def _give_up(database: Database, handler: Handler | None, event: Event) -> None:
+    SET_ASIDE.labels(event.payload.type).inc()
+    logger.error("event_set_aside", **_names(event))
+    if handler is None or handler.give_up is None:
+        return
+    try:
+        async with _handling(event), database.write() as session:
+            await handler.give_up(session, event)
+    except Exception:  # a boundary: the event is set aside, whoever can't be told
+        logger.exception("event_not_given_up", **_names(event))
+
+
+@asynccontextmanager
+async def _handling(event: Event) -> AsyncIterator[None]:
+    with coming_from(Provenance("event", event.payload.type)):
+        async with asyncio.timeout(HANDLING_SECONDS):
+            yield
+
+
+def _identity(event: Event) -> dict[str, Any]:
+    return {"source": event.source, "message_id": event.id, "type": event.payload.type or ""}
+
+
+def _names(event: Event) -> dict[str, Any]:
+    return {"type": event.payload.type, "event_name": event.payload.event, "event_id": event.id}

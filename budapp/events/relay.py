@@ -23,10 +23,10 @@ from budapp.commons.backoff import pause_after
 from budapp.commons.context import request_id
 from budapp.commons.database import Database, WriteSession, now
 from budapp.commons.encryption import DecryptionError
-from budapp.commons.isolation import storable
 from budapp.commons.leases import Lease, lease_of, take
 from budapp.commons.logging import get_logger
 from budapp.commons.outages import dependency_of, log_failure
+from budapp.commons.storable import error_text
 from budapp.events.models import OutboxMessage
 from budapp.events.outbox import open_payload, wakeups
 from budapp.integrations.dapr import DaprClient, PeerRefused
@@ -258,7 +258,7 @@ def _is_given_up(claim: Claim, error: BaseException | None) -> bool:
 def _after_failure(claim: Claim, error: BaseException) -> dict[str, Any]:
     dead_at: datetime | None = now() if _is_given_up(claim, error) else None
     return {
-        "last_error": storable(error),
+        "last_error": error_text(error),
         "next_attempt_at": func.now() + pause_after(claim.attempts),
         "dead_at": dead_at,
     }

@@ -12,7 +12,9 @@ KEEP_HANDLED = timedelta(days=14)
 
 
 async def purge_messages(database: Database) -> None:
-    """Delete messages that were given up, and the ids of events that were handled, once they are old."""
+    """Delete messages and events that were given up, and the ids of events that were handled, once they are old."""
     async with database.write() as session:
         await session.execute(delete(OutboxMessage).where(OutboxMessage.dead_at < now() - KEEP_DEAD))
-        await session.execute(delete(InboxMessage).where(InboxMessage.created_at < now() - KEEP_HANDLED))
+        handled = (InboxMessage.dead_at.is_(None), InboxMessage.next_attempt_at.is_(None))
+        await session.execute(delete(InboxMessage).where(InboxMessage.created_at < now() - KEEP_HANDLED, *handled))
+        await session.execute(delete(InboxMessage).where(InboxMessage.dead_at < now() - KEEP_DEAD))

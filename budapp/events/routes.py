@@ -4,9 +4,7 @@ from budapp.commons.access import internal
 from budapp.commons.config import Settings
 from budapp.commons.database import Database
 from budapp.commons.domain import components_of
-from budapp.commons.errors import AppError
 from budapp.commons.logging import get_logger
-from budapp.commons.outages import log_failure
 from budapp.events.dispatch import EventHandlers
 from budapp.events.inbox import handle_event
 from budapp.events.schemas import MalformedEvent, NotificationAnswer, Subscription, parse_event
@@ -34,8 +32,8 @@ async def list_subscriptions(request: Request) -> list[Subscription]:
 async def receive_event(request: Request) -> NotificationAnswer:
     """Receive an event from the sidecar.
 
-    Processed, ignored and repeated events are a success. A malformed event goes to the dead letter topic. A handler
-    that fails is a 500, and the sidecar delivers the event again.
+    Processed, ignored and repeated events are a success, and so are those that could not be processed now: they are
+    kept and retried here. A malformed event goes to the dead letter topic.
     """
     components = components_of(request)
     try:
@@ -43,9 +41,4 @@ async def receive_event(request: Request) -> NotificationAnswer:
     except MalformedEvent as error:
         logger.warning("event_malformed", error=str(error))
         return NotificationAnswer(status="DROP", message="The request body is not an event")
-    try:
-        return NotificationAnswer(message=await handle_event(components[Database], components[EventHandlers], event))
-    except Exception as error:
-        which = {"type": event.payload.type, "event_name": event.payload.event, "event_id": event.id}
-        log_failure(logger, "event_failed", error, **which)
-        raise AppError("The event could not be processed; deliver it again") from error
+    return NotificationAnswer(message=await handle_event(components[Database], components[EventHandlers], event))

@@ -4,9 +4,10 @@ import hashlib
 import json
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from budapp.commons.schemas import Answer
+from budapp.commons.storable import OutsideText, clean_text, cleaned
 
 _SIDECAR_FIELDS = frozenset({"traceid", "traceparent", "tracestate", "topic", "pubsubname", "specversion"})
 _LONGEST_ID = 200
@@ -17,18 +18,33 @@ class MalformedEvent(Exception):
 
 
 class Content(BaseModel):
-    """What a step of a peer's work has to say."""
+    """What a step of a peer's work has to say.
+
+    Attributes:
+        result: what came of it, as it can be stored.
+        result_error: why the result can't be stored as it came, if so.
+    """
 
     model_config = ConfigDict(extra="allow")
 
-    title: str | None = None
-    message: str | None = None
-    status: str | None = None
+    title: OutsideText = None
+    message: OutsideText = None
+    status: OutsideText = None
     result: Any = None
-    icon: str | None = None
-    tag: str | None = None
-    primary_action: str | None = None
-    secondary_action: str | None = None
+    result_error: OutsideText = None
+    icon: OutsideText = None
+    tag: OutsideText = None
+    primary_action: OutsideText = None
+    secondary_action: OutsideText = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _clean(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            return {"message": value}
+        result, problem = cleaned(value.get("result"))
+        rest, _ = cleaned({name: part for name, part in value.items() if name != "result"})
+        return {**rest, "result": result, "result_error": problem or value.get("result_error")}
 
 
 class Payload(BaseModel):
@@ -42,10 +58,10 @@ class Payload(BaseModel):
     """
 
     category: str
-    type: str | None = None
-    event: str | None = None
-    workflow_id: str | None = None
-    source: str
+    type: OutsideText = None
+    event: OutsideText = None
+    workflow_id: OutsideText = None
+    source: OutsideText
     content: Content = Field(default_factory=Content)
 
 
@@ -53,8 +69,6 @@ class Notification(BaseModel):
     """The flat envelope; fields that are not named here are let through, as refusing them would lose the event."""
 
     name: str
-    notification_type: Literal["event", "topic", "broadcast"] = "event"
-    subscriber_ids: str | list[str] | None = None
     payload: Payload
 
 
@@ -124,13 +138,14 @@ def _cloud_event(envelope: dict[str, Any]) -> Event:
         return _notification(envelope["data"], envelope.get("id"), envelope.get("source"))
     event = CloudEvent.model_validate(envelope)
     payload = Payload(category="internal", type=event.type, source=event.source)
-    return Event(id=_short(event.id), source=event.source, payload=payload, data=event.data)
+    return Event(id=_short(event.id), source=_short(event.source), payload=payload, data=cleaned(event.data)[0])
 
 
 def _notification(body: dict[str, Any], id: Any = None, source: Any = None) -> Event:
     payload = Notification.model_validate(body).payload
     event_id = id or body.get("id") or _digest(body)
-    return Event(id=_short(str(event_id)), source=str(source or body.get("source") or ""), payload=payload)
+    sender = str(source or body.get("source") or "")
+    return Event(id=_short(str(event_id)), source=_short(sender), payload=payload)
 
 
 def _digest(body: dict[str, Any]) -> str:
@@ -139,5 +154,6 @@ def _digest(body: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(own, sort_keys=True).encode()).hexdigest()
 
 
-def _short(id: str) -> str:
-    return id if len(id) <= _LONGEST_ID else hashlib.sha256(id.encode()).hexdigest()
+def _short(name: str) -> str:
+    """Return a name that fits into an index."""
+    return clean_text(name) if len(name) <= _LONGEST_ID else hashlib.sha256(name.encode(errors="replace")).hexdigest()

@@ -1,15 +1,18 @@
 """budmodel: what models are, their files, scans, licenses, and how they do in public benchmarks."""
 
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import quote
 
-from pydantic import ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from budapp.commons.errors import PeerFailed
 from budapp.integrations.dapr import DaprClient, Peer
 from budapp.integrations.peers import Json, PeerCall, Reply
 
 _LEADERBOARD_SECONDS = 10
+
+Count = Annotated[int, Field(ge=0, lt=1 << 63)]
+SmallCount = Annotated[int, Field(ge=0, lt=1 << 31)]
 
 
 class Faq(Reply):
@@ -41,15 +44,64 @@ class ModelTree(Reply):
     is_merge: bool = False
 
 
+class RopeScaling(BaseModel):
+    factor: float | None = None
+    rope_type: str | None = None
+
+
+class VisionConfig(BaseModel):
+    hidden_size: int | None = None
+    intermediate_size: int | None = None
+    num_layers: int | None = None
+    torch_dtype: str | None = None
+
+
+class TextConfig(VisionConfig):
+    context_length: int | None = None
+    num_attention_heads: int | None = None
+    num_key_value_heads: int | None = None
+    rope_scaling: RopeScaling | None = None
+    vocab_size: int | None = None
+
+
+class AudioConfig(BaseModel):
+    num_layers: int | None = None
+    hidden_size: int | None = None
+    num_attention_heads: int | None = None
+    num_mel_bins: int | None = None
+    sample_rate: int | None = None
+    max_source_positions: int | None = None
+    max_target_positions: int | None = None
+    torch_dtype: str | None = None
+
+
+class _Whole(BaseModel):
+    """A configuration with what is not named here, too: people may want to see it one day."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+class WholeTextConfig(TextConfig, _Whole):
+    pass
+
+
+class WholeVisionConfig(VisionConfig, _Whole):
+    pass
+
+
+class WholeAudioConfig(AudioConfig, _Whole):
+    pass
+
+
 class Architecture(Reply):
     type: str | None = None
     family: str | None = None
-    num_params: int | None = None
-    model_weights_size: int | None = None
-    kv_cache_size: int | None = None
-    text_config: Json | None = None
-    vision_config: Json | None = None
-    audio_config: Json | None = None
+    num_params: Count | None = None
+    model_weights_size: Count | None = None
+    kv_cache_size: Count | None = None
+    text_config: WholeTextConfig | None = None
+    vision_config: WholeVisionConfig | None = None
+    audio_config: WholeAudioConfig | None = None
 
 
 class ModelInfo(Reply):
@@ -74,8 +126,15 @@ class ModelInfo(Reply):
     architecture: Architecture | None = None
 
 
-class Extraction(Reply):
+class CloudExtraction(Reply):
+    """What budmodel answers about a cloud's model."""
+
     model_info: ModelInfo
+
+
+class Extraction(CloudExtraction):
+    """The result of fetching a model."""
+
     local_path: str = Field(min_length=1)
 
 
@@ -87,11 +146,11 @@ class ScanIssue(Reply):
 
 
 class ScanFindings(Reply):
-    total_issues: int
-    total_scanned: int
-    total_skipped_files: int
+    total_issues: SmallCount
+    total_scanned: SmallCount
+    total_skipped_files: SmallCount
     scanned_files: list[str]
-    total_issues_by_severity: dict[str, int]
+    total_issues_by_severity: dict[str, SmallCount]
     model_issues: list[ScanIssue]
 
 
@@ -117,7 +176,7 @@ class LeaderboardRow(Reply):
     model_config = ConfigDict(extra="allow")
 
     uri: str
-    num_params: int | None = None
+    num_params: Count | None = None
 
 
 class _Leaderboard(Reply):

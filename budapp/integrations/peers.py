@@ -1,11 +1,14 @@
 """The words of all calls of other services: what is called, and how those answer that go on to work by themselves."""
 
+from copy import deepcopy
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 Json = dict[str, Any]
+
+T = TypeVar("T", bound=BaseModel)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,3 +49,46 @@ class WorkAnswer(Reply):
     steps: list[StepAnswer]
     status: str | None = None
     eta: int | None = None
+
+
+def read(schema: type[T], answer: Any) -> tuple[T, Json]:
+    """Return the answer as the schema has it, and by their paths the members that are not what the schema expects.
+
+    Such members count as not said, if they need not be: what is odd about an answer costs nothing but itself.
+
+    Raises:
+        ValidationError: a member that must be there is missing, or not what it should be.
+    """
+    answer = deepcopy(answer)
+    odd: Json = {}
+    while True:
+        try:
+            return schema.model_validate(answer), odd
+        except ValidationError as error:
+            places = {_place(answer, problem["loc"]) for problem in error.errors(include_url=False)}
+            if () in places:
+                raise
+            for place in sorted(places, key=_last_first, reverse=True):
+                odd[".".join(map(str, place))] = _take_out(answer, place)
+
+
+def _place(answer: Any, location: tuple[int | str, ...]) -> tuple[int | str, ...]:
+    """Return the way to what is wrong, as far as there is something: for what is missing, to what lacks it."""
+    for depth, step in enumerate(location):
+        inside = isinstance(answer, list) and isinstance(step, int) and 0 <= step < len(answer)
+        if not inside and not (isinstance(answer, dict) and step in answer):
+            return location[:depth]
+        answer = answer[step]
+    return location
+
+
+def _last_first(place: tuple[int | str, ...]) -> tuple[tuple[int, str], ...]:
+    """Order places such that the later of two elements of a list is taken out before the earlier one moves up."""
+    return tuple((step, "") if isinstance(step, int) else (-1, step) for step in place)
+
+
+def _take_out(answer: Any, place: tuple[int | str, ...]) -> Any:
+    *way, last = place
+    for step in way:
+        answer = answer[step]
+    return answer.pop(last)

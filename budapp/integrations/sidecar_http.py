@@ -20,6 +20,7 @@ from aiohttp import (
 
 from budapp.commons.config import Settings
 from budapp.commons.outages import DAPR, outages, unavailable
+from budapp.commons.storable import clean_text, cleaned
 from budapp.integrations.sidecar import TRIES, pause_before_retry
 
 _HEALTH_SECONDS = 2
@@ -42,11 +43,11 @@ class Response:
 
     @property
     def body(self) -> Any:
-        """The parsed JSON; the text where it is none, None where there is nothing."""
+        """The parsed JSON, as it can be stored; the text where it is none, None where there is nothing."""
         try:
-            return json.loads(self.content) if self.content else None
-        except ValueError:
-            return self.content.decode(errors="replace")
+            return cleaned(json.loads(self.content))[0] if self.content else None
+        except (ValueError, RecursionError):
+            return clean_text(self.content.decode(errors="replace"))
 
     @property
     def sidecar_error(self) -> str | None:

@@ -3,6 +3,7 @@
 from typing import Any
 from uuid import UUID
 
+from pydantic import BaseModel
 from uuid_utils.compat import uuid7
 
 from budapp.commons.database import WriteSession
@@ -131,11 +132,15 @@ def _model(run: Run, info: ModelInfo | None) -> Model:
         model_size=built.num_params,
         model_weights_size=built.model_weights_size,
         kv_cache_size=built.kv_cache_size,
-        architecture_text_config=built.text_config,
-        architecture_vision_config=built.vision_config,
-        architecture_audio_config=built.audio_config,
+        architecture_text_config=_config(built.text_config),
+        architecture_vision_config=_config(built.vision_config),
+        architecture_audio_config=_config(built.audio_config),
         **{name: getattr(info, name) for name in _TEXTS},
     )
+
+
+def _config(config: BaseModel | None) -> dict[str, Any] | None:
+    return config.model_dump(exclude_unset=True) if config is not None else None
 
 
 def _lineage(tree: ModelTree) -> tuple[str | None, list[str] | None]:

@@ -30,11 +30,12 @@ class ModelStatus(StrEnum):
 class Model(TenantOwned, Base):
     """A model in a tenant's repository: of a cloud, or with files of its own under `local_path`.
 
-    Sizes are in bytes, `model_size` in parameters.
+    Sizes are in bytes, `model_size` in parameters. `unread_info` holds, by path, what budmodel said in another
+    shape than the columns have.
     """
 
     __tablename__ = "model"
-    audited = Audited("model", name="name", ignored={"storage_size_gb", "recommended_cluster_sync_at"})
+    audited = Audited("model", name="name", ignored={"storage_size_gb", "recommended_cluster_sync_at", "unread_info"})
     __table_args__ = (
         CheckConstraint("status in ('active', 'deleted')", name="status"),
         CheckConstraint(PROVIDER_TYPES, name="provider_type"),
@@ -72,6 +73,7 @@ class Model(TenantOwned, Base):
     architecture_text_config: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     architecture_vision_config: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     architecture_audio_config: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    unread_info: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     status: Mapped[str] = mapped_column(default=ModelStatus.ACTIVE)
     modality: Mapped[list[str]] = mapped_column(ARRAY(String))
     source: Mapped[str]

@@ -30,6 +30,7 @@ from budapp.commons.schemas import (
     blank_to_none,
 )
 from budapp.commons.texts import composed
+from budapp.integrations.budmodel import AudioConfig, TextConfig, VisionConfig
 from budapp.model_ops.step_views import Mark, ScanResult
 from budapp.provider_ops.modalities import (
     EndpointPath,
@@ -354,37 +355,6 @@ class Requirements(Schema):
     core: int | None = None
     memory: str | None = None
     RAM: str | None = None
-
-
-class RopeScaling(Schema):
-    factor: float | None = None
-    rope_type: str | None = None
-
-
-class VisionConfig(Schema):
-    hidden_size: int | None = None
-    intermediate_size: int | None = None
-    num_layers: int | None = None
-    torch_dtype: str | None = None
-
-
-class TextConfig(VisionConfig):
-    context_length: int | None = None
-    num_attention_heads: int | None = None
-    num_key_value_heads: int | None = None
-    rope_scaling: RopeScaling | None = None
-    vocab_size: int | None = None
-
-
-class AudioConfig(Schema):
-    num_layers: int | None = None
-    hidden_size: int | None = None
-    num_attention_heads: int | None = None
-    num_mel_bins: int | None = None
-    sample_rate: int | None = None
-    max_source_positions: int | None = None
-    max_target_positions: int | None = None
-    torch_dtype: str | None = None
 
 
 class CreatorView(Schema):

@@ -12,8 +12,8 @@ from budapp.commons.errors import BadRequest, Conflict, NotFound
 from budapp.commons.schemas import is_web_address
 from budapp.commons.scopes import Scope
 from budapp.integrations import budmodel
-from budapp.integrations.budmodel import Extraction, LicenseReport, ModelInfo, ScanReport
-from budapp.integrations.peers import Json, PeerCall, StepAnswer
+from budapp.integrations.budmodel import CloudExtraction, Extraction, LicenseReport, ModelInfo, ScanReport
+from budapp.integrations.peers import Json, PeerCall, StepAnswer, read
 from budapp.model_ops import creation, crud
 from budapp.model_ops.editing import delete_files
 from budapp.model_ops.models import Model
@@ -24,7 +24,8 @@ from budapp.provider_ops.models import Provider, ProviderType
 from budapp.provider_ops.services import find_cloud_model, find_provider
 from budapp.workflow_ops.definitions import Definition, Events, Notice, Outcome, Run, Task
 
-_HUB_URI = re.compile(r"[\w.-]+/[\w.-]+")
+_HUB_NAME = r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,94}[A-Za-z0-9_])?"
+_HUB_URI = re.compile(rf"(?!.*(?:--|\.\.)){_HUB_NAME}/{_HUB_NAME}(?<!\.git)")
 _HUB = "huggingface"
 _LOCAL_TITLES = {
     ProviderType.HUGGING_FACE: "Huggingface Model",
@@ -86,7 +87,9 @@ async def _ask_about_cloud_model(session: ReadSession, run: Run) -> PeerCall:
 async def _add_cloud_model(session: WriteSession, run: Run, answer: Any) -> Outcome:
     offer_id = run.data.get("cloud_model_id")
     offer = await find_cloud_model(session, UUID(offer_id)) if offer_id else None
-    model = creation.cloud_model(run, offer, _known(answer))
+    info, unread = _known(answer)
+    model = creation.cloud_model(run, offer, info)
+    model.unread_info = unread or None
     await creation.save(session, model)
     run.workflow.title = model.name
     status = {"status": "success", "message": "Model successfully added to the repository"}
@@ -94,12 +97,13 @@ async def _add_cloud_model(session: WriteSession, run: Run, answer: Any) -> Outc
     return Outcome(steps, _added(model, run), {"model_id": str(model.id)})
 
 
-def _known(answer: Any) -> ModelInfo | None:
+def _known(answer: Any) -> tuple[ModelInfo | None, Json]:
     """Return what budmodel knows of the model; it is welcome, but nothing depends on it."""
     try:
-        return ModelInfo.model_validate(answer["model_info"]) if isinstance(answer, dict) else None
-    except (KeyError, ValidationError):
-        return None
+        found, unread = read(CloudExtraction, answer)
+    except ValidationError:
+        return None, {}
+    return found.model_info, unread
 
 
 def _added(model: Model, run: Run) -> Notice:
@@ -153,7 +157,7 @@ async def _set_provider(session: WriteSession, run: Run, provider_type: str) -> 
 
 def _check_uri(provider_type: str | None, uri: str) -> None:
     if provider_type == ProviderType.HUGGING_FACE and not _HUB_URI.fullmatch(uri):
-        raise BadRequest("Invalid huggingface uri format", param="uri")
+        raise BadRequest("A model of the hub is named owner/name, in Latin letters, digits, -, _ and .", param="uri")
     if provider_type == ProviderType.URL and not is_web_address(uri):
         raise BadRequest("Invalid url found", param="uri")
     if provider_type == ProviderType.DISK and ".." in uri.split("/"):
@@ -166,8 +170,9 @@ async def _ask_to_extract(_session: ReadSession, run: Run) -> PeerCall:
 
 
 async def _add_local_model(session: WriteSession, run: Run, result: Any) -> Outcome:
-    extraction = Extraction.model_validate(result)
+    extraction, unread = read(Extraction, result)
     model = creation.local_model(run, extraction)
+    model.unread_info = unread or None
     await creation.save(session, model)
     creation.add_papers_and_license(session, model, extraction.model_info)
     step = {"model_id": str(model.id), "tags": model.tags, "description": model.description}

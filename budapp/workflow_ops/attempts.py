@@ -4,17 +4,20 @@ An attempt goes from `asking` to `running` with the service's answer, and ends w
 deadline, or somebody who cancels. What an attempt that is over is still told changes nothing.
 """
 
+import re
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 from pydantic import ValidationError
+from sqlalchemy.exc import DBAPIError
 from uuid_utils.compat import uuid7
 
 from budapp.commons.config import Settings
 from budapp.commons.database import WriteSession, now
 from budapp.commons.errors import AppError
+from budapp.commons.integrity import refuses
 from budapp.commons.leases import taken
 from budapp.commons.logging import get_logger
 from budapp.events.notify import notify_users, show_event
@@ -28,7 +31,9 @@ from budapp.workflow_ops.models import AttemptState, Workflow, WorkflowAttempt, 
 logger = get_logger(__name__)
 
 ETA, RESULTS = "eta", "results"
+_MINUTES = re.compile(r"[0-9]{1,6}")
 _UNREADABLE = "The results are not valid"
+_UNSTORABLE = "The results can't be stored"
 
 
 @dataclass(slots=True)
@@ -71,9 +76,18 @@ class CurrentAttempt:
 
     async def adopt(self) -> None:
         """Go on without the service's answer, which was lost: its events say that it works."""
+        await self.begin_work(self._own_steps(), None)
+
+    @property
+    def shows_list(self) -> bool:
+        """Whether browsers see a list of steps already."""
+        return self._list() is not None
+
+    def show_pending(self) -> None:
+        """Show the type's own list of steps while the service has not answered yet."""
         events = self.task.events
         assert events
-        await self.begin_work(WorkAnswer(workflow_id="", steps=list(events.steps)), None)
+        self._show(events.key, step_list.make_list(self._own_steps(), str(self.attempt.correlation_id)))
 
     async def take(self, payload: Json) -> None:
         """Take an event of this attempt."""
@@ -81,10 +95,10 @@ class CurrentAttempt:
             self.attempt.early_events = [*self.attempt.early_events, payload]
             return
         content = payload.get("content") or {}
-        failed = str(content.get("status") or "").upper() == "FAILED"
+        failed = _has_failed(content.get("status"))
         await self._tick(payload)
         if payload["event"] == RESULTS and not failed:
-            await self._take_results(content.get("result"))
+            await self._take_results(content)
         elif failed and self.live:
             await self.fail(content.get("message") or content.get("title") or self.definition.refusal)
 
@@ -94,11 +108,11 @@ class CurrentAttempt:
             async with self.session.begin_nested():
                 outcome = await self.task.results(self.session, self.run, result)
                 await self.session.flush()
-        except (AppError, ValidationError) as error:
+        except (AppError, ValidationError, DBAPIError) as error:
+            if isinstance(error, DBAPIError) and not refuses(error):
+                raise
             await self._reload()
-            logger.warning("workflow_results_refused", workflow=str(self.workflow.id), error=repr(error))
-            await self.fail(error.text if isinstance(error, AppError) else _UNREADABLE)
-            await self._undo(result)
+            await self.refuse(_why_refused(error), result)
             return
         if outcome.here:
             self.put(self.attempt.step_number, outcome.here)
@@ -116,6 +130,12 @@ class CurrentAttempt:
                 workflow_id=self.workflow.id,
                 **{name: getattr(outcome.notice, name) for name in outcome.notice.__slots__},
             )
+
+    async def refuse(self, reason: str, result: Any) -> None:
+        """Fail because the results can't be used, and take back what the service did."""
+        logger.warning("workflow_results_refused", workflow=str(self.workflow.id), reason=reason)
+        await self.fail(reason)
+        await self._undo(result)
 
     async def fail(self, reason: str, *, keep_open: bool = False) -> None:
         """End the attempt with the reason, and the workflow with it unless it stays open for another try."""
@@ -140,17 +160,19 @@ class CurrentAttempt:
             icon=self.workflow.icon,
         )
 
-    async def give_up(self) -> None:
-        """Fail because the service is silent; the screen that waits for it is told by the step that did not end."""
-        events = self.task.events
-        reason = "The service that works on this has not been heard of for too long; try again"
-        found = self._list()
+    async def fail_visibly(self, reason: str) -> None:
+        """Fail, and have the screen that waits told so by the step that did not end."""
+        events, found = self.task.events, self._list()
         step = step_list.unfinished(found) if found and events else None
         if events and step:
             content = {"title": self.definition.title, "message": reason, "status": "FAILED"}
             payload = {"category": "internal", "type": events.type, "event": step, "source": "budapp"}
             await self._tick({**payload, "workflow_id": str(self.attempt.correlation_id), "content": content}, True)
         await self.fail(reason)
+
+    async def give_up(self) -> None:
+        """Fail because the service is silent."""
+        await self.fail_visibly("The service that works on this has not been heard of for too long; try again")
         await self.cancel_at_peer()
 
     async def cancel(self) -> None:
@@ -171,8 +193,16 @@ class CurrentAttempt:
         self.definition.check_declared(data)
         put_step(self.session, self.workflow, self.steps, number, data)
 
-    async def _take_results(self, result: Any) -> None:
-        if self.live:
+    def _own_steps(self) -> WorkAnswer:
+        events = self.task.events
+        assert events
+        return WorkAnswer(workflow_id="", steps=list(events.steps))
+
+    async def _take_results(self, content: Json) -> None:
+        result, problem = content.get("result"), content.get("result_error")
+        if self.live and problem:
+            await self.refuse(f"{_UNSTORABLE}: {problem}", result)
+        elif self.live:
             await self.finish(result)
         elif self.attempt.state in (AttemptState.FAILED, AttemptState.CANCELLED):
             await self._undo(result)
@@ -203,7 +233,7 @@ class CurrentAttempt:
 
     def _take_eta(self, key: str, found: Json, payload: Json) -> None:
         minutes = str((payload.get("content") or {}).get("message") or "")
-        if self.live and minutes.isdigit() and len(minutes) < 7:
+        if self.live and _MINUTES.fullmatch(minutes):
             self._put_off(int(minutes))
             self._show(key, step_list.with_eta(found, int(minutes)))
 
@@ -314,7 +344,22 @@ def new_attempt(
     return attempt
 
 
+def ends_work(event: Event) -> bool:
+    """Tell whether the event is the last one that the service sends."""
+    return event.payload.event == RESULTS or _has_failed(event.payload.content.status)
+
+
 def payload_of(event: Event) -> Json:
     """Return the event's payload as it is stored."""
     found: Json = event.payload.model_dump(mode="json", exclude_none=True)
     return {**found, "event": event.payload.event or ""}
+
+
+def _why_refused(error: Exception) -> str:
+    if isinstance(error, AppError):
+        return error.text
+    return _UNREADABLE if isinstance(error, ValidationError) else _UNSTORABLE
+
+
+def _has_failed(status: str | None) -> bool:
+    return (status or "").upper() == "FAILED"

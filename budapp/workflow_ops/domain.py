@@ -29,7 +29,7 @@ def _workflows(c: Components) -> Workflows:
 domain = Domain(
     routers=(router,),
     tables=(models,),
-    components=(Component(Workflows, _workflows),),
+    components=(Component(Workflows, _workflows, stop=Workflows.stop),),
     jobs=lambda c: (
         Job("reconcile_workflows", timedelta(seconds=20), c[Workflows].reconciler.reconcile, limit=ASKS_PEERS),
         Job("expire_workflow_drafts", timedelta(hours=1), c[Workflows].reconciler.expire_drafts),

@@ -4,6 +4,7 @@ No transaction is open while the service is asked. Wherever the process is cut o
 `Reconciler` go on from there.
 """
 
+import asyncio
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -44,6 +45,7 @@ class PeerCalls:
         self._dapr = dapr
         self._settings = settings
         self._definitions = definitions
+        self._under_way: set[asyncio.Task[None]] = set()
 
     @property
     def lease_time(self) -> timedelta:
@@ -83,11 +85,46 @@ class PeerCalls:
     async def send(self, pending: PendingCall) -> None:
         """Make the call, and apply the answer.
 
+        Where a service that is going to report by events does not answer for `workflow_answer_seconds`, the workflow
+        shows the type's own list of steps, and the call goes on in the background.
+
         Raises:
             BadRequest: the service refused.
             PeerFailed: the service failed, or its answer can't be read.
             Unavailable: it can't be reached, or not in time.
         """
+        if not pending.by_events:
+            await self._carry_out(pending)
+            return
+        calling = asyncio.create_task(self._carry_out(pending))
+        self._under_way.add(calling)
+        calling.add_done_callback(self._finished)
+        done, _ = await asyncio.wait({calling}, timeout=self._settings.workflow_answer_seconds)
+        if done:
+            calling.result()
+        else:
+            await self._show_pending(pending)
+
+    async def stop(self) -> None:
+        """Give the calls in the background a moment more; what is cut off then, the reconciler takes up."""
+        if self._under_way:
+            await asyncio.wait(self._under_way, timeout=self._settings.workflow_answer_seconds)
+        for calling in self._under_way:
+            calling.cancel()
+        await asyncio.gather(*self._under_way, return_exceptions=True)
+
+    def _finished(self, calling: asyncio.Task[None]) -> None:
+        self._under_way.discard(calling)
+        if not calling.cancelled() and (error := calling.exception()) is not None:
+            logger.warning("workflow_call_failed", error=repr(error))
+
+    async def _show_pending(self, pending: PendingCall) -> None:
+        async with self._database.write() as session:
+            found = await self._still(session, pending)
+            if found is not None and found.attempt.state == AttemptState.ASKING:
+                found.show_pending()
+
+    async def _carry_out(self, pending: PendingCall) -> None:
         try:
             answer = await self._answer(pending)
         except AppError as error:
@@ -110,7 +147,8 @@ class PeerCalls:
         if call is None:
             return None
         try:
-            seconds = self._settings.workflow_ask_seconds
+            settings = self._settings
+            seconds = settings.workflow_ask_seconds if pending.by_events else settings.workflow_answer_seconds
             answer = await self._dapr.invoke(call.app_id, call.method, call.path, json=call.json, timeout=seconds)
             return WorkAnswer.model_validate(answer) if pending.by_events else answer
         except (PeerFailed, Unavailable):
@@ -133,7 +171,10 @@ class PeerCalls:
             reason = error.text if isinstance(error, Unavailable) else found.definition.refusal
             if isinstance(error, PeerRefused) and error.text != PeerRefused.message:
                 reason = error.text
-            await found.fail(reason, keep_open=found.definition.keeps_draft)
+            if found.shows_list:
+                await found.fail_visibly(reason)
+            else:
+                await found.fail(reason, keep_open=found.definition.keeps_draft)
         if isinstance(error, PeerRefused):
             raise BadRequest(reason) from error
         raise error

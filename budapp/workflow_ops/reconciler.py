@@ -81,7 +81,7 @@ class Reconciler:
             if found.attempt.early_events:
                 await found.adopt()
             else:
-                await found.fail(_CUT_OFF)
+                await found.fail_visibly(_CUT_OFF)
         return None
 
     async def _give_up(self, workflow_id: UUID) -> None:

@@ -56,9 +56,13 @@ class Workflows:
         self._calls = PeerCalls(database, dapr, settings, self._definitions)
         self.reconciler = Reconciler(database, settings, self._definitions, self._calls)
 
+    async def stop(self) -> None:
+        """End the calls of services that go on in the background."""
+        await self._calls.stop()
+
     def event_handlers(self) -> dict[str, Handler]:
         """Return the handler of the events by which services tell how workflows go, for each type."""
-        return dict.fromkeys(sorted(self._definitions.event_types()), self.take_event)
+        return dict.fromkeys(sorted(self._definitions.event_types()), Handler(self.take_event, self.give_up_event))
 
     async def list_open(self, session: ReadSession, caller: Caller, query: WorkflowQuery) -> Page:
         """Return a page of the caller's workflows that go on, the newest first."""
@@ -206,15 +210,23 @@ class Workflows:
 
     async def take_event(self, session: WriteSession, event: Event) -> None:
         """Let the workflow that the event is about take it; what is about none, or an earlier attempt, is left."""
+        found = await self._about(session, event)
+        if found is not None:
+            await found.take(attempts.payload_of(event))
+
+    async def give_up_event(self, session: WriteSession, event: Event) -> None:
+        """Fail the workflow that waits for an event that can't be handled, where it has nothing else to wait for."""
+        found = await self._about(session, event)
+        if found is not None and found.live and attempts.ends_work(event):
+            await found.fail("What the service has reported can't be handled")
+
+    async def _about(self, session: WriteSession, event: Event) -> attempts.CurrentAttempt | None:
         correlation_id = _uuid(event.payload.workflow_id)
         if correlation_id is None:
-            return
+            return None
         found = await attempts.load_for_event(session, self._settings, self._definitions, correlation_id)
-        if found is None:
-            return
-        events = found.task.events
-        if events is not None and event.payload.type in events.types():
-            await found.take(attempts.payload_of(event))
+        events = found.task.events if found is not None else None
+        return found if events is not None and event.payload.type in events.types() else None
 
     async def _opened(
         self, session: WriteSession, caller: Caller, definition: Definition, body: WorkflowPost

@@ -1,18 +1,21 @@
 import asyncio
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from budapp.commons.config import Settings
 from budapp.commons.database import Database, WriteSession
 from budapp.commons.errors import NotFound
-from budapp.events.dispatch import EventHandlers
+from budapp.events.dispatch import EventHandlers, Handler
+from budapp.events.inbox import MAX_ATTEMPTS, retry_events
 from budapp.events.models import InboxMessage, OutboxMessage
 from budapp.events.outbox import enqueue_publish
 from budapp.events.schemas import Event
+from tests.command_line import budapp
 from tests.events.sidecar import Sidecar, until
 
 
@@ -30,6 +33,38 @@ class Recorder:
         if self.failures:
             self.failures -= 1
             raise NotFound
+
+
+class Poison:
+    """A handler that never manages."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self.given_up: list[Event] = []
+        self._recorder = recorder
+
+    async def __call__(self, session: WriteSession, event: Event) -> None:
+        await enqueue_publish(session, aggregate="effect", topic="t", payload={})
+        raise ValueError("poison")
+
+    async def give_up(self, _session: WriteSession, event: Event) -> None:
+        self.given_up.append(event)
+        raise ValueError("not even that")
+
+
+async def due(database: Database) -> None:
+    """Let the time come for all events that are to be handled again."""
+    async with database.write() as session:
+        waiting = InboxMessage.next_attempt_at.is_not(None)
+        await session.execute(update(InboxMessage).where(waiting).values(next_attempt_at=func.now()))
+
+
+async def kept_events(database: Database) -> Sequence[InboxMessage]:
+    async with database.read() as session:
+        return (await session.scalars(select(InboxMessage).order_by(InboxMessage.id))).all()
+
+
+async def inbox(settings: Settings, *command: str) -> str:
+    return (await budapp(settings, "inbox", *command)).stdout
 
 
 @pytest.fixture
@@ -172,19 +207,85 @@ async def test_what_is_no_event_is_dropped(
     assert await rows(database, InboxMessage) == 0
 
 
-async def test_a_handler_that_fails_leaves_nothing_and_has_the_event_again(
-    client: httpx.AsyncClient, headers: dict[str, str], database: Database, recorder: Recorder
+async def test_an_event_whose_handler_fails_is_kept_and_handled_a_little_later(
+    client: httpx.AsyncClient, headers: dict[str, str], database: Database, handlers: EventHandlers, recorder: Recorder
 ) -> None:
     recorder.failures = 1
-    response = await client.post("/notifications", json=notification(), headers=headers)
+    kept = await post(client, headers, notification())
+    again = await post(client, headers, notification())
 
-    assert response.status_code == 500
-    assert await rows(database, InboxMessage) == 0
+    assert (kept["status"], "kept" in kept["message"]) == ("SUCCESS", True)
+    assert "before" in again["message"]
     assert await rows(database, OutboxMessage) == 0
 
-    await post(client, headers, notification())
-    assert await rows(database, InboxMessage) == 1
+    await retry_events(database, handlers)
+    assert len(recorder.events) == 1, "its time has not come yet"
+    await due(database)
+    await retry_events(database, handlers)
+    await retry_events(database, handlers)
+    assert [event.payload.content.result for event in recorder.events] == [{"url": "x"}] * 2
     assert await rows(database, OutboxMessage) == 1
+    [message] = await kept_events(database)
+    assert (message.next_attempt_at, message.payload, message.dead_at) == (None, None, None)
+
+
+async def test_an_event_that_nobody_can_handle_is_set_aside_and_no_other_waits_for_it(
+    client: httpx.AsyncClient, headers: dict[str, str], database: Database, handlers: EventHandlers, recorder: Recorder
+) -> None:
+    poison = Poison(recorder)
+    handlers.add("perform_poison", Handler(poison, poison.give_up))
+    for number in range(10):
+        await post(client, headers, notification(type="perform_poison", workflow_id=str(number)))
+    await post(client, headers, notification())
+    assert len(recorder.events) == 1
+
+    for _ in range(MAX_ATTEMPTS + 2):
+        await due(database)
+        await retry_events(database, handlers)
+    messages = await kept_events(database)
+    assert [message.attempts for message in messages if message.dead_at] == [MAX_ATTEMPTS] * 10
+    assert len(poison.given_up) == 10
+    assert {message.last_error for message in messages if message.dead_at} == {"ValueError('poison')"}
+    assert await rows(database, OutboxMessage) == 1
+
+
+async def test_an_event_that_the_process_dies_of_is_set_aside_too(
+    database: Database, client: httpx.AsyncClient, headers: dict[str, str], handlers: EventHandlers, recorder: Recorder
+) -> None:
+    recorder.failures = 1
+    await post(client, headers, notification())
+    async with database.write() as session:
+        await session.execute(update(InboxMessage).values(attempts=MAX_ATTEMPTS))
+
+    await due(database)
+    await retry_events(database, handlers)
+    [message] = await kept_events(database)
+    assert message.dead_at is not None
+    assert len(recorder.events) == 1
+
+
+async def test_an_operator_sees_what_was_set_aside_and_has_it_handled_again(
+    client: httpx.AsyncClient,
+    headers: dict[str, str],
+    database: Database,
+    settings: Settings,
+    handlers: EventHandlers,
+    recorder: Recorder,
+) -> None:
+    recorder.failures = 1
+    await post(client, headers, notification())
+    async with database.write() as session:
+        await session.execute(update(InboxMessage).values(dead_at=func.now(), next_attempt_at=None, attempts=6))
+
+    shown = await inbox(settings, "list", "--payload")
+    assert all(part in shown for part in ("deploy_model from budcluster", "6 attempts", "NotFound", "'url': 'x'"))
+    assert "Events: 0" in await inbox(settings, "list", "--waiting")
+    assert "again: 0" in await inbox(settings, "revive", "--type", "another")
+    assert "again: 1" in await inbox(settings, "revive", "--type", "deploy_model")
+    await retry_events(database, handlers)
+    assert len(recorder.events) == 2
+    assert "Events: 0" in await inbox(settings, "list")
+    assert "deleted: 0" in await inbox(settings, "discard", str((await kept_events(database))[0].id))
 
 
 async def test_the_same_event_many_times_at_once_has_one_effect(
@@ -218,13 +319,15 @@ async def test_the_sidecar_is_told_what_to_deliver(
 
 
 async def test_a_published_event_comes_in_through_the_sidecar(
-    sidecar: Sidecar, database: Database, recorder: Recorder, settings: Settings
+    sidecar: Sidecar, database: Database, handlers: EventHandlers, recorder: Recorder, settings: Settings
 ) -> None:
-    recorder.failures = 2
+    recorder.failures = 1
     await sidecar.dapr.publish(settings.app_topic, notification())
 
     await until(lambda: _has(database, 1))
-    assert len(recorder.events) == 3
+    await due(database)
+    await retry_events(database, handlers)
+    assert len(recorder.events) == 2
     assert len({event.id for event in recorder.events}) == 1
 
 

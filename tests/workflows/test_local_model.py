@@ -135,6 +135,7 @@ async def test_events_that_come_before_the_answer_are_kept(bench: Bench, monkeyp
         return answer
 
     monkeypatch.setattr(dapr, "invoke", late)
+    monkeypatch.setattr(bench.settings, "workflow_answer_seconds", 60)
     asking = asyncio.create_task(bench.trigger(workflow_id))
     for event in await bench.until_told(13):
         await bench.deliver(event)
@@ -161,6 +162,7 @@ async def test_what_was_cancelled_while_the_service_was_asked_stays_cancelled(
         return answer
 
     monkeypatch.setattr(dapr, "invoke", late)
+    monkeypatch.setattr(bench.settings, "workflow_answer_seconds", 60)
     asking = asyncio.create_task(bench.trigger(workflow_id))
     await asked.wait()
     await bench.call("DELETE", f"/workflows/{workflow_id}")
@@ -221,6 +223,57 @@ async def test_a_service_that_refuses_leaves_a_draft_that_can_be_triggered_again
     await bench.trigger(workflow_id)
     done = await bench.until(workflow_id, "completed")
     assert done["reason"] is None
+
+
+async def test_a_service_that_is_slow_to_answer_holds_nobody_and_the_screen_has_its_list_at_once(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bench.settings, "workflow_answer_seconds", 0.2)
+    workflow_id = await bench.draft()
+    await bench.peer.does_wrong(workflow_id, delay_seconds=3, times=1)
+    answered = await bench.trigger(workflow_id)
+    shown = answered["workflow_steps"]["model_extraction_events"]
+    assert (answered["status"], shown["workflow_id"]) == ("in_progress", workflow_id)
+    assert [step["id"] for step in shown["steps"]] == ["validation", "model_download", "model_extraction", "save_model"]
+    assert {str(step["payload"]["content"]) for step in shown["steps"]} == {"None"}
+    assert (await bench.trigger(workflow_id))["status"] == "in_progress"
+
+    done = await bench.until(workflow_id, "completed")
+    assert statuses(done) == ["COMPLETED"] * 4
+    assert await bench.asked(workflow_id) == 1
+
+
+async def test_a_refusal_after_the_screen_has_its_list_is_shown_there(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bench.settings, "workflow_answer_seconds", 0.2)
+    workflow_id = await bench.draft()
+    await bench.peer.does_wrong(workflow_id, delay_seconds=1, status=500, times=1)
+    assert (await bench.trigger(workflow_id))["status"] == "in_progress"
+
+    failed = await bench.until(workflow_id, "failed")
+    [step, *_] = failed["workflow_steps"]["model_extraction_events"]["steps"]
+    assert step["payload"]["content"]["status"] == "FAILED"
+    assert step["payload"]["content"]["message"] == failed["reason"] == "Unable to perform model extraction"
+    await bench.post(f"/workflows/{workflow_id}/retry")
+    await bench.until(workflow_id, "completed")
+
+
+async def test_a_process_that_dies_with_a_call_in_the_background_leaves_what_the_reconciler_ends(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bench.settings, "workflow_answer_seconds", 0.1)
+    workflow_id = await bench.draft()
+    await bench.peer.does_wrong(workflow_id, hang=True, times=1)
+    await bench.trigger(workflow_id)
+    await components_of(bench.app)[Workflows].stop()
+    assert (await bench.get(workflow_id))["status"] == "in_progress"
+
+    await bench.sql("update workflow_attempt set lease_expires_at = now() - interval '1 second'")
+    await bench.reconcile()
+    failed = await bench.get(workflow_id)
+    assert failed["status"] == "failed"
+    assert "interrupted" in failed["reason"]
 
 
 async def test_a_service_that_never_answers_is_503_and_can_be_asked_again(
@@ -362,7 +415,14 @@ async def test_reading_costs_few_statements(bench: Bench, statements: Statements
         ({"step_number": 2, "workflow_id": "00000000-0000-4000-8000-000000000000"}, 404, None),
         ({"step_number": 1, "workflow_total_steps": 5, "provider_type": "cloud_model"}, 422, "provider_type"),
         ({"step_number": 1, "workflow_total_steps": 5, "provider_type": "url", "uri": "ftp://x"}, 400, "uri"),
-        ({"step_number": 1, "workflow_total_steps": 5, "provider_type": "hugging_face", "uri": "x"}, 400, "uri"),
+        *(
+            ({"step_number": 1, "workflow_total_steps": 5, "provider_type": "hugging_face", "uri": uri}, 400, "uri")
+            for uri in ("x", "../x", "acme/..", "acme/.x", "-acme/x", "acme/x-", "acme/a--b", "acme/a..b", "acmé/x")
+        ),
+        *(
+            ({"step_number": 1, "workflow_total_steps": 5, "provider_type": "hugging_face", "uri": uri}, 400, "uri")
+            for uri in ("acme/x\u0661", "acme/x.git", "acme/x/y", f"acme/{'x' * 97}", "acme/\uff58")
+        ),
         ({"step_number": 3, "workflow_total_steps": 5, "trigger_workflow": True}, 400, "provider_type"),
     ],
 )
