@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections import deque
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any
 
 from fastapi import APIRouter, HTTPException, Response, status
@@ -32,8 +33,9 @@ class Request(BaseModel):
     headers: dict[str, str]
     body: Any
 
+    @cached_property
     def text(self) -> str:
-        """Return what `contains` searches."""
+        """What `contains` searches."""
         return f"{self.path}?{self.query} {json.dumps(self.body, ensure_ascii=False)}"
 
 
@@ -80,11 +82,11 @@ class Control:
 
     def found(self, contains: str) -> list[Request]:
         """Return the requests with a text in them, the oldest first."""
-        return [request for request in self.requests if contains in request.text()]
+        return [request for request in self.requests if contains in request.text]
 
     def take_fault(self, request: Request) -> Fault | None:
         """Return the fault that a request meets, the longest match first, and count it."""
-        text = request.text()
+        text = request.text
         for contains in sorted(self.faults, key=len, reverse=True):
             if contains in text:
                 return self._counted(self.faults[contains])

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 _KEPT = 1000
+_USERS_KEPT = 2000
 _FEEDS = {"bud-notification": "inapp", "bud-internal": "internal"}
 
 
@@ -52,7 +53,7 @@ Filter = Callable[[Item], bool]
 
 
 class Inbox:
-    """The messages of all users."""
+    """The messages of the users who came last, and of each the newest."""
 
     def __init__(self) -> None:
         self._items: dict[str, deque[Item]] = defaultdict(lambda: deque(maxlen=_KEPT))
@@ -66,7 +67,11 @@ class Inbox:
         if name not in _FEEDS:
             return None
         item = Item(subscriber_id, name, payload)
-        self._items[subscriber_id].append(item)
+        items = self._items.pop(subscriber_id, deque(maxlen=_KEPT))
+        items.append(item)
+        self._items[subscriber_id] = items
+        while len(self._items) > _USERS_KEPT:
+            del self._items[next(iter(self._items))]
         return item
 
     def find(self, subscriber_id: str, wanted: Filter = lambda _item: True) -> list[Item]:

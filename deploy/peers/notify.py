@@ -6,6 +6,7 @@ It takes notifications and subscribers, hands messages to the browser, and shows
 import json
 import re
 from html import escape
+from itertools import islice
 from typing import Any, Literal
 from uuid import uuid4
 
@@ -19,7 +20,6 @@ from peers.envelope import CloudEvent
 from peers.inbox import Inbox
 from peers.work import NOTIFICATION_TOPIC
 
-_PROGRESS_SHOWN = 100
 _LINK = re.compile(r"https?://(?:(?!&quot;|\\)\S)+")
 
 
@@ -135,12 +135,11 @@ class Notify:
 
     async def page(self) -> HTMLResponse:
         """Show the messages, the newest first: what people are to read, then how work goes."""
-        messages = [request for request in reversed(self._control.found("")) if request.path == "/notifications"]
-        progress = [message for message in messages if self._name(message) == "bud-internal"]
-        others = [message for message in messages if message not in progress]
-        parts = ["<p>What this stand-in was asked: <a href='/control'>requests</a></p>", *map(self._shown, others)]
-        parts += ["<h1>Progress of work</h1>", *map(self._shown, progress[:_PROGRESS_SHOWN])] if progress else []
-        return HTMLResponse(page.frame("Messages", "\n".join(parts if messages else ["<p>No messages yet.</p>"])))
+        messages, progress = self._newest(), self._newest(of_work=True)
+        parts = ["<p>What this stand-in was asked: <a href='/control'>requests</a></p>", *map(self._shown, messages)]
+        parts += ["<h1>Progress of work</h1>", *map(self._shown, progress)] if progress else []
+        anything = parts if messages or progress else ["<p>No messages yet.</p>"]
+        return HTMLResponse(page.frame("Messages", "\n".join(anything)))
 
     async def credentials(self) -> dict[str, Any]:
         """Tell what the browser calls this application; any name is taken."""
@@ -154,6 +153,11 @@ class Notify:
 
     def _answer(self, subscriber_id: str) -> dict[str, Any]:
         return {"object": "subscriber", "message": "Subscriber saved", **self._subscribers[subscriber_id]}
+
+    def _newest(self, *, of_work: bool = False) -> list[Request]:
+        """Return the newest messages to people, or of how work goes, as many as the page shows."""
+        found = (request for request in reversed(self._control.requests) if request.path == "/notifications")
+        return list(islice((one for one in found if (self._name(one) == "bud-internal") == of_work), page.SHOWN))
 
     @staticmethod
     def _name(message: Request) -> str:

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from peers.control import Request, WorkRecord
     from peers.faults import Fault
 
-_SHOWN = 100
+SHOWN = 100
 
 
 def frame(title: str, body: str) -> str:
@@ -25,9 +25,9 @@ def activity(name: str, requests: Iterable["Request"], work: Iterable["WorkRecor
             for fault in faults
         ),
         "<h2>Work</h2>",
-        *(_work(record) for record in list(work)[: -_SHOWN - 1 : -1]),
+        *(_work(record) for record in list(work)[: -SHOWN - 1 : -1]),
         "<h2>Requests</h2>",
-        *(_request(request) for request in list(requests)[: -_SHOWN - 1 : -1]),
+        *(_request(request) for request in list(requests)[: -SHOWN - 1 : -1]),
     ]
     return frame(f"Stand-in for {name}", "\n".join(parts))
 

@@ -1,18 +1,15 @@
 """Plans, who has which, and how much of it is used."""
 
 import asyncio
-import os
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
 import pytest
-from dotenv import dotenv_values
 from fastapi import FastAPI
 from hypothesis import given
 from hypothesis import strategies as st
@@ -27,7 +24,10 @@ from budapp.commons.domain import components_of
 from budapp.main import create_app
 from budapp.user_ops.models import User
 from tests.cast import PASSWORD, Cast, Person
+from tests.peers.conftest import StandIn, environment, stand_in
 from tests.statements import Statements
+
+__all__ = ["environment", "stand_in"]
 
 STARTER = "00000000-0000-0000-0000-000000000002"
 ENTERPRISE = "00000000-0000-0000-0000-000000000004"
@@ -38,18 +38,15 @@ Fields = dict[str, Any]
 
 
 @pytest.fixture
-async def budmetrics(root: Path) -> AsyncIterator[httpx.AsyncClient]:
-    """The stand-in of the running stack, which says again afterwards what it says by itself."""
-    files = (root / ".env.sample", os.environ.get("BUDAPP_ENV_FILE", ".env"))
-    port = {name: value for file in files for name, value in dotenv_values(file).items()}["BUDMETRICS_PORT"]
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}/control") as client:
-        yield client
-        for path in ("/usage", "/faults"):
-            await client.delete(path)
+async def budmetrics(stand_in: Callable[[str], StandIn]) -> AsyncIterator[StandIn]:
+    """The stand-in of the running stack; every test's users are new to it."""
+    peer = stand_in("budmetrics")
+    yield peer
+    await peer.behave()
 
 
-async def set_usage(budmetrics: httpx.AsyncClient, user_id: UUID, **usage: float) -> None:
-    answer = await budmetrics.put(f"/usage/{user_id}", json=usage)
+async def set_usage(budmetrics: StandIn, user_id: UUID, **usage: float) -> None:
+    answer = await budmetrics.http.put(f"/control/usage/{user_id}", json=usage)
     assert answer.status_code == 200, answer.text
 
 
@@ -82,7 +79,7 @@ async def test_anyone_sees_the_plans_the_cheapest_first(client: httpx.AsyncClien
 
 
 async def test_who_registers_has_the_free_plan_for_the_calendar_month(
-    client: httpx.AsyncClient, cast: Cast, budmetrics: httpx.AsyncClient
+    client: httpx.AsyncClient, cast: Cast, budmetrics: StandIn
 ) -> None:
     email = f"billed-{time.time_ns()}@example.com"
     assert (await client.post("/auth/register", json={"name": "B", "email": email, "password": PASSWORD})).is_success
@@ -129,7 +126,7 @@ async def test_registration_works_on_when_the_free_plan_cannot_be_had(
 
 
 async def test_usage_is_what_budmetrics_says_of_the_user_in_the_cycle(
-    client: httpx.AsyncClient, cast: Cast, budmetrics: httpx.AsyncClient
+    client: httpx.AsyncClient, cast: Cast, budmetrics: StandIn
 ) -> None:
     await set_up(client, cast.admin, cast.client.id)
     await set_usage(
@@ -155,22 +152,22 @@ async def test_usage_is_what_budmetrics_says_of_the_user_in_the_cycle(
     assert (found["plan_name"], found["billing_plan_id"], found["base_monthly_price"]) == ("Starter", STARTER, 29.0)
     own = await client.get("/billing/current", headers=cast.client.headers)
     assert own.json()["result"] == found
-    asked = (await budmetrics.get("/requests", params={"contains": str(cast.client.id)})).json()[-1]
+    asked = (await budmetrics.requests(str(cast.client.id)))[-1]
     assert "start_date=" in asked["query"]
     assert (asked["method"], asked["path"]) == ("GET", "/observability/usage/summary")
 
 
 async def test_a_user_without_billing_has_no_usage_and_budmetrics_is_not_asked(
-    client: httpx.AsyncClient, cast: Cast, budmetrics: httpx.AsyncClient
+    client: httpx.AsyncClient, cast: Cast, budmetrics: StandIn
 ) -> None:
     found = await usage_of(client, cast.admin, cast.developer.id)
     assert found["has_billing"] is False
     assert {value for name, value in found.items() if name != "has_billing"} == {None}
-    assert (await budmetrics.get("/requests", params={"contains": str(cast.developer.id)})).json() == []
+    assert await budmetrics.requests(str(cast.developer.id)) == []
 
 
 async def test_a_plan_is_set_up_once_and_changed_after_that(
-    client: httpx.AsyncClient, cast: Cast, budmetrics: httpx.AsyncClient
+    client: httpx.AsyncClient, cast: Cast, budmetrics: StandIn
 ) -> None:
     assert (await change(client, cast.admin, cast.client.id)).status_code == 404
     made = await set_up(client, cast.admin, cast.client.id, custom_token_quota=5)
@@ -191,7 +188,7 @@ async def test_a_plan_is_set_up_once_and_changed_after_that(
 
 
 async def test_a_custom_quota_of_0_gives_the_plans_again(
-    client: httpx.AsyncClient, cast: Cast, budmetrics: httpx.AsyncClient
+    client: httpx.AsyncClient, cast: Cast, budmetrics: StandIn
 ) -> None:
     await set_up(client, cast.admin, cast.client.id, custom_token_quota=5, custom_cost_quota=1)
     usage = (await usage_of(client, cast.admin, cast.client.id))["usage"]
@@ -272,19 +269,19 @@ async def test_only_who_manages_users_reads_or_changes_the_plans_of_others(
 
 @pytest.mark.parametrize("status", [500, 404, 200])
 async def test_a_failing_budmetrics_is_502(
-    client: httpx.AsyncClient, cast: Cast, budmetrics: httpx.AsyncClient, status: int
+    client: httpx.AsyncClient, cast: Cast, budmetrics: StandIn, status: int
 ) -> None:
     await set_up(client, cast.admin, cast.client.id)
-    await budmetrics.post("/faults", json={"contains": str(cast.client.id), "status": status})
+    await budmetrics.does_wrong(str(cast.client.id), status=status)
     answer = await client.get("/billing/current", headers=cast.client.headers)
     assert answer.status_code == 502
 
 
 async def test_a_silent_budmetrics_is_503_within_seconds(
-    client: httpx.AsyncClient, cast: Cast, budmetrics: httpx.AsyncClient
+    client: httpx.AsyncClient, cast: Cast, budmetrics: StandIn
 ) -> None:
     await set_up(client, cast.admin, cast.client.id)
-    await budmetrics.post("/faults", json={"contains": str(cast.client.id), "delay_seconds": 15})
+    await budmetrics.does_wrong(str(cast.client.id), delay_seconds=15)
     started = time.monotonic()
     answer = await client.get("/billing/current", headers=cast.client.headers)
     assert (answer.status_code, "retry-after" in answer.headers) == (503, True)
@@ -305,7 +302,7 @@ async def test_without_a_sidecar_or_a_budmetrics_it_is_503(
 
 
 async def test_reading_takes_few_statements(
-    client: httpx.AsyncClient, cast: Cast, budmetrics: httpx.AsyncClient, statements: Statements
+    client: httpx.AsyncClient, cast: Cast, budmetrics: StandIn, statements: Statements
 ) -> None:
     await set_up(client, cast.admin, cast.client.id)
     await client.get("/users/me", headers=cast.client.headers)

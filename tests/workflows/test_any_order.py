@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tests.workflows.conftest import LOCAL, Bench
@@ -19,13 +19,18 @@ LEGAL = {
 }
 RANKS = {None: 0, "STARTED": 1, "COMPLETED": 2, "FAILED": 2}
 
-steps = st.sampled_from(["validation", "model_download", "model_extraction", "save_model", "eta", "results"])
+WORK = ("validation", "model_download", "model_extraction", "save_model")
+
+steps = st.sampled_from([*WORK, "eta", "results"])
 events = st.tuples(st.just("event"), steps, st.sampled_from(["STARTED", "COMPLETED", "COMPLETED", "FAILED"]))
 old_events = st.tuples(st.just("old_event"), steps, st.sampled_from(["COMPLETED", "FAILED"]))
-simple = st.sampled_from(
-    ["trigger", "together", "retry", "cancel", "complete", "refuse", "deadline", "crash", "reconcile", "repost"]
-).map(lambda name: (name, "", ""))
-actions = st.lists(st.one_of(simple, events, old_events), max_size=12).map(lambda rest: [("trigger", "", ""), *rest])
+late = st.tuples(st.just("late"), st.sampled_from(WORK), st.just(""))
+alone = ["trigger", "retry", "cancel", "complete", "refuse", "deadline", "crash", "reconcile", "repost"]
+at_once = ["together", "crowd", "results_and_cancel"]
+simple = st.sampled_from(alone + at_once).map(lambda name: (name, "", ""))
+actions = st.lists(st.one_of(simple, late, events, old_events), max_size=12).map(
+    lambda rest: [("trigger", "", ""), *rest]
+)
 
 
 @dataclass
@@ -53,6 +58,8 @@ class Life:
         name, step, status = action
         if name in ("event", "old_event"):
             await self.event(step, status, 0 if name == "old_event" else -1)
+        elif name == "late":
+            await self.late(step)
         else:
             await getattr(self, name)()
 
@@ -104,6 +111,22 @@ class Life:
             {"id": uuid4().hex, "name": "bud-internal", "payload": {**payload, "workflow_id": correlation_id}}
         )
 
+    async def late(self, step: str) -> None:
+        """Bring that a step has begun after it has ended."""
+        for status in ("COMPLETED", "STARTED"):
+            await self.event(step, status, -1)
+
+    async def crowd(self) -> None:
+        """Bring all events at once, the results twice; those of the steps are all shown if the work is under way."""
+        correlation_id, state = (await self.attempts())[-1]
+        everything = [*WORK, "results", "results"]
+        await asyncio.gather(*(self.event(step, "COMPLETED", -1) for step in everything))
+        if state == "running":
+            self.ticks.update({(correlation_id, step): RANKS["COMPLETED"] for step in WORK})
+
+    async def results_and_cancel(self) -> None:
+        await asyncio.gather(self.event("results", "COMPLETED", -1), self.cancel())
+
     async def check(self) -> None:
         now = await self.bench.get(self.workflow_id)
         assert now["status"] in LEGAL[self.status], (self.status, now["status"])
@@ -131,6 +154,9 @@ class Life:
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(wanted=actions)
+@example([("trigger", "", ""), ("crowd", "", "")])
+@example([("trigger", "", ""), ("results_and_cancel", "", "")])
+@example([("trigger", "", ""), ("late", "validation", "")])
 async def test_any_order_of_anything_ends_well(bench: Bench, wanted: list[tuple[str, str, str]]) -> None:
     name = f"Order-{uuid4().hex[:10]}"
     await bench.peer.behave()

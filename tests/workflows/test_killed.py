@@ -7,6 +7,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -57,11 +58,13 @@ async def replica(bench: Bench, settings: Settings) -> AsyncIterator[Replica]:
 
 async def killed_while_it_asks(bench: Bench, replica: Replica, path: str, contains: str, **body: Any) -> None:
     """Post the step that triggers, and kill the process as soon as budmodel has been asked."""
+    begun = datetime.now(UTC)
     post = asyncio.create_task(replica.http.post(path, json=body, headers=bench.person.headers))
 
     async def has_asked() -> bool:
         found = await bench.peer.requests(contains)
-        return any(request["method"] == "POST" for request in found)
+        asked = [datetime.fromisoformat(request["received_at"]) for request in found if request["method"] == "POST"]
+        return any(moment > begun for moment in asked)
 
     await until(has_asked, 20)
     replica.kill()
