@@ -105,6 +105,8 @@ class Settings(BaseSettings):
     minio_public_secure: bool = False
     presigned_url_seconds: int = Field(default=900, ge=60, le=86_400)
     dataset_file_max_bytes: int = Field(default=20 * 1024**3, ge=1024)
+    dataset_readers: int = Field(default=2, ge=1, le=64)
+    dataset_reader_memory_bytes: int = Field(default=1024**3, ge=512 * 1024**2)
     dataset_upload_hours: int = Field(default=24, ge=1, le=24 * 7)
 
     app_id: str = "budapp"

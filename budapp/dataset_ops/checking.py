@@ -1,115 +1,192 @@
-"""Reads files that have come in, and sweeps away what nobody needs; runs as periodic jobs."""
+"""Has files read that have come in, each by itself: what one does to its reader or to us is no other's concern."""
 
 import asyncio
-from functools import partial
-from typing import Any
+from collections import Counter
+from datetime import timedelta
+from uuid import UUID
 
-from budapp.commons.database import Database, WriteSession, now
-from budapp.commons.errors import NotFound, Unavailable
+from prometheus_client import Counter as Metric
+from pydantic_core import to_json
+from sqlalchemy import func
+
+from budapp.commons.background import keep_running, stop
+from budapp.commons.backoff import pause_after
+from budapp.commons.context import Provenance, coming_from
+from budapp.commons.database import Database, WriteSession
+from budapp.commons.errors import Unavailable
+from budapp.commons.leases import lease_of, renewed
 from budapp.commons.logging import get_logger
-from budapp.dataset_ops import crud, formats
-from budapp.dataset_ops.formats import Details, Format, Source, UnreadableFile
-from budapp.dataset_ops.models import DatasetFile, FileStatus
+from budapp.commons.outages import STORAGE, log_failure, outages
+from budapp.dataset_ops import crud
+from budapp.dataset_ops.models import DatasetFile, FileCheck, FilePreview, FileStatus
+from budapp.dataset_ops.outcomes import UNREAD, Outcome, Postponement, Refusal, outcome_of
+from budapp.dataset_ops.reading.protocol import Findings, Format, Task
+from budapp.dataset_ops.reading.readers import Readers
+from budapp.dataset_ops.sweeping import Sweeping
 from budapp.events.notify import notify_users
 from budapp.integrations.storage import Storage
 
 logger = get_logger(__name__)
 
-_IN_ONE_RUN = 100
-_AT_ONCE = 4
+MAX_TRIES = 5
+CHECKS = Metric("budapp_dataset_file_checks", "Times that a dataset's file was read", ["outcome"])
+
+_LEASE = timedelta(minutes=1)
+_LOOKS_EVERY = 2
+_STORE_PAUSE = timedelta(seconds=10)
+_CPU_SECONDS = 30
+_BYTES_PER_CPU_SECOND = 512 * 1024
 
 
 class Checking:
-    """The jobs that look after the datasets' files."""
+    """The background tasks that have files read, as many at once as there are readers, in every replica.
 
-    def __init__(self, database: Database, storage: Storage, bucket: str) -> None:
+    Nobody waits for somebody else's files: a tenant has half of the readers at most, and whose file is next is drawn
+    by lot among the tenants. What a process leaves undone, another one takes up.
+    """
+
+    def __init__(
+        self, database: Database, storage: Storage, bucket: str, readers: Readers, memory_bytes: int, sweeping: Sweeping
+    ) -> None:
         self._database = database
         self._storage = storage
         self._bucket = bucket
-        self._reading = asyncio.Semaphore(_AT_ONCE)
+        self._readers = readers
+        self._memory_bytes = memory_bytes
+        self._sweeping = sweeping
+        self._taking = asyncio.Lock()
+        self._at_work: Counter[UUID] = Counter()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Begin to check files, in the background."""
+        self._tasks = [
+            keep_running(f"dataset_files_{number}", self._keep_checking) for number in range(1, self._readers.count + 1)
+        ]
+
+    async def stop(self) -> None:
+        """Cut off what runs; another replica takes it up at once."""
+        await stop(*self._tasks)
+        self._tasks = []
 
     async def check(self) -> None:
-        """Read every file that waits for it, and have it `ready` or `refused`."""
-        async with self._database.read() as session:
-            files = await crud.files_to_check(session, _IN_ONE_RUN)
-        async with asyncio.TaskGroup() as group:
-            for file in files:
-                group.create_task(self._check(file))
+        """Check every file that waits for it now, one after the other."""
+        while await self._check_next():
+            pass
 
-    async def _check(self, file: DatasetFile) -> None:
-        source = source_of(self._storage, self._bucket, file)
-        details, reason = None, None
+    async def _keep_checking(self) -> None:
+        while True:
+            if not await self._check_next():
+                await asyncio.sleep(_LOOKS_EVERY)
+
+    async def _check_next(self) -> bool:
+        """Check a file; False where none waits."""
+        taken = await self._take()
+        if taken is None:
+            return False
         try:
-            async with self._reading:
-                details = await asyncio.to_thread(formats.examine, source, Format(file.format))
-        except Unavailable as error:
-            logger.warning("dataset_file_not_checked", file_id=str(file.id), reason=repr(error))
-            return
-        except UnreadableFile as error:
-            reason = str(error)
-        except NotFound:
-            reason = "The content is gone; upload it anew"
-        if details is not None and file.checksum not in {None, details.checksum}:
-            reason = f"The content's checksum is {details.checksum}, another one than announced"
-        async with self._database.write() as session:
-            await self._settle(session, file, details, reason)
+            with coming_from(Provenance("job", "check_dataset_files")):
+                await self._check(*taken)
+        finally:
+            self._at_work -= Counter([taken[0].tenant_id])
+        return True
 
-    async def _settle(
-        self, session: WriteSession, file: DatasetFile, details: Details | None, reason: str | None
-    ) -> None:
-        locked = await crud.lock_file(session, file.id, FileStatus.CHECKING)
-        if locked is None:
-            return
-        if details is None or reason is not None:
-            locked.status, locked.reason = FileStatus.REFUSED, reason
-            await self._storage.delete(self._bucket, locked.object_name)
-        else:
-            locked.status, locked.checksum, locked.row_count = FileStatus.READY, details.checksum, details.row_count
-            locked.columns = [{"name": column.name, "type": column.type} for column in details.columns]
-        await _tell(session, locked)
-
-    async def sweep(self) -> None:
-        """Remove uploads that were never completed, and the files of deleted datasets, from the store and from here."""
-        async with self._database.read() as session:
-            uploads = await crud.stale_uploads(session, now(), 1000)
-            datasets = await crud.deleted_datasets(session, 1000)
-        for upload in uploads:
-            await self._remove_upload(upload)
-        for dataset in datasets:
+    async def _take(self) -> tuple[FileCheck, DatasetFile] | None:
+        share = max(1, self._readers.count // 2)
+        async with self._taking:
+            busy = [tenant_id for tenant_id, count in self._at_work.items() if count >= share]
             async with self._database.write() as session:
-                for file in await crud.files_of(session, dataset.id):
-                    await self._remove_content(file)
-                await session.delete(dataset)
+                taken = await crud.take_check(session, busy, _LEASE)
+            if taken is not None:
+                self._at_work[taken[0].tenant_id] += 1
+        return taken
 
-    async def _remove_upload(self, upload: DatasetFile) -> None:
+    async def _check(self, check: FileCheck, file: DatasetFile) -> None:
+        """Read the file, and settle what becomes of it. Whatever happens is this file's and no other's."""
+        try:
+            async with renewed(self._database, lease_of(check), _LEASE):
+                await self._settle(check, await self._read(check, file))
+        except asyncio.CancelledError:
+            await self._put_off(check, timedelta(0), counts=False)
+            raise
+        except Exception as error:  # noqa: BLE001 - a boundary: it is this file's, and tried again
+            CHECKS.labels("failed").inc()
+            log_failure(logger, "dataset_file_not_checked", error, file_id=str(check.file_id))
+            await self._settle(check, UNREAD)
+
+    async def _read(self, check: FileCheck, file: DatasetFile) -> Outcome:
+        if check.attempts > MAX_TRIES:  # whoever read it did not live to tell
+            return Refusal(UNREAD.reason)
+        task = self._task(file)
+        report = await self._readers.read(task)
+        CHECKS.labels(report.outcome).inc()
+        if report.outcome == "store_failed":
+            outages.failed(STORAGE, report.text)
+        elif report.outcome in {"failed", "died"}:
+            details = {"outcome": report.outcome, "signal": report.signal, "reason": report.text}
+            logger.warning("dataset_file_not_read", file_id=str(file.id), **details)
+        return outcome_of(file, task, report)
+
+    def _task(self, file: DatasetFile) -> Task:
+        cpu_seconds = _CPU_SECONDS + file.size // _BYTES_PER_CPU_SECOND
+        lifetime = timedelta(seconds=3 * cpu_seconds)
+        url = self._storage.internal_url(self._bucket, file.object_name, lifetime)
+        return Task(url, file.size, Format(file.format), 2 * cpu_seconds, cpu_seconds, self._memory_bytes)
+
+    async def _settle(self, check: FileCheck, outcome: Outcome) -> None:
+        if isinstance(outcome, Postponement):
+            await self._postpone(check, outcome)
+        else:
+            await self._conclude(check, outcome)
+
+    async def _postpone(self, check: FileCheck, why: Postponement) -> None:
+        """Have the file tried again later, unless it has had its tries."""
+        if why.counts and check.attempts >= MAX_TRIES:
+            CHECKS.labels("given_up").inc()
+            await self._conclude(check, Refusal(why.reason))
+        else:
+            pause = pause_after(check.attempts) if why.counts else _STORE_PAUSE
+            await self._put_off(check, pause, counts=why.counts)
+
+    async def _put_off(self, check: FileCheck, pause: timedelta, *, counts: bool) -> None:
+        attempts = check.attempts if counts else check.attempts - 1
         async with self._database.write() as session:
-            locked = await crud.lock_file(session, upload.id, FileStatus.UPLOADING)
-            if locked is not None:
-                await self._remove_content(locked)
-                await session.delete(locked)
+            await lease_of(check).settle(session, attempts=attempts, due_at=func.now() + pause)
 
-    async def _remove_content(self, file: DatasetFile) -> None:
-        if file.upload_id is not None:
-            await self._storage.abort_upload(self._bucket, file.object_name, file.upload_id)
-        await self._storage.delete(self._bucket, file.object_name)
+    async def _conclude(self, check: FileCheck, outcome: Findings | Refusal) -> None:
+        async with self._database.write() as session:
+            file = await crud.lock_file(session, check.file_id)
+            if file is None or not await lease_of(check).delete(session):
+                return
+            was_waiting = file.status == FileStatus.CHECKING
+            if isinstance(outcome, Refusal):
+                _refuse(file, outcome.reason)
+            else:
+                _accept(session, file, outcome)
+            if was_waiting:
+                await _tell(session, file)
+        if file.status == FileStatus.REFUSED:
+            await self._clear(file)
+
+    async def _clear(self, file: DatasetFile) -> None:
+        """Remove what was refused; where that fails, the next sweep does."""
+        try:
+            await self._sweeping.remove_refused(file)
+        except Unavailable as error:
+            log_failure(logger, "refused_file_not_removed", error, file_id=str(file.id))
 
 
-async def read_preview(storage: Storage, bucket: str, file: DatasetFile, rows: int) -> list[dict[str, Any]]:
-    """Return the first rows of a file that is ready.
-
-    Raises:
-        Unavailable: the store does not give it out as it was checked.
-    """
-    try:
-        return await asyncio.to_thread(formats.preview, source_of(storage, bucket, file), Format(file.format), rows)
-    except (UnreadableFile, NotFound) as error:
-        logger.exception("dataset_file_unreadable", file_id=str(file.id))
-        raise Unavailable("The file can't be read at the moment; try again later") from error
+def _accept(session: WriteSession, file: DatasetFile, findings: Findings) -> None:
+    file.status, file.checksum, file.row_count = FileStatus.READY, findings.checksum, findings.row_count
+    file.columns = [{"name": column.name, "type": column.type} for column in findings.columns]
+    session.add(FilePreview(file_id=file.id, rows=to_json(findings.rows)))
 
 
-def source_of(storage: Storage, bucket: str, file: DatasetFile) -> Source:
-    """Return how to read the file."""
-    return Source(file.size, partial(storage.open, bucket, file.object_name))
+def _refuse(file: DatasetFile, reason: str) -> None:
+    """Refuse the file; one that was ready before previews were kept stays so, and only can't be shown."""
+    file.reason = reason
+    if file.status == FileStatus.CHECKING:
+        file.status = FileStatus.REFUSED
 
 
 async def _tell(session: WriteSession, file: DatasetFile) -> None:

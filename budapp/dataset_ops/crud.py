@@ -1,14 +1,17 @@
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Select, and_, bindparam, func, select
+from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, func, select
+from sqlalchemy.dialects.postgresql import distinct_on
 
 from budapp.commons.access import Caller
 from budapp.commons.crud import Crud, Page, fetch_page, prepared
-from budapp.commons.database import ReadSession
+from budapp.commons.database import ReadSession, WriteSession
 from budapp.commons.errors import NotFound
+from budapp.commons.isolation import is_due
+from budapp.commons.leases import is_free, take
 from budapp.commons.paging import equal, matching
 from budapp.dataset_ops.models import (
     BenchmarkDataset,
@@ -16,6 +19,8 @@ from budapp.dataset_ops.models import (
     DatasetFile,
     DatasetStatus,
     DatasetVersion,
+    FileCheck,
+    FilePreview,
     FileStatus,
 )
 from budapp.dataset_ops.schemas import BenchmarkDatasetQuery, DatasetQuery
@@ -98,6 +103,13 @@ class FileCrud:
             statement = statement.with_for_update().execution_options(populate_existing=True)
         return _found(await self._session.scalar(statement))
 
+    async def preview(self, file_id: UUID) -> bytes | None:
+        """Return what is shown of the file, or None."""
+        rows: bytes | None = await self._session.scalar(
+            select(FilePreview.rows).join(DatasetFile).where(*self._here, DatasetFile.id == file_id)
+        )
+        return rows
+
     async def of_split(self, split: str) -> DatasetFile:
         """Return the split's file, unless it was refused, or raise `NotFound`."""
         kept = DatasetFile.status != FileStatus.REFUSED
@@ -113,28 +125,42 @@ async def page_of_benchmark_datasets(session: ReadSession, query: BenchmarkDatas
     return await fetch_page(session, query, statement, BENCHMARK_SORTABLE, "name")
 
 
-async def files_to_check(session: ReadSession, limit: int) -> Sequence[DatasetFile]:
-    """Return the files that have been uploaded but not read yet, the oldest first."""
-    waiting = select(DatasetFile).where(DatasetFile.status == FileStatus.CHECKING)
-    return (await session.scalars(waiting.order_by(DatasetFile.created_at).limit(limit))).all()
+async def take_check(
+    session: WriteSession, but: Collection[UUID], length: timedelta
+) -> tuple[FileCheck, DatasetFile] | None:
+    """Take the check of a file that is due, `but` for some tenants'; whose it is, is drawn by lot among the others."""
+    due = (FileCheck.due_at <= func.now(), is_free(FileCheck), FileCheck.tenant_id.not_in(but))
+    heads = select(FileCheck.id).ext(distinct_on(FileCheck.tenant_id)).where(*due)
+    oldest = heads.order_by(FileCheck.tenant_id, FileCheck.due_at).subquery()
+    drawn = select(FileCheck.id).join(oldest, oldest.c.id == FileCheck.id).order_by(func.random()).limit(1)
+    taken = await take(session, FileCheck, drawn, length, attempts=FileCheck.attempts + 1)
+    return (taken[0], await session.get_one(DatasetFile, taken[0].file_id)) if taken else None
 
 
-async def lock_file(session: ReadSession, file_id: UUID, status: FileStatus) -> DatasetFile | None:
-    """Return the file, locked, if it still has the status."""
-    statement = select(DatasetFile).where(DatasetFile.id == file_id, DatasetFile.status == status)
+async def lock_file(session: ReadSession, file_id: UUID, *conditions: ColumnElement[bool]) -> DatasetFile | None:
+    """Return the file, locked, if the conditions still hold."""
+    statement = select(DatasetFile).where(DatasetFile.id == file_id, *conditions)
     file: DatasetFile | None = await session.scalar(statement.with_for_update())
     return file
 
 
-async def stale_uploads(session: ReadSession, moment: datetime, limit: int) -> Sequence[DatasetFile]:
-    """Return uploads that had to be completed by now."""
-    late = and_(DatasetFile.status == FileStatus.UPLOADING, DatasetFile.upload_expires_at < moment)
-    return (await session.scalars(select(DatasetFile).where(late).limit(limit))).all()
+async def refused_files(session: ReadSession, job: str, limit: int) -> Sequence[DatasetFile]:
+    """Return refused files whose content still has to go, and that the job may try now."""
+    refused = (DatasetFile.status == FileStatus.REFUSED, DatasetFile.stored, is_due(job, DatasetFile.id))
+    return (await session.scalars(select(DatasetFile).where(*refused).limit(limit))).all()
 
 
-async def deleted_datasets(session: ReadSession, limit: int) -> Sequence[Dataset]:
-    """Return datasets whose files still have to go."""
-    return (await session.scalars(select(Dataset).where(Dataset.status == DatasetStatus.DELETED).limit(limit))).all()
+async def stale_uploads(session: ReadSession, job: str, moment: datetime, limit: int) -> Sequence[DatasetFile]:
+    """Return uploads that had to be completed by now, and that the job may try now."""
+    expired = DatasetFile.upload_expires_at < moment
+    late = (DatasetFile.status == FileStatus.UPLOADING, expired, is_due(job, DatasetFile.id))
+    return (await session.scalars(select(DatasetFile).where(*late).limit(limit))).all()
+
+
+async def deleted_datasets(session: ReadSession, job: str, limit: int) -> Sequence[Dataset]:
+    """Return datasets whose files still have to go, and that the job may try now."""
+    deleted = (Dataset.status == DatasetStatus.DELETED, is_due(job, Dataset.id))
+    return (await session.scalars(select(Dataset).where(*deleted).limit(limit))).all()
 
 
 async def files_of(session: ReadSession, dataset_id: UUID) -> Sequence[DatasetFile]:

@@ -9,8 +9,10 @@ from budapp.commons.jobs import Job
 from budapp.dataset_ops import crud, models, services
 from budapp.dataset_ops.checking import Checking
 from budapp.dataset_ops.files import Files
+from budapp.dataset_ops.reading.readers import Readers
 from budapp.dataset_ops.routes import router
 from budapp.dataset_ops.seeds import ensure_benchmark_datasets
+from budapp.dataset_ops.sweeping import Sweeping
 from budapp.integrations.storage import Storage
 from budapp.project_ops import hooks as project_hooks
 
@@ -18,13 +20,24 @@ domain = Domain(
     routers=(router,),
     tables=(models,),
     components=(
-        Component(Files, lambda c: Files.of(c[Settings], c[Storage])),
-        Component(Checking, lambda c: Checking(c[Database], c[Storage], c[Settings].minio_dataset_bucket)),
+        Component(Readers, lambda c: Readers(c[Settings].dataset_readers), close=Readers.close),
+        Component(Sweeping, lambda c: Sweeping(c[Database], c[Storage], c[Settings].minio_dataset_bucket)),
+        Component(Files, lambda c: Files.of(c[Settings], c[Storage], c[Sweeping])),
+        Component(
+            Checking,
+            lambda c: Checking(
+                c[Database],
+                c[Storage],
+                c[Settings].minio_dataset_bucket,
+                c[Readers],
+                c[Settings].dataset_reader_memory_bytes,
+                c[Sweeping],
+            ),
+            start=Checking.start,
+            stop=Checking.stop,
+        ),
     ),
-    jobs=lambda c: (
-        Job("check_dataset_files", timedelta(seconds=2), c[Checking].check, limit=timedelta(minutes=30)),
-        Job("sweep_dataset_files", timedelta(minutes=10), c[Checking].sweep),
-    ),
+    jobs=lambda c: (Job("sweep_dataset_files", timedelta(minutes=10), c[Sweeping].sweep),),
     hooks=(
         project_hooks.count.register(crud.count_in_project, name="datasets"),
         project_hooks.before_removal.register(services.before_project_removal),

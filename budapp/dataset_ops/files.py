@@ -7,24 +7,31 @@ lives in the process, so it survives a restart at any point; what is never compl
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from math import ceil
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import UploadFile
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 from uuid_utils.compat import uuid7
 
 from budapp.commons.access import Caller
 from budapp.commons.config import Settings
-from budapp.commons.database import ReadSession, WriteSession, after_rollback, now, release
+from budapp.commons.database import ReadSession, WriteSession, after_commit, after_rollback, now, release
 from budapp.commons.domain import provided
-from budapp.commons.errors import Conflict, NotFound, PayloadTooLarge, UnprocessableContent, UnsupportedMediaType
+from budapp.commons.errors import (
+    Conflict,
+    NotFound,
+    PayloadTooLarge,
+    Unavailable,
+    UnprocessableContent,
+    UnsupportedMediaType,
+)
 from budapp.commons.integrity import conflict_on
-from budapp.dataset_ops import formats
-from budapp.dataset_ops.checking import read_preview
 from budapp.dataset_ops.crud import DatasetCrud, FileCrud
-from budapp.dataset_ops.models import DatasetFile, DatasetVersion, FileStatus
+from budapp.dataset_ops.models import DatasetFile, DatasetVersion, FileCheck, FileStatus
+from budapp.dataset_ops.reading.protocol import SUFFIXES, Row, format_of
 from budapp.dataset_ops.schemas import (
     MAX_PARTS,
     Download,
@@ -36,8 +43,10 @@ from budapp.dataset_ops.schemas import (
     UploadCreated,
 )
 from budapp.dataset_ops.services import changeable
+from budapp.dataset_ops.sweeping import Sweeping
 from budapp.integrations.storage import Storage
 
+_ROWS = TypeAdapter(list[Row])
 _PART_BYTES = 16 * 1024 * 1024
 
 
@@ -46,16 +55,18 @@ class Files:
     """The object store as datasets use it."""
 
     storage: Storage
+    sweeping: Sweeping
     bucket: str
     max_bytes: int
     url_lifetime: timedelta
     upload_lifetime: timedelta
 
     @classmethod
-    def of(cls, settings: Settings, storage: Storage) -> "Files":
+    def of(cls, settings: Settings, storage: Storage, sweeping: Sweeping) -> "Files":
         """Return it after the settings."""
         return cls(
             storage,
+            sweeping,
             settings.minio_dataset_bucket,
             settings.dataset_file_max_bytes,
             timedelta(seconds=settings.presigned_url_seconds),
@@ -104,7 +115,7 @@ class Files:
     ) -> DatasetFile:
         """Put the file together and have it checked, or refused if its size is not the announced one.
 
-        Completing it again changes nothing.
+        Completing it again changes nothing. What is refused goes once that is committed, so that its reason stays.
 
         Raises:
             NotFound, Forbidden: the dataset, version or upload.
@@ -118,20 +129,25 @@ class Files:
         has_size = await self._put_together(file, data) == file.size
         file = await FileCrud(session, caller, version.id).get(file_id, for_update=True)
         if file.status == FileStatus.UPLOADING:
-            file.status = FileStatus.CHECKING if has_size else FileStatus.REFUSED
-            file.reason = None if has_size else "The parts do not have the announced size together"
             file.upload_id, file.upload_expires_at = None, None
+            if has_size:
+                file.status = FileStatus.CHECKING
+                session.add(_check_of(file))
+            else:
+                file.status, file.reason = FileStatus.REFUSED, "The parts do not have the announced size together"
+                after_commit(session, partial(self._remove_refused, file))
         return file
 
+    async def _remove_refused(self, file: DatasetFile) -> None:
+        with suppress(Unavailable):  # then the next sweep removes it
+            await self.sweeping.remove_refused(file)
+
     async def _put_together(self, file: DatasetFile, data: UploadComplete) -> int:
-        """Make one object of the parts, and return its size; it is kept only where that is the announced one."""
+        """Make one object of the parts, and return its size."""
         parts = sorted((part.number, part.etag) for part in data.parts)
         with suppress(NotFound):  # an earlier try may have come this far and no further: then the object is there
             await self.storage.complete_upload(self.bucket, file.object_name, file.upload_id or "", parts)
-        size = await self.storage.size(self.bucket, file.object_name)
-        if size != file.size:
-            await self.storage.delete(self.bucket, file.object_name)
-        return size
+        return await self.storage.size(self.bucket, file.object_name)
 
     async def abort_upload(
         self, session: WriteSession, caller: Caller, dataset_id: UUID, number: int, file_id: UUID
@@ -171,6 +187,7 @@ class Files:
         after_rollback(session, take_back)
         file.version_id, file.status = version.id, FileStatus.CHECKING
         await _add(session, file)
+        session.add(_check_of(file))
         return file
 
     async def download(
@@ -182,27 +199,35 @@ class Files:
             NotFound: no such dataset, version or file in reach.
             Conflict: the file is not ready.
         """
-        file = await _ready(session, caller, dataset_id, number, split)
+        version = await DatasetCrud(session, caller).version(dataset_id, number)
+        file = _ready(await FileCrud(session, caller, version.id).of_split(split))
         url = self.storage.presigned_get(self.bucket, file.object_name, self.url_lifetime, file.file_name)
         return Download(url=url, expires_in=int(self.url_lifetime.total_seconds()))
 
     async def preview(
         self, session: ReadSession, caller: Caller, dataset_id: UUID, number: int, split: str, rows: int
     ) -> Preview:
-        """Return the file's first rows.
+        """Return the file's first rows, as they were seen when it was checked.
 
         Raises:
-            NotFound, Conflict: see `download`.
+            NotFound, Conflict: see `download`; also where the file can be downloaded but not shown.
         """
-        file = await _ready(session, caller, dataset_id, number, split)
-        await release(session)
-        found = await read_preview(self.storage, self.bucket, file, rows)
-        return Preview(columns=file.columns, rows=found, row_count=file.row_count)
+        version = await DatasetCrud(session, caller).version(dataset_id, number)
+        files = FileCrud(session, caller, version.id)
+        file = _ready(await files.of_split(split))
+        kept = await files.preview(file.id)
+        if kept is None:
+            raise Conflict(f"The file can't be shown: {file.reason}" if file.reason else "The file can't be shown yet")
+        found = _ROWS.validate_json(kept)[:rows]
+        cut = dict.fromkeys(name for row in found for name in row.cut)
+        return Preview(
+            columns=file.columns, rows=[row.cells for row in found], row_count=file.row_count, cut_columns=list(cut)
+        )
 
     def _new_file(self, caller: Caller, data: UploadCreate) -> DatasetFile:
-        found = formats.format_of(data.file_name)
+        found = format_of(data.file_name)
         if found is None:
-            known = ", ".join(formats.SUFFIXES)
+            known = ", ".join(SUFFIXES)
             raise UnsupportedMediaType(f"The file name must end in one of {known}", param="file_name")
         if data.size > self.max_bytes:
             raise PayloadTooLarge(f"A file may have {self.max_bytes} bytes at most", param="size")
@@ -232,9 +257,11 @@ def _announced(split: str, file_name: str | None, size: int) -> UploadCreate:
         raise UnprocessableContent(detail[0]["msg"], param=str(detail[0]["loc"][0]), errors=detail) from None
 
 
-async def _ready(session: ReadSession, caller: Caller, dataset_id: UUID, number: int, split: str) -> DatasetFile:
-    version = await DatasetCrud(session, caller).version(dataset_id, number)
-    file = await FileCrud(session, caller, version.id).of_split(split)
+def _check_of(file: DatasetFile) -> FileCheck:
+    return FileCheck(tenant_id=file.tenant_id, file_id=file.id)
+
+
+def _ready(file: DatasetFile) -> DatasetFile:
     if file.status != FileStatus.READY:
         raise Conflict("The file is not ready yet; wait until its status is ready")
     return file

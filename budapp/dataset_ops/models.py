@@ -7,8 +7,9 @@ from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, UniqueCon
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from budapp.commons.auditing import Audited
+from budapp.commons.auditing import Audited, NotAudited
 from budapp.commons.database import Base, TenantOwned
+from budapp.commons.leases import LeasedRow
 
 
 class BenchmarkDataset(Base):
@@ -77,10 +78,10 @@ class FileStatus(StrEnum):
 
 
 class DatasetFile(TenantOwned, Base):
-    """The file of one split; `object_name` is ours, never the user's."""
+    """The file of one split; `object_name` is ours, never the user's, and `stored` until the store is cleared of it."""
 
     __tablename__ = "dataset_file"
-    audited = Audited("file", name="file_name", secrets={"upload_id"})
+    audited = Audited("file", name="file_name", secrets={"upload_id"}, ignored={"stored"})
     __table_args__ = (
         CheckConstraint("status in ('uploading', 'checking', 'ready', 'refused')", name="status"),
         CheckConstraint("format in ('csv', 'jsonl', 'parquet')", name="format"),
@@ -99,7 +100,29 @@ class DatasetFile(TenantOwned, Base):
     object_name: Mapped[str] = mapped_column(unique=True)
     upload_id: Mapped[str | None]
     upload_expires_at: Mapped[datetime | None]
+    stored: Mapped[bool] = mapped_column(default=True)
     created_by: Mapped[UUID] = mapped_column(ForeignKey("user.id"))
+
+
+class FileCheck(TenantOwned, LeasedRow):
+    """A file that waits to be read; deleted once that has an outcome. Whoever reads it has the lease."""
+
+    __tablename__ = "dataset_file_check"
+    audited = NotAudited("what becomes of the file is in the file's own entries")
+
+    file_id: Mapped[UUID] = mapped_column(ForeignKey("dataset_file.id", ondelete="CASCADE"), unique=True)
+    attempts: Mapped[int] = mapped_column(default=0)
+    due_at: Mapped[datetime] = mapped_column(default=func.now())
+
+
+class FilePreview(Base):
+    """The first rows of a file that is ready, as they are shown: JSON, a list of `reading.protocol.Row`."""
+
+    __tablename__ = "dataset_file_preview"
+    audited = NotAudited("made from a file, whose own entry is there")
+
+    file_id: Mapped[UUID] = mapped_column(ForeignKey("dataset_file.id", ondelete="CASCADE"), unique=True)
+    rows: Mapped[bytes]
 
 
 _active = Dataset.status == literal_column("'active'")
@@ -114,9 +137,9 @@ Index(
     unique=True,
     postgresql_where=DatasetFile.status != literal_column("'refused'"),
 )
-Index(
-    "ix_dataset_file_unsettled",
-    DatasetFile.status,
-    DatasetFile.created_at,
-    postgresql_where=DatasetFile.status.in_([literal_column("'uploading'"), literal_column("'checking'")]),
-)
+_uploading = DatasetFile.status == literal_column("'uploading'")
+_refused = DatasetFile.status == literal_column("'refused'")
+
+Index("ix_dataset_file_check_tenant_id_due_at", FileCheck.tenant_id, FileCheck.due_at)
+Index("ix_dataset_file_uploading", DatasetFile.upload_expires_at, postgresql_where=_uploading)
+Index("ix_dataset_file_refused", DatasetFile.id, postgresql_where=_refused & DatasetFile.stored)

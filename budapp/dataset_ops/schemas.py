@@ -231,6 +231,7 @@ class Preview(Answer):
     columns: list[ColumnView]
     rows: list[dict[str, Any]]
     row_count: int = Field(description="Number of rows in the file")
+    cut_columns: list[str] = Field(description="Columns with cells that are cut; a cut cell ends with `…`")
 
 
 def dataset_view(dataset: Any, versions: list[VersionView]) -> DatasetView:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from io import BytesIO
-from typing import Any, BinaryIO, TypeVar, cast
+from typing import Any, TypeVar, cast
 from urllib.parse import quote
 from xml.etree import ElementTree
 
@@ -93,8 +93,12 @@ class Storage:
         """
 
         def read() -> bytes:
-            with self.open(bucket, name) as content:
-                return content.read()
+            response = self._client.get_object(bucket, name)
+            try:
+                return bytes(response.read())
+            finally:
+                response.close()
+                response.release_conn()
 
         return await self._in_thread(read)
 
@@ -118,26 +122,15 @@ class Storage:
         found = await self._call("stat_object", bucket, name)
         return int(found.size)
 
-    @contextmanager
-    def open(self, bucket: str, name: str, offset: int = 0, length: int = 0) -> Iterator[BinaryIO]:
-        """Open the object, or `length` bytes of it, for reading in a thread; every call on it blocks.
-
-        Raises:
-            NotFound: there is no such object.
-            Unavailable: the store does not answer, also while it is read.
-        """
-        with _translated():
-            response = self._client.get_object(bucket, name, offset=offset, length=length)
-            try:
-                yield cast("BinaryIO", response)
-            finally:
-                response.close()
-                response.release_conn()
-
     def presigned_get(self, bucket: str, name: str, expires: timedelta, file_name: str) -> str:
         """Return an address from which anyone can download the object, as `file_name`, until it expires."""
         headers: Any = {"response-content-disposition": f"attachment; filename*=UTF-8''{quote(file_name)}"}
         url: str = self._public.presigned_get_object(bucket, name, expires=expires, response_headers=headers)
+        return url
+
+    def internal_url(self, bucket: str, name: str, expires: timedelta) -> str:
+        """Return an address from which whoever reaches the store as we do can read this one object until it expires."""
+        url: str = self._client.presigned_get_object(bucket, name, expires=expires)
         return url
 
     def presigned_part(self, bucket: str, name: str, upload_id: str, number: int, expires: timedelta) -> str:

@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from budapp.commons.config import Settings
 from budapp.commons.domain import components_of
 from budapp.dataset_ops.checking import Checking
+from budapp.dataset_ops.sweeping import Sweeping
 from budapp.integrations.storage import Storage
 from tests.cast import Cast
 from tests.datasets.data import new_version
@@ -19,6 +20,12 @@ async def checking(app: FastAPI) -> Checking:
     await components_of(app)[Storage].ensure_bucket(components_of(app)[Settings].minio_dataset_bucket)
     checking: Checking = components_of(app)[Checking]
     return checking
+
+
+@pytest.fixture
+def sweeping(app: FastAPI, checking: Checking) -> Sweeping:
+    """The job that removes."""
+    return components_of(app)[Sweeping]
 
 
 @pytest.fixture

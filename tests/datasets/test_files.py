@@ -17,6 +17,7 @@ from budapp.commons.domain import components_of
 from budapp.dataset_ops.checking import Checking
 from budapp.dataset_ops.files import Files
 from budapp.dataset_ops.models import DatasetFile
+from budapp.dataset_ops.sweeping import Sweeping
 from budapp.integrations.storage import Storage
 from tests.cast import Cast
 from tests.datasets.data import CSV, begin, files_of, put, send_parts
@@ -226,35 +227,35 @@ async def test_an_upload_that_is_given_up_leaves_nothing(
 
 
 async def test_an_upload_that_nobody_completes_is_swept_away(
-    client: httpx.AsyncClient, app: FastAPI, cast: Cast, version: str, database: Database, checking: Checking
+    client: httpx.AsyncClient, app: FastAPI, cast: Cast, version: str, database: Database, sweeping: Sweeping
 ) -> None:
     await begin(client, cast.manager, version, len(CSV))
-    await checking.sweep()
+    await sweeping.sweep()
     assert len(await files_of(client, cast.manager, version)) == 1
     async with database.write() as session:
         await session.execute(update(DatasetFile).values(upload_expires_at=now() - timedelta(seconds=1)))
-    await checking.sweep()
+    await sweeping.sweep()
     assert await files_of(client, cast.manager, version) == []
     assert objects(app, cast.tenant_id) == []
 
 
 async def test_the_files_of_a_deleted_dataset_go(
-    client: httpx.AsyncClient, app: FastAPI, cast: Cast, version: str, checking: Checking
+    client: httpx.AsyncClient, app: FastAPI, cast: Cast, version: str, sweeping: Sweeping
 ) -> None:
     await put(client, cast.manager, version)
     await begin(client, cast.manager, version, 10, split="test")
     dataset = version.rpartition("/versions/")[0]
     assert (await client.delete(dataset, headers=cast.manager.headers)).status_code == 200
-    await checking.sweep()
+    await sweeping.sweep()
     assert objects(app, cast.tenant_id) == []
 
 
 async def test_the_files_of_a_deleted_project_go(
-    client: httpx.AsyncClient, app: FastAPI, cast: Cast, version: str, project_id: str, checking: Checking
+    client: httpx.AsyncClient, app: FastAPI, cast: Cast, version: str, project_id: str, sweeping: Sweeping
 ) -> None:
     await put(client, cast.manager, version)
     assert (await client.delete(f"/projects/{project_id}", headers=cast.manager.headers)).status_code == 200
-    await checking.sweep()
+    await sweeping.sweep()
     assert objects(app, cast.tenant_id) == []
 
 
@@ -274,7 +275,7 @@ async def test_a_store_that_is_down_is_503_and_leaves_no_row(
     nowhere = components_of(app)[Settings].model_copy(update={"minio_endpoint": "127.0.0.1:9"})
     storage = Storage(nowhere)
     files = components_of(app)[Files]
-    components_of(app).override(Files, Files.of(nowhere, storage))
+    components_of(app).override(Files, Files.of(nowhere, storage, components_of(app)[Sweeping]))
     try:
         for answer in (await begin(client, cast.manager, version, 10), await put(client, cast.manager, version)):
             assert answer.status_code == 503
