@@ -6,6 +6,7 @@ from uuid import UUID
 
 import httpx
 import pytest
+from fastapi import FastAPI
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete, exists, func, select
@@ -137,7 +138,7 @@ async def test_an_administrator_does_not_change_a_super_administrator(
 
 @pytest.mark.parametrize("act", ["narrow", "to client", "withdraw"])
 async def test_two_who_take_each_other_away_at_once_leave_one(
-    client: httpx.AsyncClient, cast: Cast, database: Database, act: str
+    app: FastAPI, client: httpx.AsyncClient, cast: Cast, database: Database, act: str
 ) -> None:
     await become(database, cast.admin, role="admin")
     role = await make_role(client, cast.admin, "Narrow", "model:view")
@@ -145,7 +146,7 @@ async def test_two_who_take_each_other_away_at_once_leave_one(
         for person in (cast.admin, cast.manager):
             await become(database, person, user_type="admin", custom_role_id=None)
         await give_all_back(database)
-        forget_callers(client)
+        components_of(app)[Callers].forget_all()
         moves = [("admin", "manager", act), ("manager", "admin", act)]
         await asyncio.gather(*(move(client, cast, role["id"], *each) for each in moves))
         assert await administrators(database, cast.tenant_id) >= 1
@@ -165,12 +166,16 @@ async def test_a_custom_role_and_the_type_of_a_client_given_at_once_do_not_break
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(turns=st.lists(st.lists(MOVES, min_size=1, max_size=3), min_size=1, max_size=6))
 async def test_no_sequence_of_changes_ever_leaves_a_tenant_without_an_administrator(
-    client: httpx.AsyncClient, cast: Cast, database: Database, turns: list[list[tuple[str, str, str]]]
+    app: FastAPI,
+    client: httpx.AsyncClient,
+    cast: Cast,
+    database: Database,
+    turns: list[list[tuple[str, str, str]]],
 ) -> None:
     for name in ACTORS:
         await become(database, getattr(cast, name), role="admin", user_type="admin", custom_role_id=None)
     await give_all_back(database)
-    forget_callers(client)
+    components_of(app)[Callers].forget_all()
     found = (await client.get("/roles", headers=cast.admin.headers)).json()["roles"]
     role = found[0] if found else await make_role(client, cast.admin, "Narrow", "model:view", "user:manage")
     for turn in turns:
@@ -182,12 +187,6 @@ async def test_no_sequence_of_changes_ever_leaves_a_tenant_without_an_administra
 async def give_all_back(database: Database) -> None:
     async with database.write() as session:
         await session.execute(delete(UserPermission))
-
-
-def forget_callers(client: httpx.AsyncClient) -> None:
-    """Have the replica read everybody anew, after rows were changed behind its back."""
-    transport: Any = client._transport
-    components_of(transport.app)[Callers].forget_all()
 
 
 async def move(
