@@ -10,9 +10,10 @@ from typing import Any
 from uuid import UUID
 
 from prometheus_client import Counter
-from sqlalchemy import Row, delete, insert, select
+from sqlalchemy import Row
 
-from budapp.audit.models import AuditCheckpoint, audit_seal, audit_unsealed
+from budapp.audit import crud
+from budapp.audit.models import AuditCheckpoint
 from budapp.commons import advisory_locks
 from budapp.commons.database import Database, ReadSession, WriteSession
 from budapp.commons.isolation import each_isolated
@@ -32,7 +33,7 @@ _CHAINS = "budapp:audit_chains"
 async def seal(database: Database) -> int:
     """Seal what waits, and return how many entries that were; 0 where another sealer is at it."""
     async with database.read() as session:
-        chains = (await session.scalars(select(audit_unsealed.c.chain_id).distinct())).all()
+        chains = await crud.unsealed_chains(session)
     sealed: list[int] = []
 
     async def seal_chain(chain_id: UUID) -> None:
@@ -57,14 +58,11 @@ async def lock_chains(session: WriteSession, *, wait: bool) -> bool:
 async def _seal_some(session: WriteSession, chain_id: UUID, keys: Keys) -> int:
     if not await lock_chains(session, wait=False):
         return 0
-    oldest = select(audit_unsealed).where(audit_unsealed.c.chain_id == chain_id)
-    waiting = (await session.execute(oldest.order_by(audit_unsealed.c.number).limit(_IN_ONE_TRANSACTION))).all()
+    waiting = await crud.oldest_unsealed(session, chain_id, _IN_ONE_TRANSACTION)
     if not waiting:
         return 0
     links = _links(waiting, await head_of(session, chain_id), keys)
-    await session.execute(insert(audit_seal), links)
-    numbers = [row.number for row in waiting]
-    await session.execute(delete(audit_unsealed).where(audit_unsealed.c.number.in_(numbers)))
+    await crud.add_seals(session, links, [row.number for row in waiting])
     logger.info("audit_sealed", chain=str(chain_id), anchor="{position}:{chain_hash}".format_map(links[-1]))
     SEALED.inc(len(waiting))
     return len(waiting)
@@ -76,8 +74,7 @@ Head = tuple[int, str]
 
 async def head_of(session: ReadSession, chain_id: UUID) -> Head:
     """Return the chain's last link; the last checkpoint where retention has removed all behind it."""
-    last = select(audit_seal.c.position, audit_seal.c.chain_hash).where(audit_seal.c.chain_id == chain_id)
-    row = (await session.execute(last.order_by(audit_seal.c.position.desc()).limit(1))).one_or_none()
+    row = await crud.last_seal(session, chain_id)
     if row is not None:
         return row.position, row.chain_hash
     checkpoint = await last_checkpoint(session, chain_id)
@@ -86,9 +83,7 @@ async def head_of(session: ReadSession, chain_id: UUID) -> Head:
 
 async def last_checkpoint(session: ReadSession, chain_id: UUID) -> AuditCheckpoint | None:
     """Return the checkpoint from which the chain goes on."""
-    newest = select(AuditCheckpoint).where(AuditCheckpoint.chain_id == chain_id)
-    checkpoint: AuditCheckpoint | None = await session.scalar(newest.order_by(AuditCheckpoint.position.desc()).limit(1))
-    return checkpoint
+    return await crud.last_checkpoint(session, chain_id)
 
 
 def _links(waiting: Sequence[Row[Any]], head: Head, keys: Keys) -> list[dict[str, Any]]:

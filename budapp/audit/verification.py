@@ -3,24 +3,20 @@
 Everything is streamed: memory does not grow with the trail.
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import Select, func, select
-from sqlalchemy.ext.asyncio import AsyncSession
-
+from budapp.audit import crud
 from budapp.audit.hash_chain import Head, last_checkpoint
-from budapp.audit.models import PLATFORM, AuditCheckpoint, AuditEntry, audit_seal, audit_unsealed
+from budapp.audit.models import PLATFORM, AuditCheckpoint
 from budapp.commons.database import Database, ReadSession, now
 from budapp.commons.signing import FIRST, Keys
 
 SEALED_WITHIN = timedelta(minutes=10)
 """An entry that is not sealed after this time did not come in by the front door."""
-
-_ROWS_AT_ONCE = 1000
 
 Kind = Literal["changed", "removed", "inserted", "reordered", "seal", "checkpoint", "truncated"]
 
@@ -54,10 +50,8 @@ class Verdict:
 
 async def chains(database: Database) -> list[UUID]:
     """Return every chain there is, or should be: of seals, and of entries."""
-    chain = func.coalesce(AuditEntry.tenant_id, PLATFORM)
-    statement = select(chain.label("id")).union(select(audit_seal.c.chain_id), select(AuditCheckpoint.chain_id))
     async with database.read() as session:
-        return sorted(await session.scalars(statement))
+        return await crud.chains(session)
 
 
 async def verify_chain(database: Database, chain_id: UUID, anchor: Head | None = None) -> Verdict:
@@ -68,13 +62,10 @@ async def verify_chain(database: Database, chain_id: UUID, anchor: Head | None =
         chain_id: the tenant, or `PLATFORM`.
         anchor: a head that was noted outside earlier; the chain must hold it still, or have been removed up to there.
     """
-    async with database.engine.connect() as connection:
-        snapshot = await connection.execution_options(isolation_level="REPEATABLE READ")
-        async with AsyncSession(snapshot) as session:
-            walk = _Walk(database.audit_keys, chain_id, anchor)
-            finding = await walk.run(ReadSession(session))
-            finding = finding or await _loose(ReadSession(session), database.audit_keys, chain_id)
-            return Verdict(chain_id, walk.checked, walk.head, finding)
+    async with database.snapshot() as session:
+        walk = _Walk(database.audit_keys, chain_id, anchor)
+        finding = await walk.run(session) or await _loose(session, database.audit_keys, chain_id)
+        return Verdict(chain_id, walk.checked, walk.head, finding)
 
 
 class _Walk:
@@ -94,10 +85,7 @@ class _Walk:
                 return Finding("checkpoint", checkpoint.position, None, "The checkpoint's signature is not valid")
             self.head = (checkpoint.position, checkpoint.chain_hash)
         start = self.head
-        statement = sealed(self._chain_id)
-        statement = statement.where(audit_seal.c.position <= until) if until is not None else statement
-        rows = await session.stream(statement, execution_options={"yield_per": _ROWS_AT_ONCE})
-        async for row in rows.mappings():
+        async for row in crud.stream_sealed(session, self._chain_id, until):
             finding = self._link(row)
             if finding is not None:
                 return finding
@@ -148,17 +136,6 @@ class _Walk:
         return Finding("truncated", self.head[0] + 1, None, text)
 
 
-def sealed(chain_id: UUID) -> Select[Any]:
-    """Return the select of a chain's seals (`seal_...`) with their entries, in the order of the chain."""
-    seals = [column.label(f"seal_{column.key}") for column in audit_seal.c if column.key != "position"]
-    return (
-        select(audit_seal.c.position, *seals, *AuditEntry.__table__.columns)
-        .outerjoin(AuditEntry.__table__, AuditEntry.id == audit_seal.c.entry_id)
-        .where(audit_seal.c.chain_id == chain_id)
-        .order_by(audit_seal.c.position)
-    )
-
-
 def _seal_of(row: Mapping[Any, Any]) -> dict[str, Any]:
     names = ("chain_id", "entry_id", "record_hash", "key_id")
     return {"position": row["position"]} | {name: row[f"seal_{name}"] for name in names}
@@ -177,24 +154,13 @@ def is_signed(keys: Keys, checkpoint: AuditCheckpoint) -> bool:
 
 async def _loose(session: ReadSession, keys: Keys, chain_id: UUID) -> Finding | None:
     """Look for an entry that has no place in the chain, though it should, or that nobody with the key has written."""
-    async for entry in _unsealed(session, chain_id):
+    async for entry in crud.stream_unsealed(session, chain_id):
         if not keys.is_authentic(entry):
             return Finding("inserted", None, entry["id"], "The entry was inserted past the service")
         if not entry["waits"] or entry["timestamp"] < now() - SEALED_WITHIN:
             text = "The entry has no place in the chain: it was put back, or its seal was removed"
             return Finding("inserted", None, entry["id"], text)
     return None
-
-
-async def _unsealed(session: ReadSession, chain_id: UUID) -> AsyncIterator[Mapping[str, Any]]:
-    table = AuditEntry.__table__
-    has_seal = select(audit_seal.c.entry_id).where(audit_seal.c.entry_id == AuditEntry.id).exists()
-    waits = select(audit_unsealed.c.number).where(audit_unsealed.c.entry_id == AuditEntry.id).exists()
-    ours = AuditEntry.tenant_id.is_(None) if chain_id == PLATFORM else AuditEntry.tenant_id == chain_id
-    statement = select(*table.columns, waits.label("waits")).where(ours, ~has_seal).order_by(AuditEntry.timestamp)
-    rows = await session.stream(statement, execution_options={"yield_per": _ROWS_AT_ONCE})
-    async for row in rows.mappings():
-        yield dict(row)
 
 
 async def verify_prefix(
@@ -210,15 +176,11 @@ async def find_tampered(
     database: Database, tenant_id: UUID, start: datetime | None, end: datetime | None, limit: int
 ) -> tuple[int, list[UUID]]:
     """Return how many of the tenant's entries of the time were looked at, and the ids of those that were changed."""
-    statement = select(AuditEntry.__table__).where(AuditEntry.tenant_id == tenant_id)
-    statement = statement.where(AuditEntry.timestamp >= start) if start else statement
-    statement = statement.where(AuditEntry.timestamp <= end) if end else statement
     seen, found = 0, list[UUID]()
-    async with database.engine.connect() as connection:
-        rows = await connection.stream(statement.execution_options(yield_per=_ROWS_AT_ONCE))
-        async for row in rows.mappings():
+    async with database.snapshot() as session:
+        async for row in crud.stream_entries(session, tenant_id, start, end):
             seen += 1
-            if not database.audit_keys.is_authentic(dict(row)):
+            if not database.audit_keys.is_authentic(row):
                 found.append(row["id"])
                 if len(found) == limit:
                     break

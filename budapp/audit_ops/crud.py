@@ -8,7 +8,7 @@ from budapp.audit.models import AuditEntry, audit_seal
 from budapp.audit_ops.models import AuditDelivery, AuditRetention
 from budapp.audit_ops.schemas import AuditFilter, AuditQuery
 from budapp.commons.crud import Crud, Page
-from budapp.commons.database import ReadSession, now
+from budapp.commons.database import ReadSession, WriteSession, now
 from budapp.commons.paging import contains
 from budapp.commons.scopes import Scope
 from budapp.user_ops.models import User
@@ -166,3 +166,9 @@ async def first_position(session: ReadSession, tenant_id: UUID) -> int | None:
     oldest = select(audit_seal.c.position).where(audit_seal.c.chain_id == tenant_id).order_by(audit_seal.c.position)
     found: int | None = await session.scalar(oldest.limit(1))
     return found
+
+
+async def remove_until(session: WriteSession, tenant_id: UUID, position: int) -> int:
+    """Remove the tenant's entries up to the position of the chain, and return how many there were."""
+    removed: int = (await session.execute(select(func.audit_remove_until(tenant_id, position)))).scalar_one()
+    return removed

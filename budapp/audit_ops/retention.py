@@ -5,8 +5,6 @@ from functools import partial
 from operator import itemgetter
 from uuid import UUID
 
-from sqlalchemy import func, select
-
 from budapp.audit.hash_chain import lock_chains
 from budapp.audit.models import Action, AuditCheckpoint, ResourceType
 from budapp.audit.recorder import record
@@ -75,7 +73,7 @@ async def _remove_some(database: Database, tenant_id: UUID, before: datetime) ->
             return 0
         session.add(_checkpoint(database.audit_keys, tenant_id, until, chain_hash))
         await session.flush()
-        removed: int = (await session.execute(select(func.audit_remove_until(tenant_id, until)))).scalar_one()
+        removed = await crud.remove_until(session, tenant_id, until)
         details = {"operation": "retention", "entries": removed, "until": until, "before": before.isoformat()}
         record(session, Action.DELETE, ResourceType.LOG, tenant_id=tenant_id, details=details)
     return removed

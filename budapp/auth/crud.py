@@ -10,7 +10,8 @@ from budapp.auth.tokens import Claims
 from budapp.commons.access import Caller
 from budapp.commons.database import ReadSession, WriteSession, now
 from budapp.tenant_ops.models import Tenant, TenantClient
-from budapp.user_ops.identity import ADMITTED, caller_of, people
+from budapp.user_ops.columns import ADMITTED, people
+from budapp.user_ops.identity import caller_of
 from budapp.user_ops.models import RevokedSession, User, UserStatus
 
 _PEERS_CALL = timedelta(minutes=5)
@@ -54,6 +55,11 @@ async def find_caller(session: ReadSession, claims: Claims) -> Caller | None:
         overrides=row.overrides,
         of_platform=row.is_platform,
     )
+
+
+async def user_by_id(session: ReadSession, user_id: UUID) -> User | None:
+    """Return the person, of whichever tenant."""
+    return await session.get(User, user_id)
 
 
 async def caller_by_id(session: ReadSession, user_id: UUID) -> Caller | None:

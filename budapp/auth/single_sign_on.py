@@ -358,7 +358,7 @@ class SingleSignOn:
         """
         waiting = await self._one_time.take("exchange_token", token, WaitingTokens)
         async with self._database.read() as session:
-            user = await session.get(User, waiting.user_id) if waiting is not None else None
+            user = await crud.user_by_id(session, waiting.user_id) if waiting is not None else None
         if waiting is None or user is None or user.status == UserStatus.DELETED:
             raise BadRequest("The token has been used or has expired; sign in again", param="exchange_token")
         return TokenExchange(

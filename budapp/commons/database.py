@@ -194,6 +194,14 @@ class Database:
         """Return a session that can only read; whoever asks closes it."""
         return ReadSession(LazySession(self.read_engine, self.reads, self._read_info))
 
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[ReadSession]:
+        """Open a session that sees all as it is now for as long as it lasts; for streams of many rows."""
+        async with self.engine.connect() as connection:
+            still = await connection.execution_options(isolation_level="REPEATABLE READ")
+            async with AsyncSession(still) as session:
+                yield ReadSession(session)
+
     async def healthy(self) -> bool:
         """Tell whether PostgreSQL answers."""
         try:

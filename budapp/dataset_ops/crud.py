@@ -181,6 +181,12 @@ def count_in_project(project_id: Any) -> Any:
     return select(func.count()).select_from(Dataset).where(*living).scalar_subquery()
 
 
+async def benchmark_dataset(session: ReadSession, name: str) -> BenchmarkDataset | None:
+    """Return the public dataset of the name."""
+    found: BenchmarkDataset | None = await session.scalar(select(BenchmarkDataset).where(BenchmarkDataset.name == name))
+    return found
+
+
 def _summary_columns() -> list[Any]:
     ready = and_(DatasetVersion.dataset_id == Dataset.id, DatasetFile.status == FileStatus.READY)
     of_files = select(func.coalesce(func.sum(DatasetFile.size), 0)).join_from(

@@ -3,10 +3,9 @@
 import json
 from pathlib import Path
 
-from sqlalchemy import select
-
 from budapp.commons.database import WriteSession
 from budapp.commons.domain import Components
+from budapp.dataset_ops import crud
 from budapp.dataset_ops.models import BenchmarkDataset
 
 _SEEDS = Path(__file__).with_name("benchmark_datasets.json")
@@ -15,8 +14,7 @@ _SEEDS = Path(__file__).with_name("benchmark_datasets.json")
 async def ensure_benchmark_datasets(session: WriteSession, _components: Components) -> None:
     """Bring the datasets of `benchmark_datasets.json` into being; what is there under a name is brought up to date."""
     for seed in json.loads(_SEEDS.read_text()):
-        named = select(BenchmarkDataset).where(BenchmarkDataset.name == seed["name"])
-        dataset = await session.scalar(named) or BenchmarkDataset()
+        dataset = await crud.benchmark_dataset(session, seed["name"]) or BenchmarkDataset()
         for name, value in seed.items():
             setattr(dataset, name, value)
         session.add(dataset)

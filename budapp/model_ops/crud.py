@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -24,13 +25,13 @@ from sqlalchemy.dialects.postgresql import array
 from sqlalchemy.orm import aliased
 
 from budapp.commons.crud import Crud, Page, fetch_page, named_colors, prepared
-from budapp.commons.database import ReadSession
+from budapp.commons.database import ReadSession, WriteSession
 from budapp.commons.errors import NotFound
 from budapp.commons.hooks import Hooks, hooks_of
 from budapp.commons.isolation import is_due
 from budapp.commons.paging import Paging, TextFilter, contains, equal, matching
 from budapp.model_ops import hooks as model_hooks
-from budapp.model_ops.models import License, Model, Paper, SecurityScan, active, same_text
+from budapp.model_ops.models import License, Model, Paper, SecurityScan, active, lacks_recommendation, same_text
 from budapp.model_ops.schemas import AuthorQuery, MarkQuery, ModelQuery
 from budapp.provider_ops.models import CloudModel, Provider, offered
 from budapp.user_ops.models import User
@@ -161,6 +162,18 @@ async def living_model(session: ReadSession, tenant_id: UUID, model_id: UUID) ->
     """Return the tenant's model."""
     mine = (Model.id == model_id, Model.tenant_id == tenant_id, active)
     found: Model | None = await session.scalar(select(Model).where(*mine))
+    return found
+
+
+async def lock_model(session: WriteSession, model_id: UUID) -> Model | None:
+    """Return the model, locked, whoever asks; for what no caller stands behind."""
+    return await session.get(Model, model_id, with_for_update=True)
+
+
+async def lock_unrecommended(session: WriteSession, model_id: UUID, before: datetime) -> Model | None:
+    """Return the model, locked, if its recommendation is older, or missing; None where somebody else has it."""
+    statement = select(Model).where(Model.id == model_id, lacks_recommendation(before))
+    found: Model | None = await session.scalar(statement.with_for_update(skip_locked=True))
     return found
 
 

@@ -11,8 +11,10 @@ from sqlalchemy import (
     Index,
     String,
     UniqueConstraint,
+    and_,
     func,
     literal_column,
+    or_,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
@@ -149,6 +151,12 @@ class SecurityScan(TenantOwned, Base):
 
 active = Model.status == literal_column("'active'")
 """The condition for models that are in the repository; their indexes hold no others."""
+
+
+def lacks_recommendation(before: datetime) -> ColumnElement[bool]:
+    """Return the condition for models for which no cluster was looked for since."""
+    looked_at = Model.recommended_cluster_sync_at
+    return and_(active, or_(looked_at.is_(None), looked_at < before))
 
 
 def same_text(one: Any, other: Any) -> ColumnElement[bool]:

@@ -1,12 +1,13 @@
 """Models, of the repository and of clouds; `workflows.py` has how they come in."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from budapp.commons.access import Caller
 from budapp.commons.crud import Page
-from budapp.commons.database import ReadSession
+from budapp.commons.database import ReadSession, WriteSession, now
 from budapp.commons.errors import BadRequest, Conflict
 from budapp.commons.hooks import hooks_of
 from budapp.model_ops import crud, hooks
@@ -124,6 +125,17 @@ async def name_objects(session: ReadSession, tenant_id: UUID, data: dict[str, An
 async def find_model(session: ReadSession, tenant_id: UUID, model_id: UUID) -> Model | None:
     """Return the tenant's living model."""
     return await crud.living_model(session, tenant_id, model_id)
+
+
+async def begin_recommendation(session: WriteSession, model_id: UUID, before: datetime) -> Model | None:
+    """Note that a cluster is looked for from now on, and return the model.
+
+    None where it was noted since `before` already, or somebody else is about to, or the model is gone.
+    """
+    model = await crud.lock_unrecommended(session, model_id, before)
+    if model is not None:
+        model.recommended_cluster_sync_at = now()
+    return model
 
 
 async def check_name_free(session: ReadSession, tenant_id: UUID, name: str) -> None:

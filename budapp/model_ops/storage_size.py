@@ -10,7 +10,6 @@ from budapp.commons.errors import Unavailable
 from budapp.commons.isolation import each_isolated
 from budapp.integrations.storage import Storage
 from budapp.model_ops import crud
-from budapp.model_ops.models import Model
 
 _IN_ONE_RUN = 20
 _JOB = "measure_models"
@@ -29,6 +28,6 @@ async def _measure(database: Database, storage: Storage, bucket: str, row: Row[A
     found = await storage.list_objects(bucket, f"{row.local_path.strip('/')}/")
     size = sum(one.size for one in found)
     async with database.write() as session:
-        model = await session.get(Model, row.id, with_for_update=True)
+        model = await crud.lock_model(session, row.id)
         if model is not None and model.local_path == row.local_path:
             model.storage_size_gb = round(size / _GIGABYTE, 6)

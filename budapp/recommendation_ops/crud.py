@@ -3,13 +3,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, ColumnElement, Row, Uuid, and_, any_, bindparam, or_, select
+from sqlalchemy import ARRAY, Row, Uuid, any_, bindparam, select
 
 from budapp.cluster_ops.models import Cluster, ClusterStatus
 from budapp.commons.crud import Prepared
 from budapp.commons.database import ReadSession
 from budapp.commons.isolation import is_due
-from budapp.model_ops.models import Model, active
+from budapp.model_ops.models import Model, lacks_recommendation
 from budapp.recommendation_ops.models import RecommendedCluster
 
 _WORKERS = [getattr(Cluster, f"{kind}_{of}_workers") for kind in ("cpu", "gpu", "hpu") for of in ("total", "available")]
@@ -34,11 +34,6 @@ async def of_models(session: ReadSession, model_ids: Collection[UUID]) -> Sequen
     return await _OF_MODELS.rows(session, {"model_ids": list(model_ids)})
 
 
-def _is_stale(before: datetime) -> ColumnElement[bool]:
-    stale = or_(Model.recommended_cluster_sync_at.is_(None), Model.recommended_cluster_sync_at < before)
-    return and_(active, stale)
-
-
 async def next_models(session: ReadSession, job: str, before: datetime, limit: int) -> Sequence[UUID]:
     """Return models whose recommendation is older, or missing, in tenants that have clusters, and that the job may try.
 
@@ -47,18 +42,11 @@ async def next_models(session: ReadSession, job: str, before: datetime, limit: i
     usable = (Cluster.tenant_id == Model.tenant_id, Cluster.status == ClusterStatus.AVAILABLE)
     statement = (
         select(Model.id)
-        .where(_is_stale(before), is_due(job, Model.id), select(Cluster.id).where(*usable).exists())
+        .where(lacks_recommendation(before), is_due(job, Model.id), select(Cluster.id).where(*usable).exists())
         .order_by(Model.recommended_cluster_sync_at.asc().nulls_first(), Model.id)
         .limit(limit)
     )
     return (await session.scalars(statement)).all()
-
-
-async def lock_stale(session: ReadSession, model_id: UUID, before: datetime) -> Model | None:
-    """Return the model, locked, if its recommendation is still older, or missing; None where somebody else has it."""
-    statement = select(Model).where(Model.id == model_id, _is_stale(before)).with_for_update(skip_locked=True)
-    found: Model | None = await session.scalar(statement)
-    return found
 
 
 async def of_model(session: ReadSession, model_id: UUID) -> RecommendedCluster | None:

@@ -8,6 +8,7 @@ from uuid import UUID
 from budapp.commons.database import Database, ReadSession, now
 from budapp.commons.isolation import each_isolated
 from budapp.model_ops.schemas import RecommendationView
+from budapp.model_ops.services import begin_recommendation
 from budapp.recommendation_ops import crud, workflows
 from budapp.workflow_ops.services import Workflows
 
@@ -27,10 +28,9 @@ async def recommend(database: Database, flows: Workflows) -> None:
 
 async def _recommend_one(database: Database, flows: Workflows, model_id: UUID) -> None:
     async with database.write() as session:
-        model = await crud.lock_stale(session, model_id, now() - _GOOD_FOR)
+        model = await begin_recommendation(session, model_id, now() - _GOOD_FOR)
         if model is None:
             return
-        model.recommended_cluster_sync_at = now()
         who = {"tenant_id": model.tenant_id, "user_id": model.created_by}
         question = await flows.start(session, workflows.RECOMMENDATION.type, {"model_id": str(model.id)}, **who)
     await flows.carry_out(question)

@@ -5,27 +5,14 @@ from whom nothing was withdrawn: somebody who can give back whatever was taken a
 hold `user:manage` by a grant or a custom role, don't count.
 """
 
-from sqlalchemy import exists, or_, select
-
 from budapp.commons.database import ReadSession, WriteSession
 from budapp.commons.errors import BadRequest
 from budapp.commons.scopes import UserRole, UserType
 from budapp.tenant_ops.services import lock_tenant
 from budapp.user_ops import crud
-from budapp.user_ops.models import User, UserPermission, UserStatus
+from budapp.user_ops.models import User, UserStatus
 
 RANKS = (UserRole.SUPER_ADMIN, UserRole.ADMIN)
-
-_ADMINISTERS = (
-    User.status == UserStatus.ACTIVE,
-    User.user_type == UserType.ADMIN,
-    User.role.in_(RANKS),
-    User.custom_role_id.is_(None),
-    or_(
-        User.role == UserRole.SUPER_ADMIN,
-        ~exists().where(UserPermission.user_id == User.id, ~UserPermission.granted),
-    ),
-)
 
 
 async def rank_of(session: ReadSession, user: User) -> str | None:
@@ -65,5 +52,4 @@ async def keep_an_administrator(session: WriteSession, user: User, rank_before: 
 
 async def ranks_besides(session: ReadSession, user: User) -> set[str]:
     """Return the ranks of the tenant's other administrators; empty where there are none."""
-    others = select(User.role).where(User.tenant_id == user.tenant_id, User.id != user.id, *_ADMINISTERS)
-    return set(await session.scalars(others.distinct()))
+    return await crud.ranks_besides(session, user, RANKS)

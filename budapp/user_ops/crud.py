@@ -1,17 +1,18 @@
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Result, Row, Select, bindparam, exists, func, select
+from sqlalchemy import Result, Row, Select, bindparam, delete, exists, func, or_, select
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from budapp.commons.crud import Crud, Page, prepared
-from budapp.commons.database import ReadSession
+from budapp.commons.database import ReadSession, WriteSession
 from budapp.commons.paging import equal, matching
-from budapp.commons.scopes import Overrides
-from budapp.user_ops.columns import CUSTOM_ROLE, PRESENT
-from budapp.user_ops.identity import people
-from budapp.user_ops.models import User, UserPermission, UserStatus
+from budapp.commons.scopes import Overrides, UserRole, UserType
+from budapp.user_ops.columns import CUSTOM_ROLE, PRESENT, people
+from budapp.user_ops.models import RevokedSession, User, UserPermission, UserStatus
 from budapp.user_ops.schemas import UserInfo, UserQuery
 
 SORTABLE = {
@@ -74,7 +75,7 @@ async def find_by_emails(session: ReadSession, tenant_id: UUID, emails: Iterable
 
 
 async def find_person(session: ReadSession, tenant_id: UUID, *, user_id: UUID | None, email: str) -> Row[Any] | None:
-    """Return the columns of `identity.people` for one person of the tenant, by id, or else by e-mail."""
+    """Return the columns of `people` for one person of the tenant, by id, or else by e-mail."""
     by = User.id == user_id if user_id is not None else func.lower(User.email) == email.lower()
     found: Result[Any] = await session.execute(people().where(User.tenant_id == tenant_id, by))
     return found.one_or_none()
@@ -104,3 +105,30 @@ async def has_withdrawn(session: ReadSession, user_id: UUID) -> bool:
 async def find_by_auth_id(session: AsyncSession, auth_id: str) -> User | None:
     user: User | None = await session.scalar(select(User).where(User.auth_id == auth_id))
     return user
+
+
+async def ranks_besides(session: ReadSession, user: User, ranks: Collection[str]) -> set[str]:
+    """Return which of the ranks the tenant's other administrators have; `administrators.py` says who is one."""
+    administers = (
+        User.status == UserStatus.ACTIVE,
+        User.user_type == UserType.ADMIN,
+        User.role.in_(ranks),
+        User.custom_role_id.is_(None),
+        or_(
+            User.role == UserRole.SUPER_ADMIN,
+            ~exists().where(UserPermission.user_id == User.id, ~UserPermission.granted),
+        ),
+    )
+    others = select(User.role).where(User.tenant_id == user.tenant_id, User.id != user.id, *administers)
+    return set(await session.scalars(others.distinct()))
+
+
+async def add_revocations(session: WriteSession, session_ids: Collection[str], expires_at: datetime) -> None:
+    """Note that the sessions are revoked; those that are already stay as they are."""
+    rows = [{"session_id": session_id, "expires_at": expires_at} for session_id in session_ids]
+    await session.execute(insert(RevokedSession).on_conflict_do_nothing(), rows)
+
+
+async def delete_revocations(session: WriteSession, before: datetime) -> None:
+    """Delete the notes that expired before."""
+    await session.execute(delete(RevokedSession).where(RevokedSession.expires_at < before))

@@ -1,10 +1,6 @@
 """From a person's row to a caller: the one place that says who is let in, and with what."""
 
 from datetime import datetime
-from typing import Any
-
-from sqlalchemy import Select, and_, func, literal, select
-from sqlalchemy.dialects.postgresql import JSONB
 
 from budapp.commons.access import Caller, CustomRoleName
 from budapp.commons.scopes import (
@@ -19,21 +15,7 @@ from budapp.commons.scopes import (
     withdrawn_of,
     without,
 )
-from budapp.tenant_ops.models import Tenant
-from budapp.user_ops.models import User, UserPermission, UserStatus
-
-ADMITTED = and_(User.status != UserStatus.DELETED, Tenant.is_active)
-"""The condition for people who may sign in."""
-
-
-def people() -> Select[Any]:
-    """Return the select of all people: `User`, their `overrides`, their tenant, whether they are `admitted`."""
-    by_scope = func.jsonb_object_agg(UserPermission.scope, UserPermission.granted, type_=JSONB)
-    overrides = select(by_scope).where(UserPermission.user_id == User.id).scalar_subquery()
-    decided = func.coalesce(overrides, literal({}, JSONB)).label("overrides")
-    of_tenant = (Tenant.realm_name, Tenant.is_platform, Tenant.is_active.label("tenant_active"))
-    columns: list[Any] = [User, decided, *of_tenant, ADMITTED.label("admitted")]
-    return select(*columns).join(Tenant, Tenant.id == User.tenant_id)
+from budapp.user_ops.models import User
 
 
 def held_by(user: User, overrides: Overrides = NO_OVERRIDES) -> frozenset[str]:

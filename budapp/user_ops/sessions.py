@@ -3,14 +3,12 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
-from sqlalchemy import delete
-from sqlalchemy.dialects.postgresql import insert
-
 from budapp.audit.models import Action, ResourceType
 from budapp.audit.recorder import record
 from budapp.commons.database import Database, WriteSession, now
 from budapp.integrations.keycloak import Keycloak
-from budapp.user_ops.models import RevokedSession, User
+from budapp.user_ops import crud
+from budapp.user_ops.models import User
 
 _KEPT = timedelta(days=1)
 
@@ -31,8 +29,7 @@ async def revoke_sessions(
     The note is kept for a day, longer than any access token lives.
     """
     if session_ids:
-        rows = [{"session_id": session_id, "expires_at": now() + _KEPT} for session_id in session_ids]
-        await session.execute(insert(RevokedSession).on_conflict_do_nothing(), rows)
+        await crud.add_revocations(session, session_ids, now() + _KEPT)
         _record(session, session_ids, user, reason)
 
 
@@ -51,4 +48,4 @@ def _record(session: WriteSession, session_ids: Sequence[str], user: User | None
 async def purge_revocations(database: Database) -> None:
     """Delete the notes of sessions whose last access token has long expired."""
     async with database.write() as session:
-        await session.execute(delete(RevokedSession).where(RevokedSession.expires_at < now()))
+        await crud.delete_revocations(session, now())

@@ -95,6 +95,11 @@ async def lock(session: ReadSession, workflow_id: UUID) -> Workflow | None:
     return found
 
 
+async def workflow_of(session: ReadSession, workflow_id: UUID) -> Workflow:
+    """Return a workflow that is known to be there, whoever asks."""
+    return await session.get_one(Workflow, workflow_id)
+
+
 async def steps_of(session: ReadSession, workflow_id: UUID) -> list[WorkflowStep]:
     """Return the steps in their order."""
     statement = select(WorkflowStep).where(WorkflowStep.workflow_id == workflow_id).order_by(WorkflowStep.step_number)

@@ -269,7 +269,7 @@ class Workflows:
     async def _may_be_tried_again(self, workflow_id: UUID, *statuses: WorkflowStatus) -> bool:
         """Tell whether nothing came of a request that was carried out before, and the workflow has such a status."""
         async with self._database.read() as session:
-            workflow = await session.get_one(Workflow, workflow_id)
+            workflow = await crud.workflow_of(session, workflow_id)
             attempt = await crud.last_attempt(session, workflow_id)
         return attempt is not None and attempt.state == AttemptState.FAILED and workflow.status in statuses
 

@@ -70,6 +70,49 @@ def test_services_return_rows_pages_or_schemas(root: Path) -> None:
     assert untyped(planted) == ["planted"]
 
 
+SQL_MODULES = {"crud", "columns", "models"}
+"""Where statements are built, in a domain; and in modules called `..._crud`."""
+COMMONS_WITH_SQL = {
+    *("advisory_locks", "crud", "database", "encrypted_columns", "idempotency", "isolation", "jobs"),
+    *("key_rotation", "leases", "pages", "paging", "prepared", "reading", "seeds"),
+}
+SQL_BY_NAME = {"audit/recorder.py"} | {f"events/{name}.py" for name in ("dead_letters", "inbox", "relay", "retention")}
+"""The recorder hears what the ORM is about to write; outbox and inbox are queues, and little else."""
+SHAPES = {"Row", "Select", "ColumnElement"}
+"""What others may name of SQLAlchemy, besides its errors: what they are given by a crud, or hand on to one."""
+SENDS = {"execute", "scalar", "scalars", "stream", "get", "get_one"}
+
+
+def sql_in(tree: ast.Module) -> list[str]:
+    """Return what a module takes from SQLAlchemy to build statements, and where it sends some."""
+    found: list[str] = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("sqlalchemy"):
+            if node.module != "sqlalchemy.exc":
+                found += sorted({alias.name for alias in node.names} - SHAPES)
+        elif isinstance(node, ast.Attribute) and node.attr in SENDS and ast.unparse(node.value).endswith("session"):
+            found.append(f"session.{node.attr}")
+    return found
+
+
+def has_sql_by_right(path: Path, package: Path) -> bool:
+    if path.parent == package / "commons":
+        return path.stem in COMMONS_WITH_SQL
+    return path.stem in SQL_MODULES or path.stem.endswith("_crud") or str(path.relative_to(package)) in SQL_BY_NAME
+
+
+def test_statements_are_built_and_sent_by_cruds_only(root: Path) -> None:
+    package = root / "budapp"
+    others = [path for path in package.rglob("*.py") if not has_sql_by_right(path, package)]
+    found = {str(path.relative_to(package)): sql_in(ast.parse(path.read_text())) for path in others}
+    assert {name: used for name, used in found.items() if used} == {}
+
+
+def test_a_statement_in_a_service_is_found() -> None:
+    planted = ast.parse("from sqlalchemy import Row, select\nasync def planted(session): await session.scalar(1)")
+    assert sql_in(planted) == ["select", "session.scalar"]
+
+
 def test_every_package_of_the_service_is_a_domain_or_below_all_domains(root: Path) -> None:
     packages = {path.parent.name for path in (root / "budapp").glob("*/__init__.py")}
     assert packages - {"cli", "commons", "integrations"} == set(NAMES)
