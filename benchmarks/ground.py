@@ -1,6 +1,7 @@
 """What both servers stand on: a database of their own, a realm for each tenant, people and projects."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from uuid import UUID
 
 import asyncpg
 from alembic import command
+from dotenv import dotenv_values
 from uuid_utils.compat import uuid7
 
 from budapp.cli.main import alembic_config
@@ -203,3 +205,8 @@ async def _fill(settings: Settings, tenant_id: UUID, user_id: UUID, size: int) -
         }
     finally:
         await connection.close()
+
+
+def peer_port(name: str) -> int:
+    """Return the port of a peer's stand-in on the running stack."""
+    return int(dotenv_values(os.environ.get("BUDAPP_ENV_FILE", ".env"))[f"{name.upper()}_PORT"] or 0)

@@ -16,7 +16,7 @@ import httpx
 from benchmarks.floor import PLAN, Plan
 from budapp.commons.config import Settings
 
-_START_SECONDS = 30
+_START_SECONDS = 120
 _TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
 
@@ -64,6 +64,7 @@ def budapp_running(settings: Settings, folder: Path) -> Iterator[Server]:
         "APP_PORT": str(settings.app_port),
         "APP_WORKERS": "1",
         "LOG_LEVEL": "INFO",
+        "APP_TOPIC": settings.app_topic,
         "PSQL_DB_NAME": settings.psql_db_name,
         "DEFAULT_REALM_NAME": settings.default_realm_name,
     }
