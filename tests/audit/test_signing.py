@@ -4,9 +4,11 @@ import json
 from typing import Any
 from uuid import UUID
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from budapp.audit.models import AuditEntry
 from budapp.commons.signing import FIRST, SIGNED, Keys, canonical
 
 KEYS = Keys({"new": b"n" * 32, "old": b"o" * 32})
@@ -14,6 +16,32 @@ CHAIN = UUID(int=1)
 
 scalars = st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(-1e9, 1e9) | st.text(max_size=20)
 states = st.dictionaries(st.text(max_size=8), st.recursive(scalars, lambda inner: st.lists(inner, max_size=3)))
+
+
+LINK = {"chain_id": CHAIN, "position": 2, "entry_id": UUID(int=2), "record_hash": "a" * 64, "key_id": "new"}
+
+
+@pytest.mark.parametrize(
+    ("part", "other"),
+    [
+        *(("chain_id", UUID(int=3)), ("position", 3), ("entry_id", UUID(int=3))),
+        *(("record_hash", "b" * 64), ("key_id", "old"), ("previous", "c" * 64)),
+    ],
+)
+def test_every_part_of_a_link_is_signed(part: str, other: Any) -> None:
+    changed = {**LINK, "previous": FIRST, part: other}
+    assert KEYS.chain_hash(changed, changed["previous"]) != KEYS.chain_hash(LINK, FIRST)
+
+
+ENTRY = dict.fromkeys(AuditEntry.__table__.columns.keys()) | {"key_id": "new"}
+NOT_SIGNED = {"record_hash", "created_at", "modified_at"}
+"""The signature itself, and what the database adds."""
+
+
+@pytest.mark.parametrize("field", sorted(ENTRY.keys() - NOT_SIGNED))
+def test_every_field_of_an_entry_is_signed(field: str) -> None:
+    changed = {**ENTRY, field: "old" if field == "key_id" else "other"}
+    assert KEYS.record_hash(changed) != KEYS.record_hash(ENTRY)
 
 
 def linked(hashes: list[str]) -> list[dict[str, Any]]:

@@ -102,6 +102,7 @@ async def test_deployments_of_what_is_gone_are_deprecated_until_it_is_back(
 ) -> None:
     kind = {"source": "one", "provider_type": "cloud_model"}
     models = [await make_model(name, uri=f"one/{name}", **kind) for name in ("a", "b", "own")]
+    models.append(await make_model("same uri elsewhere", uri="one/b", source="two", provider_type="cloud_model"))
     project = await create(client, cast.manager)
     about = {"project_id": UUID(project["id"]), "url": "https://example.com", "namespace": "n", "status": "running"}
     mine = {"tenant_id": cast.tenant_id, "created_by": cast.manager.id}
