@@ -23,7 +23,7 @@ from budapp.commons.auditing import NotAudited
 from budapp.commons.background import keep_running, stop
 from budapp.commons.context import Provenance, coming_from
 from budapp.commons.database import Database
-from budapp.commons.leases import Lease, LeasedRow, is_free, lease_of, renewed, taken
+from budapp.commons.leases import Lease, LeasedRow, from_now, is_free, lease_of, renewed, taken
 from budapp.commons.logging import get_logger
 from budapp.commons.outages import log_failure
 
@@ -126,4 +126,4 @@ class Jobs:
 
     async def _settle(self, lease: Lease, *, again_in: timedelta) -> None:
         async with self._database.write() as session:
-            await lease.settle(session, due_at=func.now() + again_in)
+            await lease.settle(session, due_at=from_now(again_in))

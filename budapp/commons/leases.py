@@ -31,6 +31,11 @@ class LeasedRow(Base):
 Row = TypeVar("Row", bound=LeasedRow)
 
 
+def from_now(length: timedelta) -> ColumnElement[datetime]:
+    """Return the moment in so long, by PostgreSQL's clock."""
+    return func.now() + length
+
+
 class LeaseLost(Exception):
     """Another process has taken the row over."""
 
@@ -45,7 +50,7 @@ class Lease:
 
     async def renew(self, session: WriteSession, length: timedelta) -> None:
         """Have the lease last for `length` from now on; raises `LeaseLost`."""
-        if not await self.change(session, lock_expires_at=func.now() + length):
+        if not await self.change(session, lock_expires_at=from_now(length)):
             raise LeaseLost(f"{self.table.__tablename__} {self.row_id}")
 
     async def settle(self, session: WriteSession, **values: Any) -> bool:
@@ -80,7 +85,7 @@ def is_free(table: type[LeasedRow]) -> ColumnElement[bool]:
 
 def taken(length: timedelta) -> dict[str, Any]:
     """Return the values that take a row, for an insert or an update that asks for `is_free`."""
-    return {"lock_token": uuid4(), "lock_expires_at": func.now() + length}
+    return {"lock_token": uuid4(), "lock_expires_at": from_now(length)}
 
 
 async def take(

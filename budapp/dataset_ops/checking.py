@@ -7,14 +7,13 @@ from uuid import UUID
 
 from prometheus_client import Counter as Metric
 from pydantic_core import to_json
-from sqlalchemy import func
 
 from budapp.commons.background import keep_running, stop
 from budapp.commons.backoff import pause_after
 from budapp.commons.context import Provenance, coming_from
 from budapp.commons.database import Database, WriteSession
 from budapp.commons.errors import Unavailable
-from budapp.commons.leases import lease_of, renewed
+from budapp.commons.leases import from_now, lease_of, renewed
 from budapp.commons.logging import get_logger
 from budapp.commons.outages import STORAGE, log_failure, outages
 from budapp.dataset_ops import crud
@@ -151,7 +150,7 @@ class Checking:
     async def _put_off(self, check: FileCheck, pause: timedelta, *, counts: bool) -> None:
         attempts = check.attempts if counts else check.attempts - 1
         async with self._database.write() as session:
-            await lease_of(check).settle(session, attempts=attempts, due_at=func.now() + pause)
+            await lease_of(check).settle(session, attempts=attempts, due_at=from_now(pause))
 
     async def _conclude(self, check: FileCheck, outcome: Findings | Refusal) -> None:
         async with self._database.write() as session:

@@ -11,16 +11,15 @@ from datetime import timedelta
 from typing import Any
 
 from prometheus_client import Counter
-from sqlalchemy import func, select
-from sqlalchemy.dialects.postgresql import insert
 
 from budapp.commons.backoff import pause_after
 from budapp.commons.context import Provenance, coming_from
-from budapp.commons.database import Database, WriteSession
-from budapp.commons.leases import lease_of, take
+from budapp.commons.database import Database, now
+from budapp.commons.leases import from_now, lease_of
 from budapp.commons.logging import get_logger
 from budapp.commons.outages import log_failure
 from budapp.commons.storable import error_text
+from budapp.events import crud
 from budapp.events.dispatch import EventHandlers, Handler
 from budapp.events.models import InboxMessage
 from budapp.events.schemas import Event
@@ -34,8 +33,6 @@ MAX_ATTEMPTS = 6
 
 FAILED = Counter("budapp_inbox_failed", "Events that could not be handled and will be tried again", ["type"])
 SET_ASIDE = Counter("budapp_inbox_set_aside", "Events that were set aside after several tries", ["type"])
-
-_RECORD = insert(InboxMessage).on_conflict_do_nothing().returning(InboxMessage.id)
 
 
 async def handle_event(database: Database, handlers: EventHandlers, event: Event) -> str:
@@ -65,34 +62,24 @@ async def retry_events(database: Database, handlers: EventHandlers) -> None:
 
 async def _handle(database: Database, handler: Handler, event: Event) -> str:
     async with _handling(event), database.write() as session:
-        if not await _record(session, event):
+        if not await crud.record_event(session, _identity(event)):
             return "This event was handled before"
         await handler.handle(session, event)
     return "Event handled"
 
 
-async def _record(session: WriteSession, event: Event) -> bool:
-    """Note in this unit of work that the event is handled; False where it has been before, or is kept.
-
-    While another unit of work handles the same event, this waits for its outcome.
-    """
-    return await session.scalar(_RECORD, _identity(event)) is not None
-
-
 async def _keep(database: Database, event: Event, error: Exception) -> str:
     kept = {"payload": event.model_dump(mode="json"), "attempts": 1, **_after_failure(1, error)}
     async with database.write() as session:
-        if await session.scalar(_RECORD.values(**_identity(event), **kept)) is not None:
+        if await crud.record_event(session, {**_identity(event), **kept}):
             FAILED.labels(event.payload.type).inc()
     return "Event kept, to be handled later"
 
 
 async def _claim(database: Database) -> InboxMessage | None:
     """Return an event that is due, and whose lease this process has now."""
-    due = select(InboxMessage.id).where(InboxMessage.next_attempt_at <= func.now())
-    oldest = due.order_by(InboxMessage.next_attempt_at).limit(1)
     async with database.write() as session:
-        return next(iter(await take(session, InboxMessage, oldest, LEASE, attempts=InboxMessage.attempts + 1)), None)
+        return await crud.claim_event(session, LEASE)
 
 
 async def _retry(database: Database, handlers: EventHandlers, message: InboxMessage) -> None:
@@ -116,8 +103,8 @@ async def _retry(database: Database, handlers: EventHandlers, message: InboxMess
 
 def _after_failure(attempts: int, error: Exception) -> dict[str, Any]:
     if attempts >= MAX_ATTEMPTS:
-        return {"last_error": error_text(error), "next_attempt_at": None, "dead_at": func.now()}
-    return {"last_error": error_text(error), "next_attempt_at": func.now() + pause_after(attempts)}
+        return {"last_error": error_text(error), "next_attempt_at": None, "dead_at": now()}
+    return {"last_error": error_text(error), "next_attempt_at": from_now(pause_after(attempts))}
 
 
 async def _give_up(database: Database, handler: Handler | None, event: Event) -> None:

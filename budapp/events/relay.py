@@ -15,18 +15,17 @@ from typing import Any
 from opentelemetry.context import attach, detach
 from opentelemetry.propagate import extract
 from prometheus_client import Counter, Gauge
-from sqlalchemy import func, select
-from sqlalchemy.orm import aliased
 
 from budapp.commons.background import keep_running, stop
 from budapp.commons.backoff import pause_after
 from budapp.commons.context import request_id
 from budapp.commons.database import Database, WriteSession, now
 from budapp.commons.encryption import DecryptionError
-from budapp.commons.leases import Lease, lease_of, take
+from budapp.commons.leases import Lease, from_now, lease_of
 from budapp.commons.logging import get_logger
 from budapp.commons.outages import dependency_of, log_failure
 from budapp.commons.storable import error_text
+from budapp.events import crud
 from budapp.events.models import OutboxMessage
 from budapp.events.outbox import open_payload, wakeups
 from budapp.integrations.dapr import DaprClient, PeerRefused
@@ -115,25 +114,8 @@ class Relay:
 
     async def claim(self, limit: int) -> list[Claim]:
         """Take the oldest due message of up to `limit` aggregates; whoever holds them is given `LEASE` to settle."""
-        earlier = aliased(OutboxMessage)
-        blocked = select(earlier.id).where(
-            earlier.aggregate == OutboxMessage.aggregate,
-            earlier.position < OutboxMessage.position,
-            earlier.dead_at.is_(None),
-        )
-        heads = (
-            select(OutboxMessage.id)
-            .where(
-                OutboxMessage.dead_at.is_(None),
-                OutboxMessage.next_attempt_at <= func.now(),
-                ~blocked.exists(),
-            )
-            .order_by(OutboxMessage.position)
-            .limit(limit)
-        )
         async with self._database.write() as session:
-            rows = await take(session, OutboxMessage, heads, LEASE, attempts=OutboxMessage.attempts + 1)
-            return [_claim_of(row, session) for row in sorted(rows, key=lambda row: row.position)]
+            return [_claim_of(row, session) for row in await crud.claim_heads(session, limit, LEASE)]
 
     async def deliver(self, claim: Claim) -> None:
         """Send the message; raises whatever keeps it from arriving."""
@@ -208,12 +190,10 @@ class Relay:
             await asyncio.sleep(MEASURE_SECONDS)
 
     async def _measure(self) -> None:
-        waiting = OutboxMessage.dead_at.is_(None)
-        statement = select(func.count(), func.min(OutboxMessage.created_at)).where(waiting)
         async with self._database.read() as session:
-            count, oldest = (await session.execute(statement)).one()
+            count, oldest = await crud.waiting_messages(session)
         WAITING.set(count)
-        LAG.set((now() - oldest).total_seconds() if count else 0)
+        LAG.set((now() - oldest).total_seconds() if oldest else 0)
 
 
 def _claim_of(row: OutboxMessage, session: WriteSession) -> Claim:
@@ -259,7 +239,7 @@ def _after_failure(claim: Claim, error: BaseException) -> dict[str, Any]:
     dead_at: datetime | None = now() if _is_given_up(claim, error) else None
     return {
         "last_error": error_text(error),
-        "next_attempt_at": func.now() + pause_after(claim.attempts),
+        "next_attempt_at": from_now(pause_after(claim.attempts)),
         "dead_at": dead_at,
     }
 

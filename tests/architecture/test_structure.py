@@ -76,8 +76,8 @@ COMMONS_WITH_SQL = {
     *("advisory_locks", "crud", "database", "encrypted_columns", "idempotency", "isolation", "jobs"),
     *("key_rotation", "leases", "pages", "paging", "prepared", "reading", "seeds"),
 }
-SQL_BY_NAME = {"audit/recorder.py"} | {f"events/{name}.py" for name in ("dead_letters", "inbox", "relay", "retention")}
-"""The recorder hears what the ORM is about to write; outbox and inbox are queues, and little else."""
+SQL_BY_NAME = {"audit/recorder.py"}
+"""It hears what the ORM is about to write."""
 SHAPES = {"Row", "Select", "ColumnElement"}
 """What others may name of SQLAlchemy, besides its errors: what they are given by a crud, or hand on to one."""
 SENDS = {"execute", "scalar", "scalars", "stream", "get", "get_one"}
@@ -194,7 +194,7 @@ def test_what_a_second_domain_registers_for_a_single_hook_keeps_the_service_from
 
 def test_two_components_of_a_type_keep_the_service_from_starting(settings: Settings) -> None:
     twice = Domain(components=(Component(str, lambda _: "a"), Component(str, lambda _: "b")))
-    with pytest.raises(ValueError, match="two components of the type str"):
+    with pytest.raises(ValueError, match="Two components are declared with the type str"):
         Components(settings, [twice])
 
 
