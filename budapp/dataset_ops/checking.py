@@ -23,7 +23,7 @@ from budapp.dataset_ops.reading.protocol import Findings, Format, Task
 from budapp.dataset_ops.reading.readers import Readers
 from budapp.dataset_ops.sweeping import Sweeping
 from budapp.events.notify import notify_users
-from budapp.integrations.storage import Storage
+from budapp.integrations.storage import MAX_URL_LIFETIME, Storage
 
 logger = get_logger(__name__)
 
@@ -75,8 +75,8 @@ class Checking:
 
     async def _keep_checking(self) -> None:
         while True:
-            if not await self._check_next():
-                await asyncio.sleep(_LOOKS_EVERY)
+            await self.check()
+            await asyncio.sleep(_LOOKS_EVERY)
 
     async def _check_next(self) -> bool:
         """Check a file; False where none waits."""
@@ -128,7 +128,7 @@ class Checking:
 
     def _task(self, file: DatasetFile) -> Task:
         cpu_seconds = _CPU_SECONDS + file.size // _BYTES_PER_CPU_SECOND
-        lifetime = timedelta(seconds=3 * cpu_seconds)
+        lifetime = min(timedelta(seconds=3 * cpu_seconds), MAX_URL_LIFETIME)
         url = self._storage.internal_url(self._bucket, file.object_name, lifetime)
         return Task(url, file.size, Format(file.format), 2 * cpu_seconds, cpu_seconds, self._memory_bytes)
 

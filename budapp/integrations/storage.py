@@ -25,6 +25,9 @@ from budapp.integrations.http_transport import Transport
 
 T = TypeVar("T")
 
+MAX_URL_LIFETIME = timedelta(days=7)
+"""As long as S3 lets a presigned address be valid."""
+
 _THREADS = 16
 _HEALTH_SECONDS = 2
 _UNREACHABLE = "The file store is unavailable; try again later"

@@ -3,7 +3,11 @@
 from typing import Any
 
 import httpx
+from fastapi import FastAPI
 
+from budapp.commons.config import Settings
+from budapp.commons.domain import components_of
+from budapp.integrations.storage import Storage
 from tests.cast import Person
 
 CSV = b"id,text,score\n1,one,0.5\n2,two,1.5\n3,three,2.5\n"
@@ -55,3 +59,12 @@ async def files_of(client: httpx.AsyncClient, person: Person, version: str) -> l
     body = (await client.get(dataset, headers=person.headers)).json()
     files: list[dict[str, Any]] = body["dataset"]["versions"][0]["files"]
     return files
+
+
+def objects(app: FastAPI, tenant_id: Any) -> list[str]:
+    """What the store holds of the tenant, unfinished uploads too."""
+    client, bucket = components_of(app)[Storage]._client, components_of(app)[Settings].minio_dataset_bucket
+    stored = [item.object_name for item in client.list_objects(bucket, prefix=f"{tenant_id}/", recursive=True)]
+    return stored + [
+        item.object_name for item in client._list_multipart_uploads(bucket, prefix=f"{tenant_id}/").uploads
+    ]

@@ -26,7 +26,7 @@ from budapp.dataset_ops.reading.readers import Readers
 from budapp.dataset_ops.sweeping import Sweeping
 from budapp.integrations.storage import Storage
 from tests.cast import Cast
-from tests.datasets.data import files_of, new_version, put
+from tests.datasets.data import files_of, new_version, objects, put
 from tests.datasets.tabular import BROKEN_FOOTER, GOOD
 from tests.projects.data import create
 from tests.system.faults.proxy import Fault, Proxy
@@ -155,6 +155,25 @@ async def test_a_store_that_does_not_answer_is_not_the_files_fault(
     assert (await files_of(client, cast.manager, version))[0]["status"] == "checking"
     await elsewhere.check()
     assert (await files_of(client, cast.manager, version))[0]["status"] == "ready"
+
+
+async def test_what_could_not_be_removed_when_it_was_refused_is_removed_by_the_next_sweep(
+    client: httpx.AsyncClient, app: FastAPI, cast: Cast, version: str, database: Database, sweeping: Sweeping
+) -> None:
+    await put(client, cast.manager, version, BROKEN_FOOTER, "a.parquet")
+    components = components_of(app)
+    settings = components[Settings]
+    bucket, memory = settings.minio_dataset_bucket, settings.dataset_reader_memory_bytes
+    nowhere = Storage(settings.model_copy(update={"minio_endpoint": "127.0.0.1:9"}))
+    unable = Sweeping(database, nowhere, bucket)
+    await Checking(database, components[Storage], bucket, components[Readers], memory, unable).check()
+    await nowhere.close()
+    (file,) = await files_of(client, cast.manager, version)
+    assert file["reason"] == "This is not a Parquet file, or its footer is damaged"
+    assert len(objects(app, cast.tenant_id)) == 1
+    await sweeping.sweep()
+    assert objects(app, cast.tenant_id) == []
+    assert await files_of(client, cast.manager, version) == [file]
 
 
 async def test_a_file_that_was_ready_before_previews_were_kept_gets_one_and_loses_nothing(

@@ -3,7 +3,6 @@
 import asyncio
 import hashlib
 from datetime import timedelta
-from typing import Any
 from uuid import uuid4
 
 import httpx
@@ -20,17 +19,8 @@ from budapp.dataset_ops.models import DatasetFile
 from budapp.dataset_ops.sweeping import Sweeping
 from budapp.integrations.storage import Storage
 from tests.cast import Cast
-from tests.datasets.data import CSV, begin, files_of, put, send_parts
+from tests.datasets.data import CSV, begin, files_of, objects, put, send_parts
 from tests.projects.data import messages
-
-
-def objects(app: FastAPI, tenant_id: Any) -> list[str]:
-    """What the store holds of the tenant, unfinished uploads too."""
-    client, bucket = components_of(app)[Storage]._client, components_of(app)[Settings].minio_dataset_bucket
-    stored = [item.object_name for item in client.list_objects(bucket, prefix=f"{tenant_id}/", recursive=True)]
-    return stored + [
-        item.object_name for item in client._list_multipart_uploads(bucket, prefix=f"{tenant_id}/").uploads
-    ]
 
 
 async def test_a_small_file_is_ready_once_checked_with_columns_rows_size_and_checksum(

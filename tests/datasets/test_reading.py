@@ -33,6 +33,7 @@ JSON_NUMBERS = b'{"a": 123456789012345678901234567890, "f": 0.123456789012345678
         ("zip.csv", b"zip\n00501\n10115\n", ["string"], {"zip": "00501"}),
         ("id.csv", b"id\n12345678901234567890\n", ["string"], {"id": "12345678901234567890"}),
         ("hex.csv", b"h\n0x1F\n", ["string"], {"h": "0x1F"}),
+        ("price.csv", b"p,q\n1.50,1.5\n1e5,2.0\n", ["double", "double"], {"p": "1.50", "q": 1.5}),
         ("inf.csv", b"f,g\ninf,1.5\n,2\n", ["double", "double"], {"f": "inf", "g": 1.5}),
         ("wide.csv", b"n\n9007199254740993\n", ["int64"], {"n": "9007199254740993"}),
         ("ns.csv", b"t,b\n2020-01-01 00:00:00.123456789,1\n", ["timestamp[ns]", "int64"], None),
@@ -46,6 +47,10 @@ JSON_NUMBERS = b'{"a": 123456789012345678901234567890, "f": 0.123456789012345678
         ("long.csv", b"a,b\n1," + b"x" * 4_000_000 + b"\n", ["int64", "string"], None),
         ("mixed.jsonl", b'{"a": 1}\n{"a": "x"}\n', ["mixed"], {"a": 1}),
         ("mixed.jsonl", b'{"a": 1.5}\n{"a": "x"}\n', ["mixed"], {"a": 1.5}),
+        ("mixed.jsonl", b'{"a": true}\n{"a": 1}\n', ["mixed"], {"a": True}),
+        ("mixed.jsonl", b'{"a": {"b": 1}}\n{"a": {"b": "x"}}\n', ["mixed"], {"a": {"b": 1}}),
+        ("mixed.jsonl", b'{"a": [1]}\n{"a": 1}\n', ["mixed"], {"a": [1]}),
+        ("both.jsonl", b'{"a": 1}\n{"b": 1.5, "a": null}\n{"b": 2}\n', ["int64", "double"], {"a": 1}),
         ("late.jsonl", b'{"a": 1}\n' * 2000 + b'{"a": "x"}\n', ["mixed"], {"a": 1}),
         ("bom.jsonl", b'\xef\xbb\xbf{"a": [{"b": 1}]}\n', ["list<item: struct<b: int64>>"], {"a": [{"b": 1}]}),
         (

@@ -5,7 +5,7 @@ import io
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from budapp.dataset_ops.reading.cells import Sample, show_json, written_number
+from budapp.dataset_ops.reading.cells import ELLIPSIS, Sample, show_json, written_number
 from budapp.dataset_ops.reading.formats import check_names, columns_of, quoted
 from budapp.dataset_ops.reading.protocol import MAX_ROW_BYTES, Findings, Row, UnreadableFile
 from budapp.dataset_ops.reading.sources import BUFFER_BYTES, HashingStream, Source
@@ -132,4 +132,7 @@ def _typed(kind: str, text: str) -> Any:
         return None
     if kind == "bool":
         return text.lower() == "true"
-    return written_number(text) if kind in _NUMBERS and text[-1:] != "…" else text
+    if kind not in _NUMBERS or text.endswith(ELLIPSIS):
+        return text
+    number = written_number(text)
+    return number if str(number) == text else text
