@@ -1,6 +1,7 @@
 """What the tests of projects put in beforehand and look at afterwards."""
 
 import asyncio
+from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -66,21 +67,22 @@ def project_row(person: Person, name: str, **fields: Any) -> Project:
     return Project(id=uuid7(), tenant_id=person.tenant_id, created_by=person.id, name=name, **values)
 
 
+def member_rows(project: Project, members: Iterable[tuple[UUID, Sequence[str]]]) -> list[ProjectMember]:
+    return [
+        ProjectMember(tenant_id=project.tenant_id, project_id=project.id, user_id=user_id, scopes=list(scopes))
+        for user_id, scopes in members
+    ]
+
+
 def endpoint_row(project_id: str, person: Person, **fields: Any) -> Endpoint:
     values = {"name": "chat", "model_id": uuid7(), "url": "http://x", "namespace": "n", "status": "running", **fields}
     return Endpoint(tenant_id=person.tenant_id, project_id=UUID(project_id), created_by=person.id, **values)
 
 
-def credential_row(project_id: str, person: Person, name: str = "key") -> Credential:
-    return Credential(
-        tenant_id=person.tenant_id,
-        project_id=UUID(project_id),
-        user_id=person.id,
-        name=name,
-        hashed_key=str(uuid7()),
-        encrypted_key="sealed",
-        credential_type="admin_app",
-    )
+def credential_row(project_id: str, person: Person, name: str = "key", **fields: Any) -> Credential:
+    values = {"credential_type": "admin_app", "encrypted_key": "sealed", **fields}
+    mine = {"tenant_id": person.tenant_id, "user_id": person.id}
+    return Credential(project_id=UUID(project_id), name=name, hashed_key=str(uuid7()), **mine, **values)
 
 
 def cluster_row(person: Person, name: str, **fields: Any) -> Cluster:

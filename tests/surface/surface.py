@@ -17,9 +17,10 @@ from budapp.integrations.keycloak import Keycloak
 from budapp.user_ops.callers import Callers
 from tests.cast import PASSWORD, Person, Realms
 from tests.surface.callers import CALLERS
-from tests.surface.requests import REQUESTS, Asking, Filled, Valid, fill
+from tests.surface.requests import REQUESTS, Filled, fill
 from tests.surface.routes import Document, Location
-from tests.surface.scene import Extras, Scene, Things, enter_scene
+from tests.surface.scene import Extras, Scene, enter_scene
+from tests.surface.share import RequestContext, Things, Valid
 
 _NOT_FOR_CLIENTS = re.compile(
     r"Traceback|File \\?\"|sqlalchemy|asyncpg|\bselect .+ from\b|insert into|update .+ set |"
@@ -59,7 +60,7 @@ class Surface:
         """Bring about what the operation's request needs, and return who sends it."""
         valid, person = REQUESTS.get(operation, Valid()), self.person(caller)
         if valid.prepare is not None:
-            await valid.prepare(Asking(self.app, self.realms, self.scene, person, things))
+            await valid.prepare(RequestContext(self.app, self.realms, self.scene, person, things))
         if valid.own_session and person is not None:
             realm = self.realms.clients[person.tenant_id == self.scene.cast.other_tenant_id]
             tokens = await components_of(self.app)[Keycloak].sign_in(realm, person.email, PASSWORD, remember=False)

@@ -1,7 +1,7 @@
 """Who gets what at each route: every caller sends every route a valid request on the real stack.
 
-`access_matrix.txt` holds what is expected, to be read in review: a route each line, a caller each column. Write it anew
-with `./deploy/run_tests.sh tests/surface --rewrite-access-matrix`, and read the difference.
+The `access_matrix.txt` beside each share holds what is expected, to be read in review: a route each line, a caller each
+column. Write them anew with `./deploy/run_tests.sh tests/surface --rewrite-access-matrix`, and read the difference.
 """
 
 import fcntl
@@ -12,33 +12,44 @@ import pytest
 from tests.surface.callers import CALLERS
 from tests.surface.requests import REQUESTS
 from tests.surface.routes import ROUTES
+from tests.surface.share import Share
+from tests.surface.shares import FOLDERS, SHARES, operations_of
 from tests.surface.surface import Surface
 
-FILE = Path(__file__).with_name("access_matrix.txt")
-REQUESTS_FILE = Path(__file__).with_name("requests.py")
+SHARE_OF = {operation: share for share in SHARES for operation in operations_of(share)}
+
+Matrix = dict[str, list[str]]
+"""Operation → the expected status for each caller."""
 
 
-def read_matrix() -> dict[str, list[str]]:
-    """Return operation → the expected status for each caller."""
-    lines = [line.split() for line in FILE.read_text().splitlines()[1:]] if FILE.exists() else []
+def file_of(share: Share) -> Path:
+    return FOLDERS[share] / "access_matrix.txt"
+
+
+def read_matrix(share: Share) -> Matrix:
+    """Return what is expected at the routes of the share's domain."""
+    file = file_of(share)
+    lines = [line.split() for line in file.read_text().splitlines()[1:]] if file.exists() else []
     return {f"{method} {path}": statuses for *statuses, method, path in lines}
 
 
-def write_matrix(matrix: dict[str, list[str]]) -> None:
-    """Write the file, sorted by path, each column as wide as its head."""
+def render(matrix: Matrix) -> str:
+    """Return the file's text: sorted by path, each column as wide as its head."""
     lines = [f"{'  '.join(CALLERS)}  route"]
     for operation in sorted(matrix, key=lambda operation: operation.split()[::-1]):
         cells = (f"{status:>{len(name)}}" for name, status in zip(CALLERS, matrix[operation], strict=True))
         lines.append(f"{'  '.join(cells)}  {operation}")
-    FILE.write_text("\n".join(lines) + "\n")
+    return "\n".join(lines) + "\n"
 
 
 def rewrite(operation: str, statuses: list[str]) -> None:
     """Put the line in, and take out those of routes that are gone; workers wait for each other."""
-    with REQUESTS_FILE.open() as lock:
+    share = SHARE_OF[operation]
+    with (FOLDERS[share] / "surface.py").open() as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        kept = {name: row for name, row in read_matrix().items() if name in ROUTES and len(row) == len(CALLERS)}
-        write_matrix(kept | {operation: statuses})
+        matrix = read_matrix(share) | {operation: statuses}
+        kept = {name: row for name, row in matrix.items() if name in operations_of(share) and len(row) == len(CALLERS)}
+        file_of(share).write_text(render(kept))
 
 
 async def statuses_of(surface: Surface, operation: str) -> list[str]:
@@ -60,15 +71,17 @@ async def test_everyone_gets_what_the_matrix_says(
     if request.config.getoption("--rewrite-access-matrix"):
         rewrite(operation, found)
         return
-    expected = read_matrix().get(operation)
+    expected = read_matrix(SHARE_OF[operation]).get(operation)
     assert expected is not None, f"access_matrix.txt lacks: {operation} {' '.join(found)}"
     assert dict(zip(CALLERS, found, strict=True)) == dict(zip(CALLERS, expected, strict=True))
 
 
-def test_the_matrix_names_every_route_and_no_other(request: pytest.FixtureRequest) -> None:
-    if not request.config.getoption("--rewrite-access-matrix"):
-        assert sorted(read_matrix()) == sorted(ROUTES)
-        assert FILE.read_text().split()[: len(CALLERS)] == list(CALLERS)
+@pytest.mark.parametrize("share", SHARES, ids=lambda share: share.domain)
+def test_the_matrix_names_every_route_and_no_other(share: Share, request: pytest.FixtureRequest) -> None:
+    if operations_of(share) and not request.config.getoption("--rewrite-access-matrix"):
+        matrix = read_matrix(share)
+        assert matrix.keys() == operations_of(share)
+        assert file_of(share).read_text() == render(matrix)
 
 
 def test_every_declared_request_is_one_to_a_route() -> None:
@@ -77,4 +90,4 @@ def test_every_declared_request_is_one_to_a_route() -> None:
 
 def test_a_route_with_a_body_has_a_declared_request() -> None:
     without = [name for name, route in ROUTES.items() if route.body_field is not None and name not in REQUESTS]
-    assert not without, f"say in tests/surface/requests.py how to ask these: {without}"
+    assert not without, f"say in the domain's share how to ask these: {without}"
