@@ -1,0 +1,134 @@
+"""The domain that `docs/adding-a-domain.md` adds, put into a copy of the project as it is printed there."""
+
+import asyncio
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from budapp.commons.config import Settings
+from budapp.commons.database import database_url
+
+COPIED = ("alembic", "alembic.ini", "budapp", "deploy", "docs", "pyproject.toml", "tests")
+TESTS = (
+    "tests/notes",
+    "tests/surface/test_shares.py",
+    "tests/surface/test_access_matrix.py",
+    "tests/audit/test_routes_leave_entries.py",
+)
+LINE = '    "note_ops",\n'
+AT = '    "provider_ops",\n'
+
+
+@pytest.fixture(scope="module")
+def page(root: Path) -> str:
+    return (root / "docs/adding-a-domain.md").read_text()
+
+
+def printed(page: str) -> dict[str, str]:
+    """Return the files of the page: path → content."""
+    return dict(re.findall(r"^`(\S+)`[^\n]*\n\n```\w+\n(.*?)^```$", page, re.MULTILINE | re.DOTALL))
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    """Return all files of the project there, with their content."""
+    found = (path for name in COPIED for path in [folder / name, *(folder / name).rglob("*")])
+    return {str(path.relative_to(folder)): path.read_bytes() for path in found if path.is_file()}
+
+
+@pytest.fixture
+def copy(root: Path, tmp_path: Path, page: str) -> Path:
+    """The project with the domain, but without its migration."""
+    for name in COPIED:
+        if (root / name).is_dir():
+            shutil.copytree(root / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__", ".*"))
+        else:
+            shutil.copy(root / name, tmp_path)
+    for path, content in printed(page).items():
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).write_text(content)
+        (tmp_path / path).with_name("__init__.py").touch()
+    domains = tmp_path / "budapp/domains.py"
+    domains.write_text(domains.read_text().replace(AT, LINE + AT))
+    return tmp_path
+
+
+@pytest.fixture
+def environment(settings: Settings, run_id: str) -> Iterator[dict[str, str]]:
+    """The environment of commands, with an empty database."""
+    name = f"domain-{run_id}"
+    url = database_url(settings).set(drivername="postgresql", database="postgres")
+
+    async def execute(statement: str) -> None:
+        connection = await asyncpg.connect(url.render_as_string(hide_password=False))
+        try:
+            await connection.execute(statement)
+        finally:
+            await connection.close()
+
+    asyncio.run(execute(f'create database "{name}"'))
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    yield inherited | {"PSQL_DB_NAME": name, "PYTHONDONTWRITEBYTECODE": "1"}
+    asyncio.run(execute(f'drop database "{name}" with (force)'))
+
+
+def run(copy: Path, environment: dict[str, str], *arguments: str) -> str:
+    """Run a module of the copy and return what it prints; it must succeed."""
+    command = [sys.executable, "-m", *arguments]
+    done = subprocess.run(command, cwd=copy, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-5000:]
+    return done.stdout
+
+
+def add_migration(copy: Path, environment: dict[str, str]) -> None:
+    last = max(re.findall(r'^revision: str = "(\d+)"', "\n".join(map(Path.read_text, versions(copy))), re.MULTILINE))
+    run(copy, environment, "budapp.cli", "migrate")
+    run(copy, environment, "alembic", "revision", "--autogenerate", "--rev-id", f"{int(last) + 1:04}", "-m", "notes")
+    run(copy, environment, "ruff", "format", "alembic")
+    run(copy, environment, "budapp.cli", "migrate")
+    run(copy, environment, "alembic", "check")
+
+
+def versions(folder: Path) -> list[Path]:
+    return sorted((folder / "alembic/versions").glob("*.py"))
+
+
+def test_the_domain_of_the_page_works_and_touches_nothing_else(
+    root: Path, copy: Path, environment: dict[str, str], page: str
+) -> None:
+    assert f"+{LINE}" in page
+    add_migration(copy, environment)
+    document = copy / "docs/openapi.json"
+    before = json.loads(document.read_text())["paths"]
+    document.write_text(run(copy, environment, "budapp.cli", "openapi"))
+    after = json.loads(document.read_text())["paths"]
+    assert {path for path in after if after[path] != before.get(path)} >= {"/projects/{project_id}/notes"}
+    run(copy, environment, "ruff", "check", "budapp", "tests/notes")
+    run(copy, environment, "ruff", "format", "--check", "budapp", "tests/notes")
+    run(copy, environment, "tests.architecture.contracts")
+    run(copy, environment, "pytest", "-q", "-n0", "-p", "no:cacheprovider", "-k", "notes or note_ops", *TESTS)
+    assert touched(root, copy) == sorted([*expected(page), versions_added(root, copy)])
+
+
+def expected(page: str) -> set[str]:
+    folders = {str(Path(path).parent) for path in printed(page)}
+    return {*printed(page), *(f"{folder}/__init__.py" for folder in folders), "budapp/domains.py", "docs/openapi.json"}
+
+
+def versions_added(root: Path, copy: Path) -> str:
+    (added,) = {path.name for path in versions(copy)} - {path.name for path in versions(root)}
+    return f"alembic/versions/{added}"
+
+
+def touched(root: Path, copy: Path) -> list[str]:
+    before, after = files(root), files(copy)
+    names = before.keys() | after.keys()
+    relevant = {name for name in names if "__pycache__" not in name and not Path(name).name.startswith(".")}
+    return sorted(name for name in relevant if before.get(name) != after.get(name))
