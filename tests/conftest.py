@@ -25,7 +25,7 @@ from tests.emptying import empty
 from tests.logs import Logged, collect_logs
 from tests.loop_watch import LoopWatch
 from tests.statements import Statements, count_statements
-from tests.surface.routes import Document
+from tests.surface.routes import document
 from tests.surface.scene import Extras, enter_scene, make_extras, remove_idle_realms
 from tests.surface.surface import Surface
 
@@ -154,20 +154,12 @@ async def extras(app: FastAPI, realms: Realms) -> AsyncIterator[Extras]:
     await remove_idle_realms(app, made)
 
 
-@pytest.fixture(scope="session")
-def document(app: FastAPI) -> Document:
-    """The fields that each route takes."""
-    return Document(app)
-
-
 @pytest.fixture
-async def surface(
-    app: FastAPI, client: httpx.AsyncClient, realms: Realms, extras: Extras, document: Document
-) -> Surface:
+async def surface(app: FastAPI, client: httpx.AsyncClient, realms: Realms, extras: Extras) -> Surface:
     """The application with things of all kinds in both tenants, and everybody who may ask for them."""
     scene = await enter_scene(components_of(app)[Database], realms, extras)
     components_of(app)[Callers].forget_all()
-    return Surface(app, client, realms, extras, scene, document)
+    return Surface(app, client, realms, extras, scene, document())
 
 
 @pytest.fixture

@@ -205,7 +205,7 @@ def _test(arguments: argparse.Namespace) -> int:
 
 def _pytest(loaded: Settings, programs: Mapping[str, str], rest: Sequence[str]) -> int:
     """Run pytest; some tests start programs of their own, and find them by these variables."""
-    workers = str(len(os.sched_getaffinity(0)))
+    workers = str(2 * len(os.sched_getaffinity(0)))  # a test waits for stores more than it computes
     command: list[str | Path] = [PROJECT_PYTHON, "-m", "pytest", "-n", workers, *rest]
     environment = {**os.environ, "BUDAPP_ENV_FILE": str(loaded.env_file), **programs}
     return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode

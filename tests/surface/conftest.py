@@ -4,7 +4,7 @@ import pytest
 
 from budapp.commons.access import access_of
 from budapp.commons.scopes import Scope
-from tests.surface.routes import ROUTES
+from tests.surface.routes import ROUTES, document
 
 
 def _of_a_tenant(operation: str) -> bool:
@@ -25,6 +25,10 @@ KINDS: dict[str, Callable[[str], bool]] = {
     "of_tenant": _of_a_tenant,
     "reading": lambda operation: operation.startswith("GET ") and _of_a_tenant(operation),
     "writing": lambda operation: not operation.startswith("GET ") and _of_a_tenant(operation),
+    "with_body": lambda operation: KINDS["writing"](operation) and ROUTES[operation].body_field is not None,
+    "searched": lambda operation: KINDS["reading"](operation) and document().takes(operation, "query:search"),
+    "sorted_list": lambda operation: KINDS["reading"](operation) and document().takes(operation, "query:order_by"),
+    "paged": lambda operation: KINDS["reading"](operation) and document().takes(operation, "query:cursor"),
 }
 """Name that a test asks for → which operations it runs for, once each."""
 

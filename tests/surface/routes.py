@@ -2,13 +2,12 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
-from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
-from budapp.commons.access import api_routes
 from budapp.commons.domain import routes_of
 from budapp.domains import DOMAINS
 
@@ -46,14 +45,18 @@ def alternatives(schema: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 class Document:
     """The OpenAPI document of all routes, those that the published one leaves out too."""
 
-    def __init__(self, app: FastAPI) -> None:
-        routes = api_routes(app)
+    def __init__(self) -> None:
+        routes = list(ROUTES.values())
         left_out = [route for route in routes if not route.include_in_schema]
         for route in left_out:
             route.include_in_schema = True
         self._document = get_openapi(title="all", version="1", routes=routes)
         for route in left_out:
             route.include_in_schema = False
+
+    def takes(self, operation: str, location: str) -> bool:
+        """Tell whether the operation's request has this place, such as `query:cursor`."""
+        return any(str(place) == location for place in self.locations(operation))
 
     def locations(self, operation: str) -> list[Location]:
         """Return every place of the operation's request that takes a value, nested ones too."""
@@ -87,3 +90,9 @@ class Document:
                 yield from self._inside((*keys, name), inner)
             if "items" in part:
                 yield from self._inside((*keys, 0), part["items"])
+
+
+@cache
+def document() -> Document:
+    """Return the one document of this process."""
+    return Document()

@@ -102,24 +102,22 @@ async def test_odd_values_are_never_a_failure_of_ours(surface: Surface, operatio
     [b"", b"{", b"null", b"[" * 50_000, b'"\xff\xfe"', b'{"name": "\\ud83d"}', b"NaN", b"1" * 5000],
     ids=["empty", "cut", "null", "deep", "no utf-8", "half a pair", "NaN", "long number"],
 )
-async def test_what_is_no_json_is_never_a_failure_of_ours(surface: Surface, writing: str, content: bytes) -> None:
-    if ROUTES[writing].body_field is None:
-        return
-    await surface.prepare(writing, "super_admin", surface.scene.here)
-    url = fill(writing, surface.scene.here).url
+async def test_what_is_no_json_is_never_a_failure_of_ours(surface: Surface, with_body: str, content: bytes) -> None:
+    await surface.prepare(with_body, "super_admin", surface.scene.here)
+    url = fill(with_body, surface.scene.here).url
     for kind in ("application/json", "text/plain", "multipart/form-data; boundary=x"):
         headers = surface.scene.cast.admin.headers | {"content-type": kind}
-        method = writing.partition(" ")[0]
+        method = with_body.partition(" ")[0]
         answer: httpx.Response = await surface.client.request(method, url, content=content, headers=headers)
         surface.check(answer)
         assert 400 <= answer.status_code < 500
 
 
-async def test_every_field_of_every_list_can_be_searched_and_sorted_by_anything(surface: Surface, reading: str) -> None:
-    places = {str(place): place for place in surface.document.locations(reading)}
-    if "query:order_by" not in places:
-        return
-    searched = with_value(fill(reading, surface.scene.here), Location("query", ("search",), {}), "true")
+async def test_every_field_of_every_list_can_be_searched_and_sorted_by_anything(
+    surface: Surface, sorted_list: str
+) -> None:
+    places = {str(place): place for place in surface.document.locations(sorted_list)}
+    searched = with_value(fill(sorted_list, surface.scene.here), Location("query", ("search",), {}), "true")
     for text in ODD_TEXTS:
         for name, place in places.items():
             if place.part == "query" and name != "query:cursor" and sendable("query", text):
