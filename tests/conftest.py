@@ -26,7 +26,7 @@ from tests.logs import Logged, collect_logs
 from tests.loop_watch import LoopWatch
 from tests.statements import Statements, count_statements
 from tests.surface.routes import document
-from tests.surface.scene import Extras, enter_scene, make_extras, remove_idle_realms
+from tests.surface.scene import Extras, Stage, make_extras, remove_idle_realms
 from tests.surface.surface import Surface
 
 
@@ -154,12 +154,18 @@ async def extras(app: FastAPI, realms: Realms) -> AsyncIterator[Extras]:
     await remove_idle_realms(app, made)
 
 
+@pytest.fixture(scope="session")
+def stage(app: FastAPI, realms: Realms, extras: Extras) -> Stage:
+    """The scene of all tests of the worker."""
+    return Stage(components_of(app)[Database], realms, extras)
+
+
 @pytest.fixture
-async def surface(app: FastAPI, client: httpx.AsyncClient, realms: Realms, extras: Extras) -> Surface:
+async def surface(app: FastAPI, client: httpx.AsyncClient, realms: Realms, stage: Stage) -> Surface:
     """The application with things of all kinds in both tenants, and everybody who may ask for them."""
-    scene = await enter_scene(components_of(app)[Database], realms, extras)
+    scene = await stage.restored()
     components_of(app)[Callers].forget_all()
-    return Surface(app, client, realms, extras, scene, document())
+    return Surface(app, client, realms, stage, scene, document())
 
 
 @pytest.fixture

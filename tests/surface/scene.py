@@ -138,12 +138,31 @@ def ids_of(*things: Things) -> Iterator[str]:
 
 async def fingerprints(database: Database, tenant_id: UUID | None = None) -> dict[str, str]:
     """Return a digest of each table's rows: all of them, or those of one tenant."""
-    found = {}
+    digests = []
+    for table in Base.metadata.sorted_tables:
+        if table.name in GROWS_BY_REFUSALS or (tenant_id is not None and "tenant_id" not in table.columns):
+            continue
+        where = f" where tenant_id = '{tenant_id}'" if tenant_id is not None else ""
+        rows = f"select md5(coalesce(string_agg(t::text, '|' order by t::text), '')) from \"{table.name}\" t{where}"
+        digests.append(f"select '{table.name}', ({rows})")
     async with database.read() as session:
-        for table in Base.metadata.sorted_tables:
-            if table.name in GROWS_BY_REFUSALS or (tenant_id is not None and "tenant_id" not in table.columns):
-                continue
-            where = f" where tenant_id = '{tenant_id}'" if tenant_id is not None else ""
-            rows = f"select md5(coalesce(string_agg(t::text, '|' order by t::text), '')) from \"{table.name}\" t{where}"
-            found[table.name] = await session.scalar(text(rows))
-    return found
+        return dict(map(tuple, await session.execute(text(" union all ".join(digests)))))
+
+
+class Stage:
+    """Keeps the scene in the database from one test to the next, and enters it anew where anything has changed it."""
+
+    def __init__(self, database: Database, realms: Realms, extras: Extras) -> None:
+        self._database = database
+        self._realms = realms
+        self._extras = extras
+        self._scene: Scene | None = None
+        self._entered: dict[str, str] = {}
+
+    async def restored(self) -> Scene:
+        """Return the scene as it is at its beginning; its ids may be new ones."""
+        if self._scene is None or await fingerprints(self._database) != self._entered:
+            self._scene = await enter_scene(self._database, self._realms, self._extras)
+            self._entered = await fingerprints(self._database)
+        scene = self._scene
+        return replace(scene, here=dict(scene.here), there=dict(scene.there), hidden=dict(scene.hidden))

@@ -19,7 +19,7 @@ from tests.cast import PASSWORD, Person, Realms
 from tests.surface.callers import CALLERS
 from tests.surface.requests import REQUESTS, Filled, fill
 from tests.surface.routes import Document, Location
-from tests.surface.scene import Extras, Scene, enter_scene
+from tests.surface.scene import Scene, Stage
 from tests.surface.share import RequestContext, Things, Valid
 
 _NOT_FOR_CLIENTS = re.compile(
@@ -37,7 +37,7 @@ class Surface:
     app: FastAPI
     client: httpx.AsyncClient
     realms: Realms
-    extras: Extras
+    stage: Stage
     scene: Scene
     document: Document
 
@@ -47,8 +47,8 @@ class Surface:
         return database
 
     async def restore(self) -> None:
-        """Have everything as it was; the ids are new ones."""
-        self.scene = await enter_scene(self.database, self.realms, self.extras)
+        """Have everything as it was; the ids may be new ones."""
+        self.scene = await self.stage.restored()
         components_of(self.app)[Callers].forget_all()
 
     def person(self, caller: str) -> Person | None:
