@@ -3,6 +3,7 @@
 The places are read off the OpenAPI document, so a new field is covered by itself.
 """
 
+import random
 import re
 from typing import Any
 
@@ -54,13 +55,19 @@ def said(answer: httpx.Response, sent: str) -> tuple[int, Any]:
     return answer.status_code, str(body).replace(sent, "<id>")
 
 
-def out_of_reach(surface: Surface, caller: str) -> set[str]:
-    """Return the ids of all that is there, but not for the caller: tenants and people count as well as things."""
+SAMPLE = 5
+"""How many ids of other kinds than its own each place is tried with, beside those of people."""
+
+
+def out_of_reach(surface: Surface, caller: str, place: Location) -> set[str]:
+    """Return ids of what is there, but not for the caller: all of the kind that the place takes, and some others."""
     scene = surface.scene
-    cast = scene.cast
-    others = {str(person.id) for person in (cast.other_admin, cast.other_developer)} | set(ids_of(scene.there))
-    mine = {name: scene.here[name] for name in scene.hidden} if caller == "client" else scene.hidden
-    return others | set(ids_of(mine))
+    people = {str(person.id) for person in (scene.cast.other_admin, scene.cast.other_developer)}
+    hidden = {name: scene.here[name] for name in scene.hidden} if caller == "client" else scene.hidden
+    field = [str(key).removesuffix("s") for key in place.keys if key != 0][-1:]
+    fitting = [things[name] for things in (scene.there, hidden) for name in things if name.endswith(tuple(field))]
+    others = sorted({*ids_of(scene.there), *ids_of(hidden)}.difference(fitting))
+    return people | {*fitting, *random.Random(f"{caller} {place}").sample(others, SAMPLE)}
 
 
 def places(surface: Surface, operation: str) -> list[Location]:
@@ -93,7 +100,7 @@ async def _check_place(surface: Surface, operation: str, place: Location, caller
     assert len(set(missing.values())) == 1
     expected = next(iter(missing.values()))
     assert expected[0] == 404 or not expects_404, f"{place} as {caller}: {expected}"
-    for foreign in out_of_reach(surface, caller):
+    for foreign in out_of_reach(surface, caller, place):
         answer = await surface.send(with_value(valid, place, foreign), caller)
         assert said(answer, foreign) == expected, f"{place} as {caller} with {foreign}"
     assert await fingerprints(surface.database) == before
