@@ -28,7 +28,7 @@ class AuditCrud(Crud[AuditEntry]):
     """The tenant's trail for who manages its users; for everybody else what they did or what was done to them."""
 
     model = AuditEntry
-    deleted_status = None
+    soft_deleted = False
 
     def reach(self) -> list[Any]:
         conditions = super().reach()

@@ -14,7 +14,7 @@ class BillingCrud(Crud[UserBilling]):
     """The current cycles of the users of the caller's tenant."""
 
     model = UserBilling
-    deleted_status = None
+    soft_deleted = False
 
     async def find_current(self, user_id: UUID, *, for_update: bool = False) -> UserBilling | None:
         statement = self.visible().where(UserBilling.user_id == user_id, UserBilling.is_current)

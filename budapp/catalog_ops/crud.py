@@ -5,10 +5,11 @@ from sqlalchemy import ColumnElement, Integer, Row, Select, and_, func, or_
 
 from budapp.catalog_ops.schemas import CatalogQuery
 from budapp.commons.crud import Crud, Page
+from budapp.commons.database import not_deleted
 from budapp.commons.errors import NotFound
 from budapp.commons.paging import contains
 from budapp.endpoint_ops.models import Endpoint
-from budapp.model_ops.models import Model, active
+from budapp.model_ops.models import Model
 from budapp.pricing_ops.models import DeploymentPricing
 from budapp.provider_ops.models import Provider
 
@@ -33,7 +34,7 @@ class CatalogCrud(Crud[Endpoint]):
     def reach(self) -> list[Any]:
         """Add that it is published, and its model there."""
         published = (Endpoint.is_published, Endpoint.published_date.is_not(None))
-        return [*super().reach(), *published, active]
+        return [*super().reach(), *published, not_deleted(Model)]
 
     async def page_of_published(self, query: CatalogQuery) -> Page:
         """Return a page of published models, each with its current price."""

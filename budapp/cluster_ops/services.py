@@ -11,7 +11,7 @@ from budapp.commons.errors import BadRequest, NotFound
 
 async def available(session: ReadSession, tenant_id: UUID, bud_cluster_ids: Collection[UUID]) -> list[Cluster]:
     """Return those of the tenant's clusters, by the ids that budcluster has for them, which can be used now."""
-    found = await crud.living(session, tenant_id, bud_cluster_ids)
+    found = await crud.find_clusters(session, tenant_id, bud_cluster_ids)
     return [cluster for cluster in found if cluster.status == ClusterStatus.AVAILABLE]
 
 
@@ -22,7 +22,7 @@ async def require_available(session: ReadSession, tenant_id: UUID, bud_cluster_i
         NotFound: no such cluster, or another tenant's.
         BadRequest: it can't be used now.
     """
-    found = await crud.living(session, tenant_id, [bud_cluster_id])
+    found = await crud.find_clusters(session, tenant_id, [bud_cluster_id])
     if not found:
         raise NotFound("Cluster not found", param="cluster_id")
     if found[0].status != ClusterStatus.AVAILABLE:

@@ -3,10 +3,10 @@
 from typing import Any, ClassVar, Generic, TypeVar
 from uuid import UUID
 
-from sqlalchemy import Select, TableValuedAlias, Text, column, func, literal_column, select
+from sqlalchemy import Select, TableValuedAlias, Text, column, func, select
 
 from budapp.commons.access import Caller
-from budapp.commons.database import Base, ReadSession
+from budapp.commons.database import Base, ReadSession, not_deleted
 from budapp.commons.errors import NotFound
 from budapp.commons.hooks import Hooks, hooks_of
 from budapp.commons.pages import Page, fetch_page
@@ -22,7 +22,8 @@ class Crud(Generic[ModelT]):
     """Statements on one table, for one caller. Every statement starts at `visible`."""
 
     model: ClassVar[type[Any]]
-    deleted_status: ClassVar[str | None] = "deleted"
+    soft_deleted: ClassVar[bool] = True
+    """Whether rows are deleted by their `status`, and are then out of reach."""
 
     def __init__(self, session: ReadSession, caller: Caller) -> None:
         self.session = session
@@ -36,9 +37,8 @@ class Crud(Generic[ModelT]):
     def reach(self) -> list[Any]:
         """Return the conditions for the rows that the caller may see; a domain adds its own."""
         conditions = [self.model.tenant_id == self.caller.tenant_id]
-        if self.deleted_status is not None:
-            # Spelled out rather than bound, so that partial indexes on the living rows serve prepared statements too.
-            conditions.append(self.model.status != literal_column(f"'{self.deleted_status}'"))
+        if self.soft_deleted:
+            conditions.append(not_deleted(self.model))
         return conditions
 
     def visible(self, *entities: Any) -> Select[Any]:

@@ -13,7 +13,7 @@ from typing import Annotated, Any, NewType
 from uuid import UUID
 
 from fastapi import Depends, Request
-from sqlalchemy import URL, DateTime, ForeignKey, MetaData, event, text
+from sqlalchemy import URL, ColumnElement, DateTime, ForeignKey, MetaData, event, literal_column, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
@@ -43,6 +43,15 @@ Callback = Callable[[], Awaitable[None]]
 def now() -> datetime:
     """Return the present moment in UTC."""
     return datetime.now(UTC)
+
+
+def not_deleted(model: type[Any]) -> ColumnElement[bool]:
+    """Return the condition that a row with a `status` is not deleted.
+
+    It is text rather than a parameter, so that partial indexes, which are made with it, serve prepared statements too.
+    """
+    condition: ColumnElement[bool] = model.status != literal_column("'deleted'")
+    return condition
 
 
 class Base(DeclarativeBase):

@@ -8,7 +8,7 @@ from sqlalchemy.dialects.postgresql import distinct_on
 
 from budapp.commons.access import Caller
 from budapp.commons.crud import Crud, Page, fetch_page, prepared
-from budapp.commons.database import ReadSession, WriteSession
+from budapp.commons.database import ReadSession, WriteSession, not_deleted
 from budapp.commons.errors import NotFound
 from budapp.commons.isolation import is_due
 from budapp.commons.leases import is_free, take
@@ -170,15 +170,15 @@ async def files_of(session: ReadSession, dataset_id: UUID) -> Sequence[DatasetFi
 
 
 async def datasets_of_project(session: ReadSession, project_id: UUID) -> Sequence[Dataset]:
-    """Return the project's living datasets, locked."""
-    living = (Dataset.project_id == project_id, Dataset.status == DatasetStatus.ACTIVE)
-    return (await session.scalars(select(Dataset).where(*living).with_for_update())).all()
+    """Return the project's datasets, locked."""
+    mine = (Dataset.project_id == project_id, not_deleted(Dataset))
+    return (await session.scalars(select(Dataset).where(*mine).with_for_update())).all()
 
 
 def count_in_project(project_id: Any) -> Any:
-    """Return the expression that counts a project's living datasets."""
-    living = (Dataset.project_id == project_id, Dataset.status == DatasetStatus.ACTIVE)
-    return select(func.count()).select_from(Dataset).where(*living).scalar_subquery()
+    """Return the expression that counts a project's datasets."""
+    mine = (Dataset.project_id == project_id, not_deleted(Dataset))
+    return select(func.count()).select_from(Dataset).where(*mine).scalar_subquery()
 
 
 async def benchmark_dataset(session: ReadSession, name: str) -> BenchmarkDataset | None:

@@ -8,7 +8,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from budapp.commons.auditing import Audited, NotAudited
-from budapp.commons.database import Base, TenantOwned
+from budapp.commons.database import Base, TenantOwned, not_deleted
 from budapp.commons.leases import LeasedRow
 
 
@@ -125,9 +125,13 @@ class FilePreview(Base):
     rows: Mapped[bytes]
 
 
-_active = Dataset.status == literal_column("'active'")
-
-Index("uq_dataset_project_id_name", Dataset.project_id, func.lower(Dataset.name), unique=True, postgresql_where=_active)
+Index(
+    "uq_dataset_project_id_name",
+    Dataset.project_id,
+    func.lower(Dataset.name),
+    unique=True,
+    postgresql_where=not_deleted(Dataset),
+)
 Index("ix_dataset_tenant_id_created_at", Dataset.tenant_id, Dataset.created_at.desc(), Dataset.id.desc())
 Index("ix_dataset_deleted", Dataset.id, postgresql_where=Dataset.status == literal_column("'deleted'"))
 Index(

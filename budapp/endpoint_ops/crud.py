@@ -7,9 +7,9 @@ from sqlalchemy.dialects.postgresql import array
 
 from budapp.cluster_ops.models import Cluster
 from budapp.commons.crud import Crud, Page
-from budapp.commons.database import ReadSession
+from budapp.commons.database import ReadSession, not_deleted
 from budapp.commons.paging import equal, matching
-from budapp.endpoint_ops.models import Endpoint, alive
+from budapp.endpoint_ops.models import Endpoint
 from budapp.endpoint_ops.schemas import ProjectClusterQuery
 from budapp.model_ops.models import Model, same_text
 from budapp.provider_ops.models import CloudModel
@@ -23,7 +23,7 @@ class ProjectClusterCrud(Crud[Cluster]):
     model = Cluster
 
     async def page_of_project(self, project_id: UUID, query: ProjectClusterQuery) -> Page:
-        """Return a page of the clusters that the project's living endpoints run on."""
+        """Return a page of the clusters that the project's endpoints run on."""
         use = _use_of_clusters(project_id)
         columns = {
             **{name: getattr(Cluster, name) for name in ("id", "name", "status", "created_at", "modified_at")},
@@ -36,7 +36,7 @@ class ProjectClusterCrud(Crud[Cluster]):
 
 
 def _use_of_clusters(project_id: UUID) -> Any:
-    of_project = (Endpoint.project_id == project_id, alive, Endpoint.cluster_id.is_not(None))
+    of_project = (Endpoint.project_id == project_id, not_deleted(Endpoint), Endpoint.cluster_id.is_not(None))
     return (
         select(
             Endpoint.cluster_id,
@@ -57,31 +57,41 @@ def _hardware() -> ColumnElement[Any]:
 
 
 def count_in_project(project_id: Any) -> ColumnElement[int]:
-    """Return the expression that counts a project's living endpoints."""
-    return select(func.count()).select_from(Endpoint).where(Endpoint.project_id == project_id, alive).scalar_subquery()
+    """Return the expression that counts a project's endpoints."""
+    return (
+        select(func.count())
+        .select_from(Endpoint)
+        .where(Endpoint.project_id == project_id, not_deleted(Endpoint))
+        .scalar_subquery()
+    )
 
 
 def count_of_model(model_id: Any) -> ColumnElement[int]:
-    """Return the expression that counts a model's living endpoints."""
-    return select(func.count()).select_from(Endpoint).where(Endpoint.model_id == model_id, alive).scalar_subquery()
+    """Return the expression that counts a model's endpoints."""
+    return (
+        select(func.count())
+        .select_from(Endpoint)
+        .where(Endpoint.model_id == model_id, not_deleted(Endpoint))
+        .scalar_subquery()
+    )
 
 
 async def exist(session: ReadSession, *conditions: ColumnElement[bool]) -> bool:
-    """Tell whether a living endpoint meets the conditions."""
-    return await session.scalar(select(Endpoint.id).where(alive, *conditions).limit(1)) is not None
+    """Tell whether an endpoint meets the conditions."""
+    return await session.scalar(select(Endpoint.id).where(not_deleted(Endpoint), *conditions).limit(1)) is not None
 
 
 async def out_of_step(session: ReadSession) -> Sequence[Row[Any]]:
-    """Return living endpoints, of any tenant, that are deprecated though a cloud offers their model, or not though not.
+    """Return endpoints, of any tenant, that are deprecated though a cloud offers their model, or not though not.
 
     Beside each `Endpoint` stands `offered`, whether one does. Models that were never in the catalog are left out.
     """
-    offered = CloudModel.status == "active"
+    offered = not_deleted(CloudModel)
     statement = (
         select(Endpoint, offered.label("offered"))
         .join(Model, Model.id == Endpoint.model_id)
         .join(CloudModel, and_(same_text(Model.uri, CloudModel.uri), CloudModel.source == Model.source))
-        .where(alive, Endpoint.is_deprecated == offered)
+        .where(not_deleted(Endpoint), Endpoint.is_deprecated == offered)
     )
     rows: Sequence[Any] = (await session.execute(statement)).all()
     return rows

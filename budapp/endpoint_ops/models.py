@@ -8,7 +8,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from budapp.commons.auditing import Audited
-from budapp.commons.database import Base, TenantOwned
+from budapp.commons.database import Base, TenantOwned, not_deleted
 
 
 class EndpointStatus(StrEnum):
@@ -61,12 +61,14 @@ class Endpoint(TenantOwned, Base):
     published_by: Mapped[UUID | None] = mapped_column(ForeignKey("user.id"))
 
 
-alive = Endpoint.status != literal_column("'deleted'")
-"""The condition for endpoints that are not deleted; their indexes hold no others."""
-
-Index("ix_endpoint_project_id_cluster_id", Endpoint.project_id, Endpoint.cluster_id, postgresql_where=alive)
-Index("ix_endpoint_created_by", Endpoint.created_by, postgresql_where=alive)
-Index("ix_endpoint_model_id", Endpoint.model_id, postgresql_where=alive)
+Index(
+    "ix_endpoint_project_id_cluster_id",
+    Endpoint.project_id,
+    Endpoint.cluster_id,
+    postgresql_where=not_deleted(Endpoint),
+)
+Index("ix_endpoint_created_by", Endpoint.created_by, postgresql_where=not_deleted(Endpoint))
+Index("ix_endpoint_model_id", Endpoint.model_id, postgresql_where=not_deleted(Endpoint))
 Index(
     "ix_endpoint_published",
     Endpoint.tenant_id,

@@ -25,15 +25,15 @@ from sqlalchemy.dialects.postgresql import array
 from sqlalchemy.orm import aliased
 
 from budapp.commons.crud import Crud, Page, fetch_page, named_colors, prepared
-from budapp.commons.database import ReadSession, WriteSession
+from budapp.commons.database import ReadSession, WriteSession, not_deleted
 from budapp.commons.errors import NotFound
 from budapp.commons.hooks import Hooks, hooks_of
 from budapp.commons.isolation import is_due
 from budapp.commons.paging import Paging, TextFilter, contains, equal, matching
 from budapp.model_ops import hooks as model_hooks
-from budapp.model_ops.models import License, Model, Paper, SecurityScan, active, lacks_recommendation, same_text
+from budapp.model_ops.models import License, Model, Paper, SecurityScan, lacks_recommendation, same_text
 from budapp.model_ops.schemas import AuthorQuery, MarkQuery, ModelQuery
-from budapp.provider_ops.models import CloudModel, Provider, offered
+from budapp.provider_ops.models import CloudModel, Provider
 from budapp.user_ops.models import User
 
 _SORTS = ("id", "name", "author", "model_size", "source", "uri", "created_at", "modified_at")
@@ -52,11 +52,6 @@ class ModelCrud(Crud[Model]):
     """The models of the caller's tenant."""
 
     model = Model
-    deleted_status = None
-
-    def reach(self) -> list[Any]:
-        """Add that they are not deleted, in the words that their indexes are made with."""
-        return [*super().reach(), active]
 
     async def page_of_models(self, query: ModelQuery) -> Page:
         """Return a page of the repository, with each model's `Provider` columns and number of deployments."""
@@ -81,7 +76,7 @@ class ModelCrud(Crud[Model]):
         return (
             select(*columns, *provider_columns(), present.label("is_present_in_model"))
             .join(Provider, Provider.id == CloudModel.provider_id)
-            .where(offered, Provider.is_active, *_matches_in_clouds(query))
+            .where(not_deleted(CloudModel), Provider.is_active, *_matches_in_clouds(query))
         )
 
     async def page_of_marks(self, column: str, query: MarkQuery) -> Page:
@@ -148,19 +143,19 @@ async def named(session: ReadSession, tenant_id: UUID, ids: dict[str, UUID | Non
 
 
 async def taken(session: ReadSession, tenant_id: UUID, name: str | None, source: str | None, uri: str | None) -> str:
-    """Return `name` or `uri`, whichever a living model of the tenant has already, or nothing."""
+    """Return `name` or `uri`, whichever a model of the tenant has already, or nothing."""
     same_name = same_text(Model.name, name or "")
     same_uri = and_(Model.source == (source or ""), same_text(Model.uri, uri or ""))
-    living = (Model.tenant_id == tenant_id, active)
-    statement = select(same_name, same_uri).where(*living, or_(same_name, same_uri))
+    mine = (Model.tenant_id == tenant_id, not_deleted(Model))
+    statement = select(same_name, same_uri).where(*mine, or_(same_name, same_uri))
     rows = (await session.execute(statement)).all()
     by_name = any(row[0] for row in rows)
     return "name" if by_name else "uri" if rows else ""
 
 
-async def living_model(session: ReadSession, tenant_id: UUID, model_id: UUID) -> Model | None:
+async def find_model(session: ReadSession, tenant_id: UUID, model_id: UUID) -> Model | None:
     """Return the tenant's model."""
-    mine = (Model.id == model_id, Model.tenant_id == tenant_id, active)
+    mine = (Model.id == model_id, Model.tenant_id == tenant_id, not_deleted(Model))
     found: Model | None = await session.scalar(select(Model).where(*mine))
     return found
 
@@ -183,8 +178,8 @@ async def is_deployed(session: ReadSession, model_id: UUID) -> bool:
 
 
 async def has_files_at(session: ReadSession, local_path: str) -> bool:
-    """Tell whether a living model of any tenant has its files there."""
-    here = (Model.local_path == local_path, active)
+    """Tell whether a model of any tenant has its files there."""
+    here = (Model.local_path == local_path, not_deleted(Model))
     return await session.scalar(select(Model.id).where(*here).limit(1)) is not None
 
 
@@ -205,8 +200,13 @@ async def papers_of(session: ReadSession, model_id: UUID) -> list[Paper]:
 
 
 async def without_size(session: ReadSession, job: str, limit: int) -> Sequence[Row[Any]]:
-    """Return `id` and `local_path` of living models whose files the job has not measured, and may try now."""
-    unmeasured = (active, Model.local_path.is_not(None), Model.storage_size_gb.is_(None), is_due(job, Model.id))
+    """Return `id` and `local_path` of models whose files the job has not measured, and may try now."""
+    unmeasured = (
+        not_deleted(Model),
+        Model.local_path.is_not(None),
+        Model.storage_size_gb.is_(None),
+        is_due(job, Model.id),
+    )
     columns: tuple[Any, ...] = (Model.id, Model.local_path)
     return (await session.execute(select(*columns).where(*unmeasured).limit(limit))).all()
 
@@ -284,7 +284,7 @@ def _tag_filter(tags: Any) -> TextFilter:
 
 def _tree_counts() -> list[Any]:
     derived = aliased(Model)
-    mine = (derived.tenant_id == Model.tenant_id, derived.status == literal_column("'active'"), derived.id != Model.id)
+    mine = (derived.tenant_id == Model.tenant_id, not_deleted(derived), derived.id != Model.id)
     counted = select(func.count()).where(*mine, Model.uri == any_(derived.base_model))
     return [
         counted.where(derived.base_model_relation == relation).correlate(Model).scalar_subquery().label(relation)

@@ -81,7 +81,7 @@ async def delete_model(session: WriteSession, caller: Caller, model_id: UUID) ->
 
 
 async def delete_files(session: WriteSession, path: str) -> None:
-    """Have budmodel delete the files there, unless a living model has them."""
+    """Have budmodel delete the files there, unless a model has them."""
     if await crud.has_files_at(session, path):
         return
     await enqueue_call(session, budmodel.delete_files(path), aggregate=f"model-files:{path}")

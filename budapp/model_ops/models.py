@@ -13,14 +13,13 @@ from sqlalchemy import (
     UniqueConstraint,
     and_,
     func,
-    literal_column,
     or_,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from budapp.commons.auditing import Audited
-from budapp.commons.database import Base, TenantOwned
+from budapp.commons.database import Base, TenantOwned, not_deleted
 from budapp.provider_ops.models import PROVIDER_TYPES
 
 
@@ -149,14 +148,10 @@ class SecurityScan(TenantOwned, Base):
     model_issues: Mapped[dict[str, Any]] = mapped_column(JSONB)
 
 
-active = Model.status == literal_column("'active'")
-"""The condition for models that are in the repository; their indexes hold no others."""
-
-
 def lacks_recommendation(before: datetime) -> ColumnElement[bool]:
     """Return the condition for models for which no cluster was looked for since."""
     looked_at = Model.recommended_cluster_sync_at
-    return and_(active, or_(looked_at.is_(None), looked_at < before))
+    return and_(not_deleted(Model), or_(looked_at.is_(None), looked_at < before))
 
 
 def same_text(one: Any, other: Any) -> ColumnElement[bool]:
@@ -164,36 +159,36 @@ def same_text(one: Any, other: Any) -> ColumnElement[bool]:
     return func.lower(one) == func.lower(other)
 
 
-Index("uq_model_name", Model.tenant_id, func.lower(Model.name), unique=True, postgresql_where=active)
+Index("uq_model_name", Model.tenant_id, func.lower(Model.name), unique=True, postgresql_where=not_deleted(Model))
 Index(
     "uq_model_source_uri",
     Model.tenant_id,
     Model.source,
     func.lower(Model.uri),
     unique=True,
-    postgresql_where=active,
+    postgresql_where=not_deleted(Model),
 )
 Index(
     "ix_model_created_at",
     Model.tenant_id,
     Model.created_at.desc(),
     Model.id.desc(),
-    postgresql_where=active,
+    postgresql_where=not_deleted(Model),
     postgresql_include=["name", "provider_id"],
 )
-Index("ix_model_author", Model.tenant_id, Model.author, postgresql_where=active)
+Index("ix_model_author", Model.tenant_id, Model.author, postgresql_where=not_deleted(Model))
 Index(
     "ix_model_tags",
     Model.tags,
     postgresql_using="gin",
     postgresql_ops={"tags": "jsonb_path_ops"},
-    postgresql_where=active,
+    postgresql_where=not_deleted(Model),
 )
 Index(
     "ix_model_tasks",
     Model.tasks,
     postgresql_using="gin",
     postgresql_ops={"tasks": "jsonb_path_ops"},
-    postgresql_where=active,
+    postgresql_where=not_deleted(Model),
 )
-Index("ix_model_base_model", Model.base_model, postgresql_using="gin", postgresql_where=active)
+Index("ix_model_base_model", Model.base_model, postgresql_using="gin", postgresql_where=not_deleted(Model))

@@ -123,8 +123,8 @@ async def name_objects(session: ReadSession, tenant_id: UUID, data: dict[str, An
 
 
 async def find_model(session: ReadSession, tenant_id: UUID, model_id: UUID) -> Model | None:
-    """Return the tenant's living model."""
-    return await crud.living_model(session, tenant_id, model_id)
+    """Return the tenant's model."""
+    return await crud.find_model(session, tenant_id, model_id)
 
 
 async def begin_recommendation(session: WriteSession, model_id: UUID, before: datetime) -> Model | None:
@@ -139,13 +139,13 @@ async def begin_recommendation(session: WriteSession, model_id: UUID, before: da
 
 
 async def check_name_free(session: ReadSession, tenant_id: UUID, name: str) -> None:
-    """Raise `Conflict` where a living model of the tenant has the name."""
+    """Raise `Conflict` where a model of the tenant has the name."""
     if await crud.taken(session, tenant_id, name, None, None):
         raise Conflict(NAME_TAKEN, param="name")
 
 
 async def brief_of(session: ReadSession, tenant_id: UUID, model_id: UUID) -> ModelBrief | None:
-    """Return what a workflow shows of the tenant's living model."""
+    """Return what a workflow shows of the tenant's model."""
     nothing = dict.fromkeys(_NAMED)
     model, provider, *_ = await crud.named(session, tenant_id, {**nothing, "model_id": model_id})
     return _brief(model, provider) if model else None

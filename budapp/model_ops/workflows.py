@@ -221,7 +221,7 @@ LOCAL_MODEL = Definition(
 async def _check_scan(session: WriteSession, caller: Caller, run: Run) -> None:
     if not run.data.get("model_id"):
         return
-    model = await crud.living_model(session, caller.tenant_id, UUID(run.data["model_id"]))
+    model = await crud.find_model(session, caller.tenant_id, UUID(run.data["model_id"]))
     if model is None:
         raise NotFound("Model not found", param="model_id")
     if model.provider_type == ProviderType.CLOUD_MODEL or not model.local_path:
@@ -230,13 +230,13 @@ async def _check_scan(session: WriteSession, caller: Caller, run: Run) -> None:
 
 
 async def _ask_to_scan(session: ReadSession, run: Run) -> PeerCall:
-    model = await crud.living_model(session, run.workflow.tenant_id, UUID(run.data["model_id"]))
+    model = await crud.find_model(session, run.workflow.tenant_id, UUID(run.data["model_id"]))
     return budmodel.scan_model(model.local_path if model else None)
 
 
 async def _keep_findings(session: WriteSession, run: Run, result: Any) -> Outcome:
     found = ScanReport.model_validate(result).scan_result
-    model = await crud.living_model(session, run.workflow.tenant_id, UUID(run.data["model_id"]))
+    model = await crud.find_model(session, run.workflow.tenant_id, UUID(run.data["model_id"]))
     if model is None:
         raise NotFound("The model was deleted in the meantime")
     scan = await creation.keep_findings(session, model, found)

@@ -7,7 +7,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from budapp.commons.auditing import Audited
-from budapp.commons.database import Base, TenantOwned
+from budapp.commons.database import Base, TenantOwned, not_deleted
 
 
 class ProjectStatus(StrEnum):
@@ -52,7 +52,7 @@ class ProjectMember(TenantOwned, Base):
     scopes: Mapped[list[str]] = mapped_column(ARRAY(String), default=list)
 
 
-listed = and_(Project.status != literal_column("'deleted'"), ~Project.benchmark)
+listed = and_(not_deleted(Project), ~Project.benchmark)
 """The condition for projects that lists show; their indexes hold no others."""
 
 # For lists of one type, by age and by name; for counting one type; and for all that somebody has access to.

@@ -4,9 +4,9 @@ from uuid import UUID
 from sqlalchemy import any_, func, literal, select, true
 
 from budapp.commons.crud import Page, fetch_page, named_colors
-from budapp.commons.database import ReadSession
+from budapp.commons.database import ReadSession, not_deleted
 from budapp.commons.paging import Paging, matching
-from budapp.provider_ops.models import CloudModel, Provider, offered
+from budapp.provider_ops.models import CloudModel, Provider
 from budapp.provider_ops.schemas import ProviderQuery
 
 SORTABLE = {name: getattr(Provider, name) for name in ("id", "name", "type", "position", "created_at")}
@@ -16,7 +16,7 @@ async def page_of_recommended_tags(session: ReadSession, paging: Paging) -> Page
     """Return a page of the tags of the models that clouds offer, the most used first."""
     mark = named_colors(CloudModel.tags)
     columns = (mark.c.name.label("id"), mark.c.name, func.min(mark.c.color).label("color"), func.count().label("count"))
-    found = select(*columns).select_from(CloudModel).join(mark, true()).where(offered)
+    found = select(*columns).select_from(CloudModel).join(mark, true()).where(not_deleted(CloudModel))
     tags = found.group_by(mark.c.name).subquery()
     sortable = {name: tags.c[name] for name in ("id", "name", "count")}
     return await fetch_page(session, paging, select(tags), sortable, "-count,name")
@@ -40,6 +40,6 @@ async def provider(session: ReadSession, *conditions: Any) -> Provider | None:
 
 async def cloud_model(session: ReadSession, cloud_model_id: UUID) -> CloudModel | None:
     """Return the cloud model."""
-    mine = (CloudModel.id == cloud_model_id, offered)
+    mine = (CloudModel.id == cloud_model_id, not_deleted(CloudModel))
     found: CloudModel | None = await session.scalar(select(CloudModel).where(*mine))
     return found

@@ -3,12 +3,12 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, literal_column
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from budapp.commons.auditing import NotAudited
-from budapp.commons.database import Base
+from budapp.commons.database import Base, not_deleted
 
 PROVIDER_TYPES = "provider_type in ('cloud_model', 'hugging_face', 'url', 'disk')"
 
@@ -72,15 +72,12 @@ class CloudModel(Base):
     supported_endpoints: Mapped[list[str]] = mapped_column(ARRAY(String))
 
 
-offered = CloudModel.status == literal_column("'active'")
-"""The condition for models that clouds offer; their indexes hold no others."""
-
 Index("ix_cloud_model_provider_id", CloudModel.provider_id)
 Index(
     "ix_cloud_model_created_at",
     CloudModel.created_at.desc(),
     CloudModel.id.desc(),
-    postgresql_where=offered,
+    postgresql_where=not_deleted(CloudModel),
     postgresql_include=["name", "provider_id"],
 )
 Index(
@@ -88,5 +85,5 @@ Index(
     CloudModel.tags,
     postgresql_using="gin",
     postgresql_ops={"tags": "jsonb_path_ops"},
-    postgresql_where=offered,
+    postgresql_where=not_deleted(CloudModel),
 )

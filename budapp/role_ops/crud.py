@@ -25,7 +25,7 @@ class RoleCrud(Crud[CustomRole]):
     """The custom roles of the caller's tenant."""
 
     model = CustomRole
-    deleted_status = None
+    soft_deleted = False
 
     async def page_of_roles(self, query: RoleQuery) -> Page:
         """Return a page of the roles, by name."""

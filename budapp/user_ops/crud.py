@@ -28,7 +28,7 @@ class UserCrud(Crud[User]):
     """The people of the caller's tenant, deleted ones too: they can be looked at and brought back."""
 
     model = User
-    deleted_status = None
+    soft_deleted = False
 
     async def page_of_users(self, query: UserQuery, custom_role_id: UUID | None = None) -> Page:
         """Return a page of the people, where asked of those with one custom role."""

@@ -48,7 +48,7 @@ class WorkflowCrud(Crud[Workflow]):
     """The workflows of the caller; for those who manage users, of everyone in the tenant."""
 
     model = Workflow
-    deleted_status = None
+    soft_deleted = False
 
     def reach(self) -> list[Any]:
         """Add whose workflows they are."""
