@@ -23,7 +23,7 @@ from budapp.commons.timing import until_after
 from budapp.events.notify import send_mail
 from budapp.integrations.keycloak import Keycloak
 from budapp.tenant_ops.services import find_id
-from budapp.user_ops.accounts import random_password
+from budapp.user_ops.accounts import note_own_password, random_password
 from budapp.user_ops.callers import Callers
 from budapp.user_ops.models import User, UserStatus
 from budapp.user_ops.rights import manageable
@@ -147,7 +147,7 @@ class PasswordResets:
             raise BadRequest("This link is invalid or has expired; request a new one", param="token")
         reset, user = found
         await session.delete(reset)
-        user.status, user.first_login, user.is_reset_password = UserStatus.ACTIVE, False, False
+        note_own_password(user)
         await session.flush()
         realm = await crud.realm_of(session, user)
         await self._keycloak.set_password(realm, user.auth_id, data.new_password)

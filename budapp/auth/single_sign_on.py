@@ -41,6 +41,7 @@ from budapp.oauth_ops.models import TenantOAuthConfig
 from budapp.oauth_ops.schemas import ConfigData, OAuthProvider, OAuthStarted
 from budapp.session_ops.services import note_session
 from budapp.tenant_ops.services import TenantAccess, find_access
+from budapp.user_ops.accounts import activate
 from budapp.user_ops.models import User, UserStatus
 
 logger = get_logger(__name__)
@@ -292,7 +293,7 @@ class SingleSignOn:
             raise Refused("password_only")
         if user.status == UserStatus.DELETED:
             raise Refused("account_disabled")
-        user.status = UserStatus.ACTIVE
+        activate(user)
         return user
 
     async def _enter(

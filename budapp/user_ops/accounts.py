@@ -114,6 +114,17 @@ async def _create_identity(session: WriteSession, keycloak: Keycloak, account: N
     return auth_id
 
 
+def activate(user: User) -> None:
+    """Let in somebody who was invited, now that it is known to be them."""
+    user.status = UserStatus.ACTIVE
+
+
+def note_own_password(user: User) -> None:
+    """Note that the person has chosen their own password: they are let in, and not asked for another one."""
+    activate(user)
+    user.first_login = user.is_reset_password = False
+
+
 async def ensure_administrator(
     session: WriteSession, keycloak: Keycloak, *, tenant_id: UUID, realm: str, email: str, password: str
 ) -> User:
@@ -126,7 +137,7 @@ async def ensure_administrator(
     if user is None:
         user = User(tenant_id=tenant_id, name="Administrator", email=email, color=COLORS[0])
         user.role, user.user_type = UserRole.SUPER_ADMIN, UserType.ADMIN
-        user.status, user.first_login, user.is_reset_password = UserStatus.ACTIVE, False, False
+        note_own_password(user)
     if user.auth_id != auth_id:
         user.auth_id = auth_id
     session.add(user)
