@@ -128,11 +128,15 @@ async def page_of_benchmark_datasets(session: ReadSession, query: BenchmarkDatas
 async def take_check(
     session: WriteSession, but: Collection[UUID], length: timedelta
 ) -> tuple[FileCheck, DatasetFile] | None:
-    """Take the check of a file that is due, `but` for some tenants'; whose it is, is drawn by lot among the others."""
+    """Take the check of a file that is due, `but` for some tenants'; whose it is, is drawn by lot among the others.
+
+    Of a tenant's files, those come first that somebody waits for: others were ready before previews were kept.
+    """
     due = (FileCheck.due_at <= func.now(), is_free(FileCheck), FileCheck.tenant_id.not_in(but))
-    heads = select(FileCheck.id).ext(distinct_on(FileCheck.tenant_id)).where(*due)
-    oldest = heads.order_by(FileCheck.tenant_id, FileCheck.due_at).subquery()
-    drawn = select(FileCheck.id).join(oldest, oldest.c.id == FileCheck.id).order_by(func.random()).limit(1)
+    first = (FileCheck.tenant_id, DatasetFile.status != FileStatus.CHECKING, FileCheck.due_at)
+    heads = select(FileCheck.id).ext(distinct_on(FileCheck.tenant_id)).join(DatasetFile).where(*due).order_by(*first)
+    head = heads.subquery()
+    drawn = select(FileCheck.id).join(head, head.c.id == FileCheck.id).order_by(func.random()).limit(1)
     taken = await take(session, FileCheck, drawn, length, attempts=FileCheck.attempts + 1)
     return (taken[0], await session.get_one(DatasetFile, taken[0].file_id)) if taken else None
 

@@ -84,6 +84,23 @@ async def test_a_tenants_many_files_leave_a_reader_to_others_and_what_is_cut_off
     assert [file["status"] for file in files] == ["ready"] * 4
 
 
+async def test_a_file_that_somebody_waits_for_is_read_before_those_that_only_lack_a_preview(
+    client: httpx.AsyncClient, cast: Cast, version: str, elsewhere: Checking, proxy: Proxy, database: Database
+) -> None:
+    await put(client, cast.manager, version, split="old")
+    async with database.write() as session:
+        await session.execute(update(DatasetFile).values(status="ready", row_count=3, columns=[]))
+    await put(client, cast.manager, version, split="new")
+    async with proxy.failing("hang"), asyncio.timeout(30):
+        await elsewhere.start()
+        while not await at_work(database):  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+        async with database.read() as session:
+            taken = select(DatasetFile.split).join(FileCheck).where(FileCheck.lock_token.is_not(None))
+            assert (await session.scalars(taken)).all() == ["new"]
+        await elsewhere.stop()
+
+
 async def test_a_file_that_whoever_read_it_did_not_survive_is_refused_after_a_few_tries(
     client: httpx.AsyncClient, cast: Cast, version: str, checking: Checking, database: Database
 ) -> None:
