@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from budapp.commons.crud import Crud, Page, prepared
 from budapp.commons.database import ReadSession, WriteSession
+from budapp.commons.errors import NotFound
 from budapp.commons.paging import equal, matching
 from budapp.commons.scopes import Overrides, UserRole, UserType
 from budapp.user_ops.columns import CUSTOM_ROLE, PRESENT, people
@@ -46,6 +47,21 @@ class UserCrud(Crud[User]):
         if of_role:
             conditions.append(User.custom_role_id == bindparam("custom_role_id"))
         return self.visible(*LIST_COLUMNS).where(*conditions)
+
+    async def view(self, id: UUID) -> Row[Any]:
+        """Return the columns of a `UserInfo`.
+
+        Raises:
+            NotFound: the tenant has no such person.
+        """
+        found = await self._view().first(self.session, id=id)
+        if found is None:
+            raise NotFound("User not found")
+        return found
+
+    @prepared
+    def _view(self) -> Select[Any]:
+        return self.visible(*LIST_COLUMNS).where(User.id == bindparam("id"))
 
     async def overrides_of(self, user_id: UUID) -> dict[str, bool]:
         """Return what was decided for the user beside the role."""

@@ -40,9 +40,9 @@ async def list_users(
     return await UserCrud(session, caller).page_of_users(query, custom_role_id)
 
 
-async def get_user(session: ReadSession, caller: Caller, user_id: UUID) -> User:
-    """Return the person, deleted or not."""
-    return await UserCrud(session, caller).get(user_id)
+async def get_user(session: ReadSession, caller: Caller, user_id: UUID) -> Row[Any]:
+    """Return the columns of a `UserInfo` about the person, deleted or not."""
+    return await UserCrud(session, caller).view(user_id)
 
 
 async def find_person(
