@@ -56,7 +56,7 @@ def test_a_list_of_events_under_an_undeclared_name_is_refused_at_start() -> None
 
 
 def test_two_types_of_one_name_are_refused() -> None:
-    with pytest.raises(ValueError, match="two types of workflows called tea"):
+    with pytest.raises(ValueError, match="Two workflow types are named tea"):
         Definitions([TEA, TEA])
 
 

@@ -106,7 +106,7 @@ async def test_a_process_that_dies_is_answered_for_after_the_reconciler_has_give
     await bench.reconcile()
     again = await post(bench, "k", body)
     assert (again.status_code, again.json()["status"], await workflows(bench)) == (200, "failed", 1)
-    assert "interrupted" in again.json()["reason"]
+    assert "Interrupted" in again.json()["reason"]
 
 
 async def test_what_a_service_has_refused_is_tried_again_in_the_same_workflow(bench: Bench, name: str) -> None:

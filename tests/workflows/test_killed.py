@@ -107,7 +107,7 @@ async def test_work_that_never_began_fails_and_a_retry_does_it(bench: Bench, rep
     await bench.reconcile()
     failed = await bench.get(workflow_id)
     assert (failed["status"], await bench.asked(workflow_id)) == ("failed", 1)
-    assert "interrupted" in failed["reason"]
+    assert "Interrupted" in failed["reason"]
     await bench.peer.behave()
     await bench.post(f"/workflows/{workflow_id}/retry")
     await bench.until(workflow_id, "completed")

@@ -273,7 +273,7 @@ async def test_a_process_that_dies_with_a_call_in_the_background_leaves_what_the
     await bench.reconcile()
     failed = await bench.get(workflow_id)
     assert failed["status"] == "failed"
-    assert "interrupted" in failed["reason"]
+    assert "Interrupted" in failed["reason"]
 
 
 async def test_a_service_that_never_answers_is_503_and_can_be_asked_again(
@@ -311,7 +311,7 @@ async def test_a_process_that_dies_before_the_call_leaves_what_fails_with_a_reas
     await asyncio.gather(bench.reconcile(), bench.reconcile())
     failed = await bench.get(workflow_id)
     assert failed["status"] == "failed"
-    assert "interrupted" in failed["reason"]
+    assert "Interrupted" in failed["reason"]
     assert await bench.asked(workflow_id) == 0
     await bench.post(f"/workflows/{workflow_id}/retry")
     await bench.until(workflow_id, "completed")
