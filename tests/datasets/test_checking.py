@@ -245,6 +245,23 @@ def reader_processes() -> list[Path]:
     return children
 
 
+async def test_a_reader_that_was_killed_between_two_files_is_replaced(
+    client: httpx.AsyncClient, cast: Cast, version: str, checking: Checking
+) -> None:
+    await put(client, cast.manager, version)
+    await checking.check()
+    for process in reader_processes():
+        os.kill(int(process.name), signal.SIGKILL)
+    async with asyncio.timeout(10):
+        while reader_processes():  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+    failures = checks("failed")
+    await put(client, cast.manager, version, split="test")
+    await checking.check()
+    assert [file["status"] for file in await files_of(client, cast.manager, version)] == ["ready", "ready"]
+    assert checks("failed") == failures
+
+
 async def test_a_reader_knows_no_secret(
     client: httpx.AsyncClient, app: FastAPI, cast: Cast, version: str, checking: Checking
 ) -> None:

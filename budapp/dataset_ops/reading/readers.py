@@ -45,6 +45,7 @@ class Readers:
             ReaderLost: see the class; another try gets another reader.
         """
         async with self._free:
+            self._idle = [reader for reader in self._idle if reader.is_alive]
             reader = self._idle.pop() if self._idle else await _Reader.start()
             async with AsyncExitStack() as lost:
                 lost.push_async_callback(reader.stop)
@@ -83,6 +84,11 @@ class _Reader:
             )
         )
 
+    @property
+    def is_alive(self) -> bool:
+        """Tell whether nobody has ended the process."""
+        return self._process.returncode is None
+
     async def read(self, task: Task) -> Report:
         """Have the file read."""
         assert self._process.stdin is not None
@@ -91,7 +97,7 @@ class _Reader:
             self._process.stdin.write(to_json(task) + b"\n")
             async with asyncio.timeout(task.seconds + _GRACE_SECONDS):
                 return _REPORT.validate_json(await self._process.stdout.readline())
-        except (OSError, ValueError, TimeoutError) as error:
+        except (OSError, ValueError, TimeoutError, RuntimeError) as error:  # RuntimeError: uvloop's, of a closed pipe
             raise ReaderLost(repr(error)[:500]) from error
 
     async def stop(self) -> None:
