@@ -181,9 +181,9 @@ async def test_entries_arrive_in_the_bucket(
     ],
 )
 async def test_webhooks_inside_our_walls_are_refused(
-    client: httpx.AsyncClient, cast: Cast, app: FastAPI, url: str
+    client: httpx.AsyncClient, cast: Cast, delivering: Delivering, monkeypatch: pytest.MonkeyPatch, url: str
 ) -> None:
-    components_of(app).override(Outgoing, Outgoing())
+    monkeypatch.setattr(delivering, "_outgoing", Outgoing())
     answer = await configure(client, cast, kind="webhook", url=url)
     assert (answer.status_code, answer.json()["param"]) == (422, "url")
     with pytest.raises(WebhookError):
