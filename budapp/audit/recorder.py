@@ -14,7 +14,7 @@ from sqlalchemy.orm import ORMExecuteState, Session, SessionTransaction
 from uuid_utils.compat import uuid7
 
 from budapp.audit.models import Action, AuditEntry
-from budapp.audit.states import clean_text, kept
+from budapp.audit.snapshots import clean_text, kept
 from budapp.commons.auditing import Audited, NotAudited
 from budapp.commons.context import provenance, request_id
 from budapp.commons.database import Base, WriteSession, hold, now

@@ -6,9 +6,9 @@ from pydantic import BaseModel, Field, HttpUrl, StringConstraints, model_validat
 
 from budapp.audit.models import Action, ResourceType
 from budapp.audit_ops.models import DeliveryKind
-from budapp.commons.moments import Moment
 from budapp.commons.paging import Paging
 from budapp.commons.schemas import Answer, PageAnswer, Schema
+from budapp.commons.timestamps import Timestamp
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=r"^[^\x00]*$")]
 
@@ -22,8 +22,8 @@ class AuditFilter(BaseModel):
     resource_type: ResourceType | None = None
     resource_id: UUID | None = None
     resource_name: Text | None = Field(default=None, description="Part of the name")
-    start_date: Moment | None = None
-    end_date: Moment | None = None
+    start_date: Timestamp | None = None
+    end_date: Timestamp | None = None
     ip_address: Text | None = None
 
     @property
@@ -56,8 +56,8 @@ class AuditQuery(AuditFilter, Paging):
 class AuditPeriod(BaseModel):
     """The time that is looked at."""
 
-    start_date: Moment | None = None
-    end_date: Moment | None = None
+    start_date: Timestamp | None = None
+    end_date: Timestamp | None = None
 
 
 class ExportQuery(AuditFilter):

@@ -7,10 +7,10 @@ from budapp.auth.authentication import JwtAuthenticator
 from budapp.auth.invitation_routes import router as invitation_router
 from budapp.auth.oauth_routes import router as oauth_router
 from budapp.auth.password_resets import PasswordResets
-from budapp.auth.refreshing import Refreshing
 from budapp.auth.routes import router
 from budapp.auth.services import AuthService
 from budapp.auth.single_sign_on import SingleSignOn
+from budapp.auth.token_refresh import TokenRefresh
 from budapp.auth.tokens import SigningKeys, TokenVerifier
 from budapp.commons.access import Authenticator
 from budapp.commons.config import Settings
@@ -35,7 +35,7 @@ def _auth_service(c: Components) -> AuthService:
         verifier=c[TokenVerifier],
         valkey=c[Redis],
         callers=c[Callers],
-        refreshing=c[Refreshing],
+        token_refresh=c[TokenRefresh],
         mirror=c[KeycloakMirror],
         rate_limiter=c[RateLimiter],
     )
@@ -56,7 +56,7 @@ domain = Domain(
         Component(SigningKeys, lambda c: SigningKeys(c[Keycloak])),
         Component(TokenVerifier, lambda c: TokenVerifier(c[SigningKeys], c[Settings].keycloak_issuer_base)),
         Component(Authenticator, lambda c: JwtAuthenticator(c[Database], c[TokenVerifier], c[Callers], c[LastUsed])),
-        Component(Refreshing, lambda c: Refreshing(c[Redis], c[Encryption], c[Settings].refresh_reuse_seconds)),
+        Component(TokenRefresh, lambda c: TokenRefresh(c[Redis], c[Encryption], c[Settings].refresh_reuse_seconds)),
         Component(AuthService, _auth_service),
         Component(SingleSignOn, _single_sign_on),
         Component(

@@ -12,9 +12,9 @@ from budapp.audit.models import Action, ResourceType
 from budapp.audit.recorder import record
 from budapp.auth import crud
 from budapp.auth.provisioning import make_first_project
-from budapp.auth.refreshing import Refreshing
 from budapp.auth.schemas import Login, LoginAnswer, Tokens
 from budapp.auth.sign_in_limits import Familiarity, SignInLimits
+from budapp.auth.token_refresh import TokenRefresh
 from budapp.auth.tokens import TokenVerifier, unverified_claims
 from budapp.commons.access import Caller
 from budapp.commons.config import Settings
@@ -57,7 +57,7 @@ class AuthService:
         verifier: TokenVerifier,
         valkey: Redis,
         callers: Callers,
-        refreshing: Refreshing,
+        token_refresh: TokenRefresh,
         mirror: KeycloakMirror,
         rate_limiter: RateLimiter,
     ) -> None:
@@ -67,7 +67,7 @@ class AuthService:
         self._verifier = verifier
         self._valkey = valkey
         self._callers = callers
-        self._refreshing = refreshing
+        self._token_refresh = token_refresh
         self._mirror = mirror
         self._rate_limiter = rate_limiter
         self._limits = SignInLimits(settings, valkey)
@@ -205,7 +205,7 @@ class AuthService:
         async def renew() -> dict[str, Any]:
             return await self._renew_within_limit(refresh_token, origin)
 
-        return Tokens.model_validate(await self._refreshing.once(refresh_token, renew))
+        return Tokens.model_validate(await self._token_refresh.once(refresh_token, renew))
 
     async def _renew_within_limit(self, refresh_token: str, origin: Origin) -> dict[str, Any]:
         """Renew a session unless that was done too often; only what Keycloak took counts, so nobody else can."""

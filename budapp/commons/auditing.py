@@ -12,7 +12,7 @@ class Audited:
         resource_type: what auditors look for, see `ResourceType` in `budapp.audit.models`.
         name: the column with the row's name for people.
         action: stands in the entries for `create`, `update` and `delete` alike, such as `permission_changed`.
-        secrets: columns that appear as `***`, beside those whose names tell (see `budapp.audit.states`).
+        secrets: columns that appear as `***`, beside those whose names tell (see `budapp.audit.snapshots`).
         ignored: columns whose changes alone leave no entry.
     """
 

@@ -105,9 +105,9 @@ class _Exchange:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             headers: list[tuple[bytes, bytes]] = message["headers"]
-            said = {name for name, _ in headers}
+            present = {name for name, _ in headers}
             headers.append((b"x-request-id", self.id.encode()))
-            headers += [header for header in _SECURITY_HEADERS if header[0] not in said]
+            headers += [header for header in _SECURITY_HEADERS if header[0] not in present]
         await self._send(message)
 
     def record(self) -> None:

@@ -18,8 +18,8 @@ class Origin:
 
 def origin_of(request: Request) -> Origin:
     """Return where the request comes from; nothing of it is proven."""
-    said = "".join(letter for letter in request.headers.get("user-agent", "") if letter.isprintable())
-    return Origin(request.client.host if request.client else None, said[:_MAX_USER_AGENT_LENGTH] or None)
+    user_agent = "".join(letter for letter in request.headers.get("user-agent", "") if letter.isprintable())
+    return Origin(request.client.host if request.client else None, user_agent[:_MAX_USER_AGENT_LENGTH] or None)
 
 
 OriginDep = Annotated[Origin, Depends(origin_of)]

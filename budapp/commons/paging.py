@@ -14,8 +14,8 @@ from pydantic_core import to_jsonable_python
 from sqlalchemy import BigInteger, ColumnElement, Integer, Text, and_, false, func, literal_column, or_, type_coerce
 
 from budapp.commons.errors import UnprocessableContent
-from budapp.commons.moments import Moment
 from budapp.commons.texts import composed
+from budapp.commons.timestamps import Timestamp
 
 MAX_LIMIT = 10_000
 
@@ -148,7 +148,7 @@ def decode_cursor(orders: Sequence[Order], cursor: str) -> list[Any]:
 
 @lru_cache
 def _adapter(python_type: type[Any]) -> TypeAdapter[Any]:
-    return TypeAdapter(Moment if python_type is datetime else python_type)
+    return TypeAdapter(Timestamp if python_type is datetime else python_type)
 
 
 def _from_json(order: Order, value: Any) -> Any:

@@ -61,11 +61,11 @@ async def notify_users(
 
 async def show_event(session: WriteSession, *, aggregate: str, user_id: UUID, payload: dict[str, Any]) -> None:
     """Have the user's open screens take an event of a workflow, as if the service had told them itself."""
-    said = dict(payload.get("content") or {})
-    said.pop("result_error", None)
-    if not isinstance(said.get("result"), dict):
-        said["result"] = None
-    content = Content.model_validate(said)
+    fields = dict(payload.get("content") or {})
+    fields.pop("result_error", None)
+    if not isinstance(fields.get("result"), dict):
+        fields["result"] = None
+    content = Content.model_validate(fields)
     event = {name: payload.get(name) for name in ("type", "event", "workflow_id")}
     shown = Payload(category="internal", content=content, **event)
     request = NotificationRequest(name="bud-internal", subscriber_ids=str(user_id), payload=shown)

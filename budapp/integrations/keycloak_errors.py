@@ -55,12 +55,12 @@ def _raw(error: KeycloakError) -> bytes:
 def _refused_field(error: KeycloakError) -> str | None:
     """Return our name of the field of an account that Keycloak finds invalid, where it names one."""
     try:
-        said = json.loads(_raw(error))
+        body = json.loads(_raw(error))
     except ValueError:
         return None
-    if not isinstance(said, dict):
+    if not isinstance(body, dict):
         return None
-    return next((_FIELDS[each["field"]] for each in said.get("errors") or [said] if each.get("field") in _FIELDS), None)
+    return next((_FIELDS[each["field"]] for each in body.get("errors") or [body] if each.get("field") in _FIELDS), None)
 
 
 @contextmanager

@@ -24,14 +24,14 @@ _SENTENCES = {
 def refused_password(body: bytes) -> str | None:
     """Return why a password is refused, by the body of a 400 of Keycloak; None where it is about something else."""
     try:
-        said = json.loads(body)
+        answer = json.loads(body)
     except ValueError:
-        said = None
-    said = said if isinstance(said, dict) else {}
-    sentence = _SENTENCES.get(str(said.get("error")))
+        answer = None
+    answer = answer if isinstance(answer, dict) else {}
+    sentence = _SENTENCES.get(str(answer.get("error")))
     if sentence is None:
         return UNKNOWN_RULE if b"assword" in body else None
-    number = re.search(r"\d+", str(said.get("error_description")))
+    number = re.search(r"\d+", str(answer.get("error_description")))
     if "{n}" in sentence and number is None:
         return UNKNOWN_RULE
     return sentence.format(n=number[0] if number else "")

@@ -36,7 +36,7 @@ async def edit_model(
         UnsupportedMediaType, PayloadTooLarge: see `read_upload`.
     """
     model = await ModelCrud(session, caller).get(model_id)
-    said = edit.model_fields_set
+    given = edit.model_fields_set
     if edit.icon is not None and model.provider_type in _WITH_PROVIDERS_ICON:
         raise BadRequest("A cloud model has the icon of its provider", param="icon")
     # The file is stored before anything is locked, and without a connection.
@@ -44,9 +44,9 @@ async def edit_model(
     upload = await read_upload(edit.license_file) if edit.license_file is not None else None
     path = await files.put(model_id, upload) if upload else None
     model = await ModelCrud(session, caller).get(model_id, for_update=True)
-    for name in said.intersection(_COLUMNS):
+    for name in given.intersection(_COLUMNS):
         setattr(model, name, getattr(edit, name))
-    for name in said.intersection(("tags", "tasks")):
+    for name in given.intersection(("tags", "tasks")):
         setattr(model, name, [mark.model_dump() for mark in getattr(edit, name)])
     with conflict_on("uq_model_name", Conflict(NAME_TAKEN, param="name")):
         await session.flush()

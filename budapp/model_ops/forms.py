@@ -43,10 +43,10 @@ async def edit_form(
     }
     posted = await request.form()
     blank = {field: "" for field in _CLEARED_BY_BLANKS if posted.get(field) == ""}
-    said = {field: value for field, value in fields.items() if value is not None}
+    given = {field: value for field, value in fields.items() if value is not None}
     try:
         removed = {"remove_license": True} if remove_license else {}
-        return ModelEdit.model_validate({**blank, **said, **removed})
+        return ModelEdit.model_validate({**blank, **given, **removed})
     except ValidationError as error:
         found = [{**problem, "loc": ("body", *problem["loc"])} for problem in error.errors()]
         raise RequestValidationError(found) from error

@@ -29,9 +29,9 @@ async def upsert_all(
         some = rows[start : start + _BATCH]
         statement = insert(table).values([{"id": uuid7(), **row} for row in some])
         names = [name for name in some[0] if name != key]
-        stored, said = table.__table__.c, statement.excluded
-        fresh = {name: said[name] for name in names} | {"modified_at": now()}
-        differs = or_(*(stored[name].is_distinct_from(said[name]) for name in names))
+        stored, new = table.__table__.c, statement.excluded
+        fresh = {name: new[name] for name in names} | {"modified_at": now()}
+        differs = or_(*(stored[name].is_distinct_from(new[name]) for name in names))
         upsert = statement.on_conflict_do_update(index_elements=[key], set_=fresh, where=differs)
         is_new: Sequence[bool] = (await session.scalars(upsert.returning(literal_column("xmax = 0")))).all()
         added, changed = added + sum(is_new), changed + len(is_new) - sum(is_new)

@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from redis.asyncio import Redis
 
 from budapp.audit.models import AuditEntry
-from budapp.auth.refreshing import Refreshing
+from budapp.auth.token_refresh import TokenRefresh
 from budapp.commons.config import Settings
 from budapp.commons.database import Database
 from budapp.commons.domain import components_of
@@ -164,7 +164,7 @@ async def test_a_forged_token_with_a_real_session_ends_nothing(client: httpx.Asy
 
 async def test_tokens_are_given_out_though_valkey_is_lost_while_they_are_renewed(app: FastAPI) -> None:
     async with severable(components_of(app)[Settings]) as (valkey, sever):
-        refreshing = Refreshing(valkey, components_of(app)[Encryption], 2)
+        token_refresh = TokenRefresh(valkey, components_of(app)[Encryption], 2)
 
         async def renew() -> dict[str, Any]:
             await sever()
@@ -174,12 +174,12 @@ async def test_tokens_are_given_out_though_valkey_is_lost_while_they_are_renewed
             await sever()
             raise Unauthenticated
 
-        assert await refreshing.once(f"token-{time.time_ns()}", renew) == {"refresh_token": "new"}
+        assert await token_refresh.once(f"token-{time.time_ns()}", renew) == {"refresh_token": "new"}
         with pytest.raises(Unavailable):
-            await refreshing.once(f"token-{time.time_ns()}", renew)
+            await token_refresh.once(f"token-{time.time_ns()}", renew)
     async with severable(components_of(app)[Settings]) as (valkey, sever):
         with pytest.raises(Unauthenticated):
-            await Refreshing(valkey, components_of(app)[Encryption], 2).once(f"token-{time.time_ns()}", refuse)
+            await TokenRefresh(valkey, components_of(app)[Encryption], 2).once(f"token-{time.time_ns()}", refuse)
 
 
 async def test_what_is_no_refresh_token_is_401(client: httpx.AsyncClient, cast: Cast) -> None:

@@ -86,17 +86,17 @@ class Topic:
         messages: Any = await self.redis.xrange(self.name)
         return [json.loads(fields[b"data"]) for _, fields in messages]
 
-    async def told(self) -> list[tuple[str, str]]:
+    async def statuses(self) -> list[tuple[str, str]]:
         contents = [event["payload"] for event in await self.events()]
         return [(payload["event"], payload["content"]["status"]) for payload in contents]
 
     async def steps(self) -> list[tuple[str, str]]:
         """Returns what was told, but how long it still takes."""
-        return [told for told in await self.told() if told[0] != "eta"]
+        return [status for status in await self.statuses() if status[0] != "eta"]
 
     async def until_told(self, event: str, status: str = "COMPLETED") -> None:
         async def is_told() -> bool:
-            return (event, status) in await self.told()
+            return (event, status) in await self.statuses()
 
         await until(is_told)
 

@@ -137,7 +137,7 @@ async def test_neighbouring_events_can_change_places(
     await budmodel.does_wrong(caller.workflow_id, reorder="swap")
     await extract(dapr, caller)
     await topic.until_count(13)
-    told = await topic.told()
+    told = await topic.statuses()
     assert told[:2] == [("eta", "RUNNING"), ("validation", "STARTED")]
     assert sorted(set(told)) == sorted({*DONE, ("eta", "RUNNING"), ("results", "COMPLETED")})
 

@@ -96,14 +96,14 @@ class Surface:
 
     def check(self, answer: httpx.Response) -> None:
         """Fail where an answer is a failure of ours, or says what is not for clients."""
-        said = f"{answer.request.method} {answer.request.url} {answer.request.headers}: {answer.text}"
-        assert answer.status_code < 500, said
+        exchange = f"{answer.request.method} {answer.request.url} {answer.request.headers}: {answer.text}"
+        assert answer.status_code < 500, exchange
         if answer.status_code < 400:
             return
-        assert answer.json()["object"] == "error", said
-        assert not _NOT_FOR_CLIENTS.search(answer.text), said
+        assert answer.json()["object"] == "error", exchange
+        assert not _NOT_FOR_CLIENTS.search(answer.text), exchange
         for secret in self._secrets():
-            assert secret not in answer.text, said
+            assert secret not in answer.text, exchange
 
     def _secrets(self) -> list[str]:
         settings = components_of(self.app)[Settings]

@@ -47,7 +47,7 @@ FILTERS: dict[tuple[str, str], str] = {
 CALLING = ("super_admin", "admin", "member", "reader", "client")
 
 
-def said(answer: httpx.Response, sent: str) -> tuple[int, Any]:
+def outcome_of(answer: httpx.Response, sent: str) -> tuple[int, Any]:
     """Return status and body, without what differs from request to request."""
     body = answer.json()
     for own in ("request_id", "instance", "transaction_id"):
@@ -96,13 +96,13 @@ async def _check_place(surface: Surface, operation: str, place: Location, caller
     before = await fingerprints(surface.database)
     missing = {}
     for unused in (str(uuid4()), str(uuid7())):
-        missing[unused] = said(await surface.send(with_value(valid, place, unused), caller), unused)
+        missing[unused] = outcome_of(await surface.send(with_value(valid, place, unused), caller), unused)
     assert len(set(missing.values())) == 1
     expected = next(iter(missing.values()))
     assert expected[0] == 404 or not expects_404, f"{place} as {caller}: {expected}"
     for foreign in out_of_reach(surface, caller, place):
         answer = await surface.send(with_value(valid, place, foreign), caller)
-        assert said(answer, foreign) == expected, f"{place} as {caller} with {foreign}"
+        assert outcome_of(answer, foreign) == expected, f"{place} as {caller} with {foreign}"
     assert await fingerprints(surface.database) == before
 
 

@@ -33,18 +33,18 @@ class Ground:
     budsim: StandIn
     budcluster: StandIn
 
-    async def named(self, **said: Any) -> str:
+    async def named(self, **fields: Any) -> str:
         """Take the first two steps, as the browser does."""
-        said = {"model_id": self.model_id, "quantized_model_name": "Tiny-8bit", "target_device": "CPU", **said}
-        said = {"target_type": "INT8", **said}
-        first = await self.bench.post(PATH, step_number=1, workflow_total_steps=7, **said)
+        fields = {"model_id": self.model_id, "quantized_model_name": "Tiny-8bit", "target_device": "CPU", **fields}
+        fields = {"target_type": "INT8", **fields}
+        first = await self.bench.post(PATH, step_number=1, workflow_total_steps=7, **fields)
         workflow_id = str(first["workflow_id"])
         await self.bench.post(PATH, step_number=2, workflow_id=workflow_id, method="RTN")
         return workflow_id
 
     async def simulate(self, workflow_id: str, status: int = 200) -> Json:
-        said = {"weight_config": PRECISION, "activation_config": PRECISION}
-        return await self.bench.post(PATH, status, step_number=3, workflow_id=workflow_id, **said)
+        fields = {"weight_config": PRECISION, "activation_config": PRECISION}
+        return await self.bench.post(PATH, status, step_number=3, workflow_id=workflow_id, **fields)
 
     async def simulated(self) -> str:
         workflow_id = await self.named()
@@ -53,8 +53,8 @@ class Ground:
         return workflow_id
 
     async def quantize(self, workflow_id: str, status: int = 200, cluster_id: str | None = None) -> Json:
-        said = {"cluster_id": cluster_id or self.cluster_id, "trigger_workflow": True}
-        return await self.bench.post(PATH, status, step_number=5, workflow_id=workflow_id, **said)
+        fields = {"cluster_id": cluster_id or self.cluster_id, "trigger_workflow": True}
+        return await self.bench.post(PATH, status, step_number=5, workflow_id=workflow_id, **fields)
 
     async def at_step(self, workflow_id: str, number: int) -> Json:
         found: Json = {}

@@ -1,4 +1,4 @@
-"""Moments that come from outside."""
+"""Timestamps that come from outside."""
 
 from datetime import UTC, datetime
 from typing import Annotated
@@ -13,5 +13,5 @@ def _in_utc(moment: datetime) -> datetime:
         raise ValueError("must lie in the years 1 to 9999, in UTC too") from None
 
 
-Moment = Annotated[datetime, AfterValidator(_in_utc)]
+Timestamp = Annotated[datetime, AfterValidator(_in_utc)]
 """In UTC; one without a time zone is taken for UTC."""

@@ -29,7 +29,7 @@ _REFUSED = "refused"
 Renew = Callable[[], Awaitable[dict[str, Any]]]
 
 
-class Refreshing:
+class TokenRefresh:
     """Lets one renewal a token through, whichever replica is asked, and shares its answer for a short while.
 
     One key holds all there is to know of a token: `pending`, then `refused` or the encrypted answer.
