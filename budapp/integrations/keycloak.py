@@ -80,10 +80,12 @@ class Keycloak:
         self._settings = settings
         self._admins: dict[str, KeycloakAdmin] = {}
         self._openid: dict[RealmClient, KeycloakOpenID] = {}
+        # Each client would load the certificates of authorities by itself, which holds the loop for 30 ms and more.
+        self._verify: Any = httpx.create_ssl_context() if settings.keycloak_verify_ssl else False
         self._http = httpx.AsyncClient(
             base_url=settings.keycloak_server_url,
             timeout=settings.keycloak_timeout_seconds,
-            transport=Transport(verify=settings.keycloak_verify_ssl),
+            transport=Transport(verify=self._verify),
         )
 
     async def close(self) -> None:
@@ -112,7 +114,7 @@ class Keycloak:
                 password=self._settings.keycloak_admin_password.get_secret_value(),
                 user_realm_name=self._settings.keycloak_realm_name,
                 realm_name=realm,
-                verify=self._settings.keycloak_verify_ssl,
+                verify=self._verify,
                 timeout=seconds,
             )
         return self._admins[realm]
@@ -125,7 +127,7 @@ class Keycloak:
                 realm_name=client.realm,
                 client_id=client.client_id,
                 client_secret_key=client.secret,
-                verify=self._settings.keycloak_verify_ssl,
+                verify=self._verify,
                 timeout=self._settings.keycloak_timeout_seconds,
             )
         return self._openid[client]
