@@ -1,5 +1,6 @@
 """The application: settings, components, middleware, and the routes of all domains."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
@@ -87,6 +88,7 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     try:
+        await asyncio.to_thread(app.openapi)  # takes a second, and is kept
         async with components_of(app).running():
             freeze_heap()
             yield

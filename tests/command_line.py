@@ -28,8 +28,8 @@ async def budapp(settings: Settings, *arguments: str) -> Finished:
 def _run(settings: Settings, arguments: tuple[str, ...]) -> Finished:
     with (
         patch("budapp.cli.main.get_settings", lambda: settings),
-        contextlib.redirect_stdout(io.StringIO()) as stdout,
-        contextlib.redirect_stderr(io.StringIO()) as stderr,
+        contextlib.redirect_stdout(_stream()) as stdout,
+        contextlib.redirect_stderr(_stream()) as stderr,
     ):
         try:
             main(arguments)
@@ -38,4 +38,13 @@ def _run(settings: Settings, arguments: tuple[str, ...]) -> Finished:
             status = ended.code if isinstance(ended.code, int) else int(bool(ended.code))
             stderr.write(ended.code if isinstance(ended.code, str) else "")
     configure_logging(settings.log_level)
-    return Finished(status, stdout.getvalue(), stderr.getvalue())
+    return Finished(status, _written(stdout), _written(stderr))
+
+
+def _stream() -> io.TextIOWrapper:
+    return io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True)
+
+
+def _written(stream: io.TextIOWrapper) -> str:
+    stream.seek(0)
+    return stream.read()

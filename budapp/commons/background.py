@@ -34,9 +34,15 @@ def keep_running(name: str, work: Callable[[], Awaitable[None]]) -> asyncio.Task
 
 
 async def stop(*tasks: asyncio.Task[None]) -> None:
-    """Cut the tasks off and wait for them; what they raise meanwhile is of no interest any more."""
-    for task in tasks:
-        task.cancel()
+    """Cut the tasks off and wait for them; what they raise meanwhile is of no interest any more.
+
+    A task that goes on is cut off again each second: redis swallows a cancellation while it connects.
+    """
+    going_on = set(tasks)
+    while going_on:
+        for task in going_on:
+            task.cancel()
+        _, going_on = await asyncio.wait(going_on, timeout=1)
     await asyncio.gather(*tasks, return_exceptions=True)
 
 

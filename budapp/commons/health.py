@@ -61,6 +61,6 @@ async def ready(request: Request, response: Response) -> Health:
 
 
 @router.get("/metrics")
-async def metrics() -> Response:
+def metrics() -> Response:  # in a thread: there can be thousands of figures
     """Return the process' figures for Prometheus."""
     return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)

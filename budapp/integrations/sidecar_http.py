@@ -82,9 +82,11 @@ class SidecarHttp:
         self._base_url = f"{settings.dapr_base_url}/v1.0"
         self._headers = {"dapr-api-token": token.get_secret_value()} if token else {}
         self._session: ClientSession | None = None
+        self._closed = False
 
     async def close(self) -> None:
-        """Close the connections."""
+        """Close the connections; no further call is made."""
+        self._closed = True
         if self._session is not None:
             await self._session.close()
 
@@ -147,6 +149,8 @@ class SidecarHttp:
             return Response(response.status, await response.read())
 
     def _pool(self) -> ClientSession:
+        if self._closed:
+            raise RuntimeError("The pool of connections is closed")
         if self._session is None:
             self._session = ClientSession(
                 headers=self._headers,

@@ -47,6 +47,25 @@ async def test_what_breaks_off_is_started_again_and_counted(impatient: None) -> 
     assert task.cancelled()
 
 
+async def test_a_task_that_swallows_a_cancellation_is_stopped_all_the_same() -> None:
+    begun, swallowed = asyncio.Event(), 0
+
+    async def work() -> None:
+        nonlocal swallowed
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            swallowed += 1
+        await asyncio.Event().wait()
+
+    task = keep_running("swallowing", work)
+    await begun.wait()
+    async with asyncio.timeout(10):
+        await stop(task)
+    assert (swallowed, task.cancelled()) == (1, True)
+
+
 async def test_what_returns_is_not_started_again() -> None:
     runs = 0
 

@@ -2,11 +2,13 @@ from datetime import timedelta
 from uuid import UUID
 
 import httpx
+from pydantic_core import to_json
 from uuid_utils.compat import uuid7
 
 from budapp.commons.config import Settings
 from budapp.commons.database import now
-from budapp.dataset_ops.models import Dataset, DatasetFile, DatasetVersion, FileStatus
+from budapp.dataset_ops.models import Dataset, DatasetFile, DatasetVersion, FilePreview, FileStatus
+from budapp.dataset_ops.reading.protocol import Row
 from budapp.integrations.storage import Storage
 from tests.datasets.data import CSV
 from tests.surface.share import Audited, RequestContext, SeedContext, Share, Things, Valid
@@ -27,7 +29,8 @@ async def _seed_project(context: SeedContext) -> Things:
     ready.row_count, ready.columns = 3, _COLUMNS
     coming = DatasetFile(id=uuid7(), split="test", status=FileStatus.UPLOADING, object_name=str(uuid7()), **about)
     coming.upload_id, coming.upload_expires_at = "none", now() + timedelta(hours=1)
-    await context.add(dataset, version, ready, coming)
+    preview = FilePreview(file_id=ready.id, rows=to_json([Row({"id": 1, "text": "one", "score": 0.5})]))
+    await context.add(dataset, version, ready, coming, preview)
     names = {"number": "1", "split": "train", "free_split": "validation", "etag": "none"}
     return {"dataset_id": str(dataset.id), "file_id": str(coming.id), "ready_file_id": str(ready.id), **names}
 
@@ -41,14 +44,6 @@ async def _store(context: RequestContext) -> tuple[Storage, str]:
 
 async def _bucket(context: RequestContext) -> None:
     await _store(context)
-
-
-async def _stored(context: RequestContext) -> None:
-    """Have the content of the file that is ready in the store."""
-    storage, bucket = await _store(context)
-    async with context.database.read() as session:
-        file = await session.get_one(DatasetFile, UUID(context.things["ready_file_id"]))
-    await storage.put(bucket, file.object_name, CSV, "text/csv")
 
 
 async def _uploaded(context: RequestContext) -> None:
@@ -80,7 +75,6 @@ share = Share(
         f"PUT {_VERSION}/files/{{split}}": Valid(
             path={"split": "free_split"}, files={"file": ("data.csv", CSV)}, prepare=_bucket
         ),
-        f"GET {_VERSION}/files/{{split}}/preview": Valid(prepare=_stored),
     },
     audited={
         "POST /datasets": Audited("create", "dataset"),

@@ -127,9 +127,13 @@ async def _seed(context: SeedContext, *, project_only: bool = False) -> Things:
     return context.things
 
 
+OF_NO_TENANT = {"provider_id"}
+"""Things that all tenants share."""
+
+
 def ids_of(*things: Things) -> Iterator[str]:
-    """Yield those of the things that are ids."""
-    for value in {value for some in things for value in some.values()}:
+    """Yield those of the things that are ids of something of a tenant."""
+    for value in {value for some in things for name, value in some.items() if name not in OF_NO_TENANT}:
         try:
             yield str(UUID(value))
         except ValueError:

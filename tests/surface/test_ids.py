@@ -14,7 +14,7 @@ from uuid_utils.compat import uuid4, uuid7
 from tests.surface.callers import CALLERS
 from tests.surface.requests import fill
 from tests.surface.routes import ROUTES, Location
-from tests.surface.scene import fingerprints, ids_of
+from tests.surface.scene import OF_NO_TENANT, fingerprints, ids_of
 from tests.surface.surface import Surface, with_value
 
 IN_REACH_OF_ALL = (
@@ -65,9 +65,13 @@ def out_of_reach(surface: Surface, caller: str, place: Location) -> set[str]:
     people = {str(person.id) for person in (scene.cast.other_admin, scene.cast.other_developer)}
     hidden = {name: scene.here[name] for name in scene.hidden} if caller == "client" else scene.hidden
     field = [str(key).removesuffix("s") for key in place.keys if key != 0][-1:]
-    fitting = [things[name] for things in (scene.there, hidden) for name in things if name.endswith(tuple(field))]
+    fitting = {
+        value
+        for name, value in [*scene.there.items(), *hidden.items()]
+        if name.endswith(tuple(field)) and name not in OF_NO_TENANT
+    }
     others = sorted({*ids_of(scene.there), *ids_of(hidden)}.difference(fitting))
-    return people | {*fitting, *random.Random(f"{caller} {place}").sample(others, SAMPLE)}
+    return people | {*fitting, *random.Random(f"{caller} {place}").sample(others, min(SAMPLE, len(others)))}
 
 
 def places(surface: Surface, operation: str) -> list[Location]:

@@ -10,6 +10,7 @@ from tests.surface.shares import SHARES, operations_of
 from tests.surface.surface import Surface
 
 WITHOUT_ROWS = {
+    "dataset_file_check": "a queue; files are in it until they have been read",
     "idempotency_record": "kept for a day, of requests that carry a key",
     "oauth_session": "nothing is put in any more: sign-ins that are on their way lie in the state store",
     "oauth_exchange": "nothing is put in any more: tokens that wait to be fetched lie in the state store",
