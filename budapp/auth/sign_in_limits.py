@@ -6,7 +6,7 @@ nobody who guesses can keep the account's owner out. What strangers get wrong co
 """
 
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Literal
@@ -27,9 +27,9 @@ Familiarity = Literal["browser", "address", "stranger"]
 
 @dataclass(slots=True)
 class Try:
-    """A try to sign in; set `succeeded` where it did."""
+    """A try to sign in; set `succeeded` once it is known whether it did."""
 
-    succeeded: bool = False
+    succeeded: bool | None = None
 
 
 class SignInLimits:
@@ -44,7 +44,9 @@ class SignInLimits:
     async def trying(
         self, tenant: UUID | str, email: str, origin: Origin, familiarity: Familiarity
     ) -> AsyncIterator[Try]:
-        """Let a try through, and count it as failed unless it says that it `succeeded`.
+        """Let a try through, and count it where it failed.
+
+        One that ends before it is known whether it `succeeded`, as when Keycloak is down, counts for nobody.
 
         Args:
             tenant: whose account it is; a text where there is no such tenant.
@@ -64,12 +66,17 @@ class SignInLimits:
             free[address] = self._settings.login_free_failures_of_address
         await self._limiter.begin(free)
         trying = Try()
-        yield trying
-        if trying.succeeded:
-            try:
-                await self._limiter.succeed(forget=account, forgive=address)
-            except Unavailable:
-                logger.warning("sign_in_counted_as_failed")
+        try:
+            yield trying
+        finally:
+            if trying.succeeded is not False:
+                await self._take_back(account if trying.succeeded else None, free)
+
+    async def _take_back(self, forget: str | None, counted: Iterable[str]) -> None:
+        try:
+            await self._limiter.take_back(counted, forget=forget)
+        except Unavailable:
+            logger.warning("sign_in_counted_as_failed")
 
 
 def _account_key(tenant: UUID | str, email: str, origin: Origin, familiarity: Familiarity) -> str:

@@ -1,7 +1,7 @@
 """How often something may be tried, counted in Valkey for all replicas together."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from limits import parse
@@ -95,7 +95,7 @@ class FailureLimiter:
         self._begin = valkey.register_script(_BEGIN)
 
     async def begin(self, free: Mapping[str, int]) -> None:
-        """Count a try as failed until `succeed` takes that back, so that parallel ones count too.
+        """Count a try as failed until `take_back`, so that parallel ones count too.
 
         Args:
             free: key → how many failures in a row cost no pause.
@@ -113,19 +113,19 @@ class FailureLimiter:
         if pause > 0:
             raise TooManyRequests(max(1, -(-pause // 1000)))
 
-    async def succeed(self, *, forget: str, forgive: str | None = None) -> None:
-        """Forget all failures of a key, and of another one the last.
+    async def take_back(self, counted: Iterable[str], *, forget: str | None = None) -> None:
+        """Count the last try as not failed, and forget all failures of one of its keys.
 
         Raises:
             Unavailable: Valkey is down.
         """
         try:
             async with self._valkey.pipeline() as pipeline:
-                pipeline.delete(*_names(forget))
-                if forgive is not None:
-                    failures, pause = _names(forgive)
+                for failures, pause in map(_names, counted):
                     pipeline.decr(failures)
                     pipeline.delete(pause)
+                if forget is not None:
+                    pipeline.delete(*_names(forget))
                 await pipeline.execute()
         except (RedisError, OSError) as error:
             raise Unavailable from error

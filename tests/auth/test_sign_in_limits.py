@@ -113,6 +113,23 @@ async def test_the_same_email_in_another_tenant_is_another_account(cast: Cast, a
     assert await attempt(at(somewhere()), cast.other_admin.email, PASSWORD, **other) == 200
 
 
+async def test_tries_that_keycloak_does_not_answer_lock_nobody_out(
+    cast: Cast, at: At, app: FastAPI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = at(HOME, "Unanswered")
+    openid = [each for each in components_of(app)[Keycloak]._openid.values() if each.realm_name == cast_realm(app)]
+    assert openid
+    with monkeypatch.context() as down:
+        for each in openid:
+            down.setattr(each.connection, "base_url", "http://127.0.0.1:9/")
+        assert [await attempt(home, cast.developer.email, PASSWORD) for _ in range(5)] == [503] * 5
+    assert await attempt(home, cast.developer.email, PASSWORD) == 200
+
+
+def cast_realm(app: FastAPI) -> str:
+    return components_of(app)[Settings].default_realm_name
+
+
 async def test_a_success_forgets_the_failures_before(cast: Cast, at: At) -> None:
     assert await attempt(at(HOME), cast.developer.email, PASSWORD) == 200
     for _ in range(3):
