@@ -2,11 +2,12 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index
+from sqlalchemy import CheckConstraint, ForeignKey, Index, func, literal_column
 from sqlalchemy.orm import Mapped, mapped_column
 
-from budapp.commons.auditing import Audited
-from budapp.commons.database import Base, TenantOwned
+from budapp.commons.auditing import Audited, NotAudited
+from budapp.commons.database import Base, TenantOwned, not_deleted
+from budapp.commons.encrypted_columns import sealed
 
 
 class ClusterStatus(StrEnum):
@@ -23,10 +24,13 @@ class ClusterType(StrEnum):
 
 
 class Cluster(TenantOwned, Base):
-    """Machines that deployments run on; budcluster knows it by `cluster_id`."""
+    """Machines that deployments run on; budcluster knows it by `cluster_id`.
+
+    `status_sync_at` is the time of the newest status that budcluster has told, by its own clock.
+    """
 
     __tablename__ = "cluster"
-    audited = Audited("cluster", name="name")
+    audited = Audited("cluster", name="name", ignored=("status_sync_at",))
     __table_args__ = (
         CheckConstraint("status in ('available', 'not_available', 'error', 'deleting', 'deleted')", name="status"),
         CheckConstraint("cluster_type in ('ON_PREM', 'CLOUD')", name="cluster_type"),
@@ -40,6 +44,7 @@ class Cluster(TenantOwned, Base):
     status: Mapped[str]
     status_sync_at: Mapped[datetime | None]
     reason: Mapped[str | None]
+    deleting_since: Mapped[datetime | None]
     cpu_count: Mapped[int] = mapped_column(default=0)
     gpu_count: Mapped[int] = mapped_column(default=0)
     hpu_count: Mapped[int] = mapped_column(default=0)
@@ -58,3 +63,26 @@ class Cluster(TenantOwned, Base):
 
 
 Index("ix_cluster_tenant_id_created_at", Cluster.tenant_id, Cluster.created_at.desc(), Cluster.id.desc())
+Index(
+    "uq_cluster_name",
+    Cluster.tenant_id,
+    func.lower(Cluster.name),
+    unique=True,
+    postgresql_where=not_deleted(Cluster),
+)
+Index("uq_cluster_cluster_id", Cluster.cluster_id, unique=True, postgresql_where=not_deleted(Cluster))
+Index(
+    "ix_cluster_silent",
+    func.coalesce(Cluster.status_sync_at, Cluster.created_at),
+    postgresql_where=literal_column("status in ('available', 'deleting')"),
+)
+
+
+class Kubeconfig(TenantOwned, Base):
+    """How to reach a cluster that is being onboarded, until budcluster has it or the workflow ends."""
+
+    __tablename__ = "cluster_kubeconfig"
+    audited = NotAudited("a secret that waits for a moment; the cluster that comes of it leaves an entry")
+
+    workflow_id: Mapped[UUID] = mapped_column(ForeignKey("workflow.id", ondelete="CASCADE"), unique=True)
+    content_encrypted: Mapped[str] = sealed("cluster_kubeconfig:{workflow_id}")

@@ -6,7 +6,7 @@ from uuid import UUID
 from pydantic import Field, model_validator
 
 from budapp.commons.schemas import Schema
-from budapp.workflow_ops.step_views import Json, Named, StepList, WorkflowSteps
+from budapp.workflow_ops.step_views import ExecutionStatus, Json, Named, StepList, WorkflowSteps
 
 
 class ClusterBrief(Named):
@@ -38,8 +38,16 @@ class SimulationSteps(WorkflowSteps):
 class ClusterSteps(SimulationSteps):
     """The steps by which clusters come and go."""
 
-    cluster: ClusterBrief | None = None
+    name: str | None = None
+    icon: str | None = None
+    cluster_type: str | None = None
+    server: str | None = Field(default=None, description="The address of the cluster's API, from its kubeconfig")
     ingress_url: str | None = None
+    credential_id: UUID | None = None
+    provider_id: UUID | None = None
+    region: str | None = None
+    cluster: ClusterBrief | None = None
+    workflow_execution_status: ExecutionStatus | None = None
     recommended_clusters: list[Json] | None = None
     budserve_cluster_events: StepList | None = None
     bud_serve_cluster_events: StepList | None = Field(

@@ -2,19 +2,17 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, and_, case, func, select
-from sqlalchemy.dialects.postgresql import array
+from sqlalchemy import ColumnElement, Row, and_, func, literal_column, select
 
+from budapp.cluster_ops.columns import hardware
 from budapp.cluster_ops.models import Cluster
 from budapp.commons.crud import Crud, Page
 from budapp.commons.database import ReadSession, not_deleted
 from budapp.commons.paging import equal, matching
-from budapp.endpoint_ops.models import Endpoint
+from budapp.endpoint_ops.models import Endpoint, EndpointStatus
 from budapp.endpoint_ops.schemas import ProjectClusterQuery
 from budapp.model_ops.models import Model, same_text
 from budapp.provider_ops.models import CloudModel
-
-HARDWARE = {"CPU": Cluster.cpu_count, "GPU": Cluster.gpu_count, "HPU": Cluster.hpu_count}
 
 
 class ProjectClusterCrud(Crud[Cluster]):
@@ -29,7 +27,7 @@ class ProjectClusterCrud(Crud[Cluster]):
             **{name: getattr(Cluster, name) for name in ("id", "name", "status", "created_at", "modified_at")},
             **{name: use.c[name] for name in ("endpoint_count", "node_count", "worker_count")},
         }
-        statement = self.visible(*columns.values(), _hardware().label("hardware_type"))
+        statement = self.visible(*columns.values(), hardware().label("hardware_type"))
         statement = statement.join(use, use.c.cluster_id == Cluster.id)
         statement = statement.where(*equal(query, status=Cluster.status), *matching(query, name=Cluster.name))
         return await self.page(query, statement, columns)
@@ -50,12 +48,6 @@ def _use_of_clusters(project_id: UUID) -> Any:
     )
 
 
-def _hardware() -> ColumnElement[Any]:
-    """Return the kinds of processors that the cluster has, as a list."""
-    kinds: list[ColumnElement[Any]] = [case((count > 0, kind)) for kind, count in HARDWARE.items()]
-    return func.array_remove(array(kinds), None)
-
-
 def count_in_project(project_id: Any) -> ColumnElement[int]:
     """Return the expression that counts a project's endpoints."""
     return (
@@ -74,6 +66,22 @@ def count_of_model(model_id: Any) -> ColumnElement[int]:
         .where(Endpoint.model_id == model_id, not_deleted(Endpoint))
         .scalar_subquery()
     )
+
+
+def use_of_cluster(cluster_id: Any) -> dict[str, ColumnElement[int]]:
+    """Return the expressions that tell how much of a cluster its endpoints use."""
+    running = Endpoint.status == literal_column(f"'{EndpointStatus.RUNNING}'")
+    return {
+        "endpoint_count": _on_cluster(cluster_id, func.count()),
+        "running_endpoints_count": _on_cluster(cluster_id, func.count().filter(running)),
+        "total_workers_count": _on_cluster(cluster_id, func.coalesce(func.sum(Endpoint.total_replicas), 0)),
+        "active_workers_count": _on_cluster(cluster_id, func.coalesce(func.sum(Endpoint.active_replicas), 0)),
+    }
+
+
+def _on_cluster(cluster_id: Any, result: ColumnElement[int]) -> ColumnElement[int]:
+    here = select(result).select_from(Endpoint).where(Endpoint.cluster_id == cluster_id, not_deleted(Endpoint))
+    return here.scalar_subquery()
 
 
 async def exist(session: ReadSession, *conditions: ColumnElement[bool]) -> bool:

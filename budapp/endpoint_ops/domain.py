@@ -1,5 +1,6 @@
 """Deployments: models that run in projects."""
 
+from budapp.cluster_ops import hooks as cluster_hooks
 from budapp.commons.domain import Domain
 from budapp.endpoint_ops import crud, models, services
 from budapp.endpoint_ops.routes import router
@@ -16,6 +17,8 @@ domain = Domain(
     hooks=(
         project_hooks.count.register(crud.count_in_project, name="endpoints"),
         project_hooks.before_removal.register(services.before_project_removal),
+        cluster_hooks.usage.register(crud.use_of_cluster),
+        cluster_hooks.before_deletion.register(services.before_cluster_deletion),
         user_hooks.before_deletion.register(services.before_user_deletion),
         model_hooks.endpoint_count.register(crud.count_of_model),
         provider_hooks.after_sync.register(services.follow_catalog),

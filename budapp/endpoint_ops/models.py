@@ -67,6 +67,7 @@ Index(
     Endpoint.cluster_id,
     postgresql_where=not_deleted(Endpoint),
 )
+Index("ix_endpoint_cluster_id", Endpoint.cluster_id, postgresql_where=not_deleted(Endpoint))
 Index("ix_endpoint_created_by", Endpoint.created_by, postgresql_where=not_deleted(Endpoint))
 Index("ix_endpoint_model_id", Endpoint.model_id, postgresql_where=not_deleted(Endpoint))
 Index(

@@ -35,6 +35,11 @@ async def before_project_removal(session: WriteSession, removal: Removal) -> Non
         raise BadRequest("The project has deployments; delete them first")
 
 
+async def before_cluster_deletion(session: WriteSession, cluster_id: UUID) -> None:
+    if await crud.exist(session, Endpoint.cluster_id == cluster_id):
+        raise BadRequest("The cluster has deployments; delete them first")
+
+
 async def before_user_deletion(session: WriteSession, user_id: UUID, _remove_credentials: bool) -> None:
     if await crud.exist(session, Endpoint.created_by == user_id):
         raise BadRequest("The user has deployments; delete them first")

@@ -2,15 +2,19 @@
 
 import hashlib
 import json
+from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
+from budapp.commons.database import now
 from budapp.commons.schemas import Answer
 from budapp.commons.storable import OutsideText, clean_text, cleaned
+from budapp.commons.timestamps import Timestamp
 
 _SIDECAR_FIELDS = frozenset({"traceid", "traceparent", "tracestate", "topic", "pubsubname", "specversion"})
 _LONGEST_ID = 200
+_TIMESTAMP: TypeAdapter[datetime] = TypeAdapter(Timestamp)
 
 
 class MalformedEvent(Exception):
@@ -89,11 +93,13 @@ class Event(BaseModel):
         source: who sent it; `id` is unique within.
         payload: what a handler reads.
         data: the data of a CloudEvent that carries no notification, else empty.
+        time: when it was sent, as the sender says; when it came in where they don't, or name a time to come.
     """
 
     id: str
     source: str
     payload: Payload
+    time: datetime = Field(default_factory=now)
     data: dict[str, Any] = Field(default_factory=dict)
 
 
@@ -138,14 +144,23 @@ def _cloud_event(envelope: dict[str, Any]) -> Event:
         return _notification(envelope["data"], envelope.get("id"), envelope.get("source"))
     event = CloudEvent.model_validate(envelope)
     payload = Payload(category="internal", type=event.type, source=event.source)
-    return Event(id=_short(event.id), source=_short(event.source), payload=payload, data=cleaned(event.data)[0])
+    time = _time_of(envelope.get("time"))
+    data = cleaned(event.data)[0]
+    return Event(id=_short(event.id), source=_short(event.source), payload=payload, data=data, time=time)
 
 
 def _notification(body: dict[str, Any], id: Any = None, source: Any = None) -> Event:
     payload = Notification.model_validate(body).payload
     event_id = id or body.get("id") or _digest(body)
     sender = str(source or body.get("source") or "")
-    return Event(id=_short(str(event_id)), source=_short(sender), payload=payload)
+    return Event(id=_short(str(event_id)), source=_short(sender), payload=payload, time=_time_of(body.get("time")))
+
+
+def _time_of(said: Any) -> datetime:
+    try:
+        return min(_TIMESTAMP.validate_python(said), now()) if isinstance(said, str) else now()
+    except ValidationError:
+        return now()
 
 
 def _digest(body: dict[str, Any]) -> str:

@@ -1,7 +1,8 @@
 """The words of all calls of other services: what is called, and how those answer that go on to work by themselves."""
 
+from collections.abc import Mapping
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -20,12 +21,16 @@ class PeerCall:
         method: the HTTP method.
         path: the service's path, with its query where there is one.
         json: the body.
+        part: the field of a multipart body that carries `json`, where the service takes a form.
+        files: the files of that form: field → name, content, media type.
     """
 
     app_id: str
     method: str
     path: str
-    json: Json | None = None
+    json: Json | None = field(default=None, repr=False)
+    part: str | None = None
+    files: Mapping[str, tuple[str, bytes, str]] = field(default_factory=dict, repr=False)
 
 
 class Reply(BaseModel):

@@ -4,7 +4,7 @@ from datetime import datetime
 from uuid import UUID
 
 from budapp.commons.schemas import Schema
-from budapp.workflow_ops.step_views import Json, StepList, WorkflowSteps
+from budapp.workflow_ops.step_views import ExecutionStatus, Json, StepList, WorkflowSteps
 
 
 class Mark(Schema):
@@ -79,11 +79,6 @@ class ScanResult(Schema):
     model_issues: Issues
     created_at: datetime
     modified_at: datetime
-
-
-class ExecutionStatus(Schema):
-    status: str
-    message: str
 
 
 class ModelSource(Schema):

@@ -70,6 +70,7 @@ class CurrentAttempt:
         self.attempt.peer_workflow_id = peer_workflow_id
         self._put_off(answer.eta)
         self._show(events.key, step_list.make_list(answer, str(self.attempt.correlation_id)))
+        await self.definition.accepted(self.session, self.run)
         early, self.attempt.early_events = self.attempt.early_events, []
         for payload in early:
             await self.take(payload)
@@ -144,6 +145,7 @@ class CurrentAttempt:
         if keep_open:
             return
         self.workflow.status = WorkflowStatus.FAILED
+        await self.definition.abandoned(self.session, self.run)
         await self._tell_topic({})
         if not self.definition.tells_failures:
             return
@@ -196,7 +198,7 @@ class CurrentAttempt:
     def _own_steps(self) -> WorkAnswer:
         events = self.task.events
         assert events
-        return WorkAnswer(workflow_id="", steps=list(events.steps))
+        return WorkAnswer(workflow_id="", steps=events.own_steps(self.run.data))
 
     async def _take_results(self, content: Json) -> None:
         result, problem = content.get("result"), content.get("result_error")
@@ -304,6 +306,12 @@ async def _with_attempt(
     if attempt is None:
         return None
     return CurrentAttempt(session, settings, definitions.of(workflow.workflow_type), workflow, attempt, steps)
+
+
+async def abandon(session: WriteSession, definitions: Definitions, workflow: Workflow) -> None:
+    """Tell the type that the workflow ends without its results."""
+    data = crud.merged(step.data for step in await crud.steps_of(session, workflow.id))
+    await definitions.of(workflow.workflow_type).abandoned(session, Run(workflow, data))
 
 
 def put_step(session: WriteSession, workflow: Workflow, steps: list[WorkflowStep], number: int, data: Json) -> None:

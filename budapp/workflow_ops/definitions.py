@@ -77,6 +77,7 @@ class Events:
         also: other types that the service uses for some of them.
         shown_as: the type that the browser waits for, where it is another one.
         in_same_step: whether the list is kept in the step that triggered, rather than the next one.
+        steps_for: what the list holds, where that depends on what the steps say.
     """
 
     key: str
@@ -85,6 +86,11 @@ class Events:
     also: Sequence[str] = ()
     shown_as: str | None = None
     in_same_step: bool = False
+    steps_for: Callable[[Json], Sequence[StepAnswer]] | None = None
+
+    def own_steps(self, data: Json) -> list[StepAnswer]:
+        """Return what the list holds where the service's answer was lost."""
+        return list(self.steps_for(data) if self.steps_for is not None else self.steps)
 
     def types(self) -> list[str]:
         """Return all types."""
@@ -93,6 +99,10 @@ class Events:
 
 async def nothing_to_check(_session: WriteSession, _caller: Caller, _run: Run) -> None:
     """Let everything be posted."""
+
+
+async def nothing_to_do(_session: WriteSession, _run: Run) -> None:
+    """Leave everything as it is."""
 
 
 async def name_nothing(_session: ReadSession, _tenant_id: UUID, _data: Json) -> StepObjects:
@@ -153,6 +163,9 @@ class Definition:
         refusal: the message when the service refuses and does not say why.
         keeps_draft: whether it stays open for another try when the service refuses, or fails.
         tells_failures: whether who it belongs to hears that it failed.
+        accepted: is called once a service has begun to work on a task, so that what waited for it can go.
+        abandoned: is called where it ends without its results: it has failed, was cancelled or given up. A retry asks
+            `check` again, and the task.
     """
 
     type: str
@@ -169,6 +182,8 @@ class Definition:
     refusal: str = "The service that was asked refused"
     keeps_draft: bool = True
     tells_failures: bool = True
+    accepted: Callable[[WriteSession, Run], Awaitable[None]] = nothing_to_do
+    abandoned: Callable[[WriteSession, Run], Awaitable[None]] = nothing_to_do
 
     def task(self, name: str) -> Task:
         """Return the task of this name."""

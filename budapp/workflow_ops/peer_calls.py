@@ -5,7 +5,8 @@ No transaction is open while the service is asked. Wherever the process is cut o
 """
 
 import asyncio
-from dataclasses import dataclass
+import json
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -149,7 +150,7 @@ class PeerCalls:
         try:
             settings = self._settings
             seconds = settings.workflow_ask_seconds if pending.by_events else settings.workflow_answer_seconds
-            answer = await self._dapr.invoke(call.app_id, call.method, call.path, json=call.json, timeout=seconds)
+            answer = await self._dapr.invoke(call.app_id, call.method, call.path, timeout=seconds, **_body(call))
             return WorkAnswer.model_validate(answer) if pending.by_events else answer
         except (PeerFailed, Unavailable):
             if pending.optional:
@@ -193,4 +194,11 @@ def _addressed(call: PeerCall, workflow: Workflow, attempt: WorkflowAttempt, top
     }
     topics = [topic, workflow.callback_topic] if workflow.callback_topic else topic
     meta: Json = {"notification_metadata": whom, "source_topic": topics}
-    return PeerCall(call.app_id, call.method, call.path, {**(call.json or {}), **meta})
+    return replace(call, json={**(call.json or {}), **meta})
+
+
+def _body(call: PeerCall) -> Json:
+    """Return the arguments that carry what the call says."""
+    if call.part is None:
+        return {"json": call.json}
+    return {"data": {call.part: json.dumps(call.json)}, "files": call.files}

@@ -55,6 +55,7 @@ class Reconciler:
             if workflow and workflow.modified_at < before and workflow.status == "in_progress" and not live:
                 workflow.status = WorkflowStatus.CANCELLED
                 workflow.reason = "Nobody went on with this for a long time"
+                await attempts.abandon(session, self._definitions, workflow)
 
     async def _go_on(self, workflow_id: UUID) -> None:
         pending = await self._pending_call(workflow_id)

@@ -179,6 +179,8 @@ class Workflows:
         attempt = await crud.last_attempt(session, workflow_id)
         if attempt is not None and attempt.state in crud.LIVE:
             raise BadRequest("The workflow is still running")
+        if workflow.status == WorkflowStatus.IN_PROGRESS:
+            await attempts.abandon(session, self._definitions, workflow)
         workflow.status = WorkflowStatus.COMPLETED
         return workflow
 
@@ -206,6 +208,7 @@ class Workflows:
         if found is not None and found.live:
             await found.cancel()
         workflow.status = WorkflowStatus.CANCELLED
+        await attempts.abandon(session, self._definitions, workflow)
         return self._definitions.of(workflow.workflow_type).cancelled
 
     async def take_event(self, session: WriteSession, event: Event) -> None:

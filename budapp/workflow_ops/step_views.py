@@ -64,6 +64,13 @@ class StepList(Schema):
     metadata: ClusterMetadata | None = None
 
 
+class ExecutionStatus(Schema):
+    """What came of a workflow, in words."""
+
+    status: str
+    message: str
+
+
 class ClientMetadata(Schema):
     """What a browser keeps of its own, to go on where it left."""
 

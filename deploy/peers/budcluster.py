@@ -1,4 +1,4 @@
-"""The stand-in for budcluster: so far what quantization asks of it, and which clusters there are."""
+"""The stand-in for budcluster: clusters, and what quantization asks of it."""
 
 from typing import Any
 from uuid import UUID
@@ -7,7 +7,7 @@ import httpx
 from fastapi import APIRouter, Response, status
 from fastapi.responses import JSONResponse
 
-from peers import model_facts
+from peers import budcluster_clusters, model_facts
 from peers.clusters import Cluster, Clusters
 from peers.control import Control
 from peers.envelope import Info, WorkAnswer, WorkRequest, error
@@ -155,6 +155,7 @@ def router(control: Control) -> APIRouter:
     """Return the routes of the contract, and those that make clusters known."""
     peer = BudCluster(control)
     routes = APIRouter(lifespan=peer.works.lifespan)
+    routes.include_router(budcluster_clusters.router(control, peer.works))
     routes.add_api_route("/deployment/deploy-quantization", peer.quantize, methods=["POST"])
     routes.add_api_route("/deployment/cancel/{workflow_id}", peer.cancel, methods=["POST"])
     routes.add_api_route("/control/clusters", peer.list_clusters, methods=["GET"], tags=["control"])

@@ -20,3 +20,6 @@ class PeerSettings(BaseSettings):
 
     peers_step_seconds: float = 1
     """How long a step of work takes."""
+
+    peers_status_seconds: float = 600
+    """How often the status of each cluster is told; 0 for never."""

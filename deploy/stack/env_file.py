@@ -11,7 +11,7 @@ from pathlib import Path
 GENERATED = "# generated"
 TEST_PORT_SHIFT = 20_000
 HIGHEST_PORT = 65_535
-TEST_VALUES = {"PEERS_STEP_SECONDS": "0.05"}
+TEST_VALUES = {"PEERS_STEP_SECONDS": "0.05", "PEERS_STATUS_SECONDS": "0"}
 
 _LINE = re.compile(r"^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*?)\s*$")
 _REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")

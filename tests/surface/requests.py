@@ -41,4 +41,10 @@ def fill(operation: str, things: Things, valid: Valid | None = None) -> Filled:
     valid = valid or REQUESTS.get(operation, Valid())
     params = {name: things[valid.path.get(name, name)] for name in re.findall(r"{(\w+)}", path)}
     query = valid.query(things) if valid.query else {}
-    return Filled(method, path, params, query, valid.body(things) if valid.body else None, valid.files)
+    files = {name: field_of(value) for name, value in valid.form(things).items()} if valid.form else valid.files
+    return Filled(method, path, params, query, valid.body(things) if valid.body else None, files)
+
+
+def field_of(value: Any) -> tuple[str | None, bytes]:
+    """Return a field of a form as it is sent."""
+    return None, str(value).encode(errors="replace")

@@ -96,6 +96,7 @@ class Valid:
         prepare: what must be so beforehand.
         own_session: the caller signs in anew for it, as it ends the session.
         files: field → name and content, for a form in place of a JSON body.
+        form: from the things to the fields of such a form, without files.
     """
 
     body: Callable[[Things], Any] | None = None
@@ -104,6 +105,7 @@ class Valid:
     prepare: Callable[[RequestContext], Awaitable[None]] | None = None
     own_session: bool = False
     files: Mapping[str, tuple[str | None, bytes]] | None = None
+    form: Callable[[Things], Mapping[str, str]] | None = None
 
 
 @dataclass(frozen=True)

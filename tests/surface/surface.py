@@ -17,7 +17,7 @@ from budapp.integrations.keycloak import Keycloak
 from budapp.user_ops.callers import Callers
 from tests.cast import PASSWORD, Person, Realms
 from tests.surface.callers import CALLERS
-from tests.surface.requests import REQUESTS, Filled, fill
+from tests.surface.requests import REQUESTS, Filled, field_of, fill
 from tests.surface.routes import Document, Location
 from tests.surface.scene import Scene, Stage
 from tests.surface.share import RequestContext, Things, Valid
@@ -117,6 +117,8 @@ def with_value(request: Filled, location: Location, value: Any) -> Filled:
         return replace(request, params=request.params | {str(location.keys[0]): value})
     if location.part == "query":
         return replace(request, query=request.query | {str(location.keys[0]): value})
+    if request.files is not None and request.body is None and location.keys:
+        return replace(request, files={**request.files, str(location.keys[0]): field_of(value)})
     return replace(request, body=_put(copy.deepcopy(request.body), location.keys, value))
 
 
