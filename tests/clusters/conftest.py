@@ -52,7 +52,7 @@ class Site:
         found: Json = (await self.bench.call("GET", f"/clusters/{cluster_id}"))["cluster"]
         return found
 
-    async def list(self, **query: Any) -> list[Json]:
+    async def listed(self, **query: Any) -> list[Json]:
         return list((await self.bench.call("GET", ONBOARD, params=query))["clusters"])
 
     async def delete(self, cluster_id: str, status: int = 200) -> Json:

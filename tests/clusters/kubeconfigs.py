@@ -26,4 +26,5 @@ def config(server: str | None = None, **user: Any) -> dict[str, Any]:
 
 
 def dumped(document: Any) -> bytes:
-    return yaml.safe_dump(document).encode()
+    text: str = yaml.safe_dump(document)
+    return text.encode()
