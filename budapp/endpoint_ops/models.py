@@ -3,7 +3,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, CheckConstraint, ForeignKey, Index, String, literal_column
+from sqlalchemy import ARRAY, CheckConstraint, ForeignKey, Index, String, func, literal_column
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -61,6 +61,13 @@ class Endpoint(TenantOwned, Base):
     published_by: Mapped[UUID | None] = mapped_column(ForeignKey("user.id"))
 
 
+Index(
+    "uq_endpoint_name",
+    Endpoint.tenant_id,
+    func.lower(Endpoint.name),
+    unique=True,
+    postgresql_where=not_deleted(Endpoint),
+)
 Index(
     "ix_endpoint_project_id_cluster_id",
     Endpoint.project_id,
