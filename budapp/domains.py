@@ -21,6 +21,7 @@ LAYERS = (
     "provider_ops",
     "api_key_ops | cluster_ops | dataset_ops | model_ops",
     "endpoint_ops | quantization_ops | recommendation_ops",
+    "deployment_ops",
     "pricing_ops",
     "catalog_ops",
     "announced_ops",

@@ -109,3 +109,11 @@ async def name_objects(session: ReadSession, tenant_id: UUID, data: dict[str, An
     named = data.get("cluster_id") or data.get("delete_cluster_id")
     found = await crud.find_cluster(session, tenant_id, UUID(named)) if named else None
     return {"cluster": ClusterBrief.model_validate(found)} if found is not None else {}
+
+
+async def require_there(session: ReadSession, tenant_id: UUID, bud_cluster_id: UUID) -> Cluster:
+    """Return the tenant's cluster that budcluster knows by the id, in whatever state; raises `NotFound` if none is."""
+    found = await crud.find_clusters(session, tenant_id, [bud_cluster_id])
+    if not found:
+        raise NotFound("The cluster was deleted in the meantime", param="cluster_id")
+    return found[0]

@@ -1,11 +1,13 @@
 """budsim: which clusters suit a model, by simulation."""
 
 from decimal import Decimal
+from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
-from budapp.integrations.dapr import Peer
+from budapp.commons.errors import PeerFailed
+from budapp.integrations.dapr import DaprClient, Peer
 from budapp.integrations.peers import Json, PeerCall, Reply, StepAnswer
 
 SIMULATION_EVENTS = "get_cluster_recommendations"
@@ -16,22 +18,41 @@ SIMULATION_STEPS = (
 )
 
 
+_RECOMMENDATIONS_SECONDS = 10
+_MOST = 20
+
+Cost = Annotated[Decimal, Field(ge=0, lt=10**12)]
+
+
 class Device(Reply):
     device_type: str
+    num_replicas: int = 0
+    concurrency: int = 0
+    cost_per_million_tokens: Cost = Decimal(0)
 
 
-class ClusterMetrics(Reply):
+class SimulationMetrics(Reply):
     """How a model would do on a cluster; the cost is in the platform's currency."""
 
     device_types: list[Device]
-    cost_per_million_tokens: Decimal = Field(ge=0, lt=10**12)
+    cost_per_million_tokens: Cost
+    replica: int = 0
+    concurrency: int = 0
+    ttft: float = 0
+    throughput_per_user: float = 0
+    e2e_latency: float = 0
 
 
 class ClusterRecommendation(Reply):
     """A cluster, by budcluster's id of it."""
 
     cluster_id: UUID
-    metrics: ClusterMetrics
+    metrics: SimulationMetrics
+    tool_calling_parser_type: str | None = None
+    reasoning_parser_type: str | None = None
+    chat_template: str | None = None
+    supports_lora: bool | None = None
+    supports_pipeline_parallelism: bool | None = None
 
 
 class SimulationResult(Reply):
@@ -39,6 +60,26 @@ class SimulationResult(Reply):
 
     workflow_id: UUID
     recommendations: list[ClusterRecommendation]
+
+
+class _Recommendations(Reply):
+    items: list[ClusterRecommendation]
+
+
+async def recommendations(dapr: DaprClient, simulator_id: str) -> list[ClusterRecommendation]:
+    """Return what a simulation has found, the best first: 20 clusters at most.
+
+    Raises:
+        PeerFailed: budsim refused, failed, or its answer makes no sense.
+        Unavailable: it can't be reached within 10 seconds.
+    """
+    query = {"workflow_id": simulator_id, "limit": _MOST}
+    seconds = _RECOMMENDATIONS_SECONDS
+    answer: Any = await dapr.invoke(Peer.BUDSIM, "GET", "simulator/recommendations", params=query, timeout=seconds)
+    try:
+        return _Recommendations.model_validate(answer).items
+    except ValidationError as error:
+        raise PeerFailed from error
 
 
 def run_simulation(

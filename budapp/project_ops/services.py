@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import Row, Select
 
-from budapp.commons.access import Caller, Requires, require_password_set
+from budapp.commons.access import Caller, Requires, RequiresOrPeer, require_password_set
 from budapp.commons.crud import Page
 from budapp.commons.database import ReadSession, WriteSession
 from budapp.commons.errors import BadRequest, Conflict, Forbidden
@@ -55,6 +55,10 @@ class RequiresInProject(Requires):
 
     async def _check_row(self, session: ReadSession, caller: Caller, row_id: UUID) -> Project:
         return await self.check(session, caller, await self.project_of(session, caller, row_id))
+
+
+class RequiresInProjectOrPeer(RequiresInProject, RequiresOrPeer):
+    """The same, and a service of the platform may call the route for somebody who holds the scope in the project."""
 
 
 MANAGING = RequiresInProject(Scope.PROJECT_MANAGE)

@@ -43,3 +43,10 @@ async def cloud_model(session: ReadSession, cloud_model_id: UUID) -> CloudModel 
     mine = (CloudModel.id == cloud_model_id, not_deleted(CloudModel))
     found: CloudModel | None = await session.scalar(select(CloudModel).where(*mine))
     return found
+
+
+async def offer(session: ReadSession, source: str, uri: str) -> CloudModel | None:
+    """Return the cloud model of the provider's with the uri, whatever the case."""
+    mine = (CloudModel.source == source, func.lower(CloudModel.uri) == uri.lower(), not_deleted(CloudModel))
+    found: CloudModel | None = await session.scalar(select(CloudModel).where(*mine))
+    return found

@@ -35,3 +35,8 @@ async def find_provider(session: ReadSession, *, id: UUID | None = None, type: s
 async def find_cloud_model(session: ReadSession, cloud_model_id: UUID) -> CloudModel | None:
     """Return the model, if a cloud offers it."""
     return await crud.cloud_model(session, cloud_model_id)
+
+
+async def find_offer(session: ReadSession, source: str, uri: str) -> CloudModel | None:
+    """Return what the provider offers under the uri."""
+    return await crud.offer(session, source, uri)

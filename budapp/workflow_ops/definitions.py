@@ -25,11 +25,13 @@ class Run:
         workflow: its row; `check` may set title, icon and tag.
         data: the merged data of the steps.
         posted: what this request says; what `check` adds is stored in the same step.
+        triggered: whether this request triggers, or tries again what was triggered.
     """
 
     workflow: Workflow
     data: Json
     posted: Json = field(default_factory=dict)
+    triggered: bool = False
 
     def keep(self, **derived: Any) -> None:
         """Store more in the posted step."""
@@ -114,6 +116,10 @@ def _when_triggered(_posted: Json, triggered: bool) -> bool:
     return triggered
 
 
+def _always(_data: Json) -> bool:
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class Task:
     """What another service is asked to do.
@@ -128,6 +134,7 @@ class Task:
         undo: takes back what the service did for a result that nobody wants any more.
         name: tells the tasks of a type apart.
         begins: whether a step that says this, and triggers or not, has the task done.
+        applies: whether the task is one for a workflow whose steps say all this.
         completes: whether the workflow is complete with it; if not, more steps follow.
         optional: whether it goes on, with None for the answer, where the service fails.
     """
@@ -140,8 +147,22 @@ class Task:
     undo: Callable[[WriteSession, Run, Any], Awaitable[None]] | None = None
     name: str = "main"
     begins: Callable[[Json, bool], bool] = _when_triggered
+    applies: Callable[[Json], bool] = _always
     completes: bool = True
     optional: bool = False
+
+    def missing(self, data: Json) -> list[str]:
+        """Return the names of what the task needs and the steps have not said."""
+        return [name for name in self.needs if data.get(name) in (None, "")]
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsal:
+    """What a step would come to: the task, what it lacks, and the call of a service, if there is one."""
+
+    task: str | None
+    missing: Sequence[str]
+    call: PeerCall | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +172,7 @@ class Definition:
     Attributes:
         type: its name on the wire and in the database.
         scope: what a caller must hold to trigger it; the domain's route asks for it, and so does a retry.
+        in_project: whether the scope may be held in a project alone; `check` then sees to it.
         title: shown until `check` knows a better one.
         tag: stands beside the title.
         tasks: what is done for it; a step begins the first of them that says so.
@@ -184,6 +206,7 @@ class Definition:
     tells_failures: bool = True
     accepted: Callable[[WriteSession, Run], Awaitable[None]] = nothing_to_do
     abandoned: Callable[[WriteSession, Run], Awaitable[None]] = nothing_to_do
+    in_project: bool = False
 
     def task(self, name: str) -> Task:
         """Return the task of this name."""
@@ -195,9 +218,10 @@ class Definition:
         if undeclared:
             raise ValueError(f"{self.type} keeps {', '.join(undeclared)} and declares neither to show it nor not to")
 
-    def begun_by(self, posted: Json, *, triggered: bool) -> Task | None:
+    def begun_by(self, run: Run) -> Task | None:
         """Return the task that a step has done, if any."""
-        return next((task for task in self.tasks if task.begins(posted, triggered)), None)
+        tasks = (task for task in self.tasks if task.begins(run.posted, run.triggered) and task.applies(run.data))
+        return next(tasks, None)
 
 
 class Definitions:

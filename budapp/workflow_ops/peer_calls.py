@@ -61,7 +61,7 @@ class PeerCalls:
         Raises:
             BadRequest: something that the task needs has not been said.
         """
-        missing = [name for name in task.needs if run.data.get(name) in (None, "")]
+        missing = task.missing(run.data)
         if missing:
             raise BadRequest(f"Missing required data: {', '.join(missing)}", param=missing[0])
         last = await crud.last_attempt(session, run.workflow.id)

@@ -17,7 +17,7 @@ from budapp.events.schemas import Event
 from budapp.integrations.dapr import DaprClient
 from budapp.workflow_ops import attempts, crud
 from budapp.workflow_ops.crud import WorkflowCrud
-from budapp.workflow_ops.definitions import Definition, Definitions, Run
+from budapp.workflow_ops.definitions import Definition, Definitions, Rehearsal, Run
 from budapp.workflow_ops.models import AttemptState, Visibility, Workflow, WorkflowStatus, WorkflowStep
 from budapp.workflow_ops.peer_calls import PeerCalls, PendingCall
 from budapp.workflow_ops.reconciler import Reconciler
@@ -111,6 +111,26 @@ class Workflows:
             await self._calls.send(pending)
         return await self._fresh(caller, workflow.id)
 
+    async def rehearse(self, caller: Caller, type: str, body: WorkflowPost) -> Rehearsal:
+        """Return what posting this step would have asked of which service, and what it lacks; nothing is changed.
+
+        Raises:
+            AppError: whatever `post` would have raised before it asks somebody.
+        """
+        definition = self._definitions.of(type)
+        async with self._database.write() as session:
+            workflow = await self._opened(session, caller, definition, body)
+            steps = await crud.steps_of(session, workflow.id)
+            posted = body.fields()
+            others = (step.data for step in steps if step.step_number != body.step_number)
+            run = Run(workflow, {**crud.merged(others), **posted}, posted, body.trigger_workflow)
+            await definition.check(session, caller, run)
+            task = definition.begun_by(run)
+            missing = task.missing(run.data) if task is not None else []
+            call = await task.request(session, run) if task is not None and not missing else None
+            await session.rollback()
+        return Rehearsal(task.name if task is not None else None, missing, call)
+
     async def start(
         self, session: WriteSession, type: str, data: dict[str, Any], *, tenant_id: UUID, user_id: UUID
     ) -> PendingCall:
@@ -125,9 +145,10 @@ class Workflows:
         await session.flush()
         steps: list[WorkflowStep] = []
         attempts.put_step(session, workflow, steps, 1, data)
-        task = definition.begun_by(data, triggered=True)
+        run = Run(workflow, data, data, triggered=True)
+        task = definition.begun_by(run)
         assert task is not None
-        pending = await self._calls.begin(session, task, Run(workflow, data), steps, 1)
+        pending = await self._calls.begin(session, task, run, steps, 1)
         assert pending is not None
         return pending
 
@@ -156,10 +177,11 @@ class Workflows:
             found = await attempts.load(session, self._settings, self._definitions, workflow_id)
             if found is None or found.workflow.status not in retryable or found.attempt.state != AttemptState.FAILED:
                 raise BadRequest("Only a failed workflow can be retried")
-            if not caller.may(found.definition.scope):
+            if not (found.definition.in_project or caller.may(found.definition.scope)):
                 raise Forbidden(f"Permission required: {found.definition.scope}")
             found.workflow.status = WorkflowStatus.IN_PROGRESS
             run = found.run
+            run.triggered = True
             await found.definition.check(session, caller, run)
             pending = await self._calls.begin(session, found.task, run, found.steps, found.attempt.step_number)
         if pending is not None:
@@ -255,13 +277,15 @@ class Workflows:
         steps = await crud.steps_of(session, workflow.id)
         attempt = await crud.last_attempt(session, workflow.id)
         posted = body.fields()
-        task = definition.begun_by(posted, triggered=body.trigger_workflow)
+        data = {**crud.merged(step.data for step in steps), **posted}
+        run = Run(workflow, data, posted, body.trigger_workflow)
         if attempt is not None and attempt.state in crud.LIVE:
+            task = definition.begun_by(run)
             if task is not None and task.name == attempt.task:
                 return None
             raise BadRequest("The workflow is already running", param="workflow_id")
-        run = Run(workflow, {**crud.merged(step.data for step in steps), **posted}, posted)
         await definition.check(session, caller, run)
+        task = definition.begun_by(run)
         definition.check_declared(run.posted)
         _replace(session, workflow, steps, body.step_number, run.posted)
         if task is None:
@@ -279,6 +303,17 @@ class Workflows:
     async def _fresh(self, caller: Caller, workflow_id: UUID) -> WorkflowRetrieved:
         async with self._database.read() as session:
             return await self.get(session, caller, workflow_id)
+
+
+async def find_steps(session: ReadSession, caller: Caller, workflow_id: UUID) -> tuple[Workflow, dict[str, Any]]:
+    """Return the workflow, as `find_workflow` does, with all that its steps say; raises `NotFound` likewise."""
+    return await WorkflowCrud(session, caller).with_data(workflow_id)
+
+
+async def is_running(session: ReadSession, workflow_id: UUID) -> bool:
+    """Tell whether a service works on the workflow, or is being asked to."""
+    attempt = await crud.last_attempt(session, workflow_id)
+    return attempt is not None and attempt.state in crud.LIVE
 
 
 async def find_workflow(session: ReadSession, caller: Caller, workflow_id: UUID) -> Workflow:

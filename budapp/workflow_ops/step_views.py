@@ -61,6 +61,9 @@ class StepList(Schema):
     eta: int | None = None
     steps: list[StepProgress] = []
     recommended_cluster_count: int | None = None
+    endpoint_id: UUID | None = None
+    endpoint_url: str | None = None
+    message: str | None = None
     metadata: ClusterMetadata | None = None
 
 

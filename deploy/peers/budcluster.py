@@ -1,4 +1,4 @@
-"""The stand-in for budcluster: clusters, and what quantization asks of it."""
+"""The stand-in for budcluster: clusters, and what quantization asks of it; deployments have modules of their own."""
 
 from typing import Any
 from uuid import UUID
@@ -7,7 +7,8 @@ import httpx
 from fastapi import APIRouter, Response, status
 from fastapi.responses import JSONResponse
 
-from peers import budcluster_clusters, model_facts
+from peers import budcluster_clusters, budcluster_deployments, model_facts
+from peers.budcluster_deployments import BudClusterDeployments
 from peers.clusters import Cluster, Clusters
 from peers.control import Control
 from peers.envelope import Info, WorkAnswer, WorkRequest, error
@@ -92,6 +93,7 @@ class BudCluster:
         self.works = Works(control, topic="budClusterMessages")
         self._clusters = Clusters(self.works.sidecar)
         self._files = ModelFiles(control.settings)
+        self.running = BudClusterDeployments(control, self.works, self._clusters)
 
     async def quantize(self, request: QuantizationRequest) -> WorkAnswer:
         """Quantize a model in a cluster, and store what comes of it."""
@@ -107,7 +109,7 @@ class BudCluster:
 
     async def cancel(self, workflow_id: UUID) -> Response:
         """End work; nothing more is told of it."""
-        if self.works.cancel(workflow_id):
+        if self.running.cancel(workflow_id):
             return JSONResponse(Info(message="Deployment cancelled successfully").model_dump())
         return JSONResponse(error("There is no such work under way", "NotFound"), status.HTTP_404_NOT_FOUND)
 
@@ -123,6 +125,7 @@ class BudCluster:
     async def remove_cluster(self, cluster_id: UUID) -> None:
         """Forget a cluster."""
         await self._clusters.remove(cluster_id)
+        self.running.deployments.drop_cluster(cluster_id)
 
     def _check(self, cluster_id: UUID) -> Deed:
         async def check() -> None:
@@ -156,6 +159,7 @@ def router(control: Control) -> APIRouter:
     peer = BudCluster(control)
     routes = APIRouter(lifespan=peer.works.lifespan)
     routes.include_router(budcluster_clusters.router(control, peer.works))
+    routes.include_router(budcluster_deployments.router(peer.running))
     routes.add_api_route("/deployment/deploy-quantization", peer.quantize, methods=["POST"])
     routes.add_api_route("/deployment/cancel/{workflow_id}", peer.cancel, methods=["POST"])
     routes.add_api_route("/control/clusters", peer.list_clusters, methods=["GET"], tags=["control"])

@@ -43,6 +43,7 @@ class Flow:
         results: what is told at the end, with the result.
         minutes: how long it is said to take.
         eta_type: the type of the events that tell how long it still takes, where it differs.
+        process: the work as a whole, where its begin and its end are told too; it is not among the steps.
     """
 
     type: str
@@ -50,6 +51,7 @@ class Flow:
     results: Text
     minutes: int | None = None
     eta_type: str | None = None
+    process: Step | None = None
 
     def step_answers(self) -> list[StepAnswer]:
         """Return the steps as the caller is told of them."""
@@ -113,13 +115,13 @@ def plan(flow: Flow, fault: Fault | None = None) -> list[Event]:
     """Return the events that work sends, in their order, when this goes wrong with it."""
     fault = fault or Fault()
     fails_at = flow.number_of(fault.fail_at) if fault.fail_at else None
-    events: list[Event] = []
+    events = _process(flow, Status.STARTED)
     for number in range(1, len(flow.steps) + 1):
         if number == fails_at:
             begun = [event for event in _step(flow, number) if not event.ends_step]
             return _troubled(flow, [*events, *begun, failure(flow, number, fault.message)], fault)
         events += _step(flow, number)
-    return _troubled(flow, [*events, _results(flow)], fault)
+    return _troubled(flow, [*events, *_process(flow, Status.COMPLETED), _results(flow)], fault)
 
 
 def failure(flow: Flow, number: int, error: str) -> Event:
@@ -137,6 +139,12 @@ def _step(flow: Flow, number: int) -> list[Event]:
     ]
     begun = 1 if step.started else 0
     return [*events[:begun], *_eta(flow, number), *events[begun:]]
+
+
+def _process(flow: Flow, status: Status) -> list[Event]:
+    step = 1 if status == Status.STARTED else len(flow.steps)
+    told = flow.process.told() if flow.process else []
+    return [Event(flow.type, flow.process.id, step, one, *text) for one, text in told if flow.process and one == status]
 
 
 def _eta(flow: Flow, number: int) -> list[Event]:

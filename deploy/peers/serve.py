@@ -8,11 +8,12 @@ from fastapi import APIRouter, FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 
 from peers.control import Control, ControlMiddleware
+from peers.settings import PeerSettings
 
 
-def create_app(name: str) -> FastAPI:
+def create_app(name: str, port: int) -> FastAPI:
     """Return the application of the stand-in `peers/<name>.py`, whose function `router` gives its routes."""
-    control = Control(name)
+    control = Control(name, PeerSettings(peer_port=port))
     router: APIRouter = importlib.import_module(f"peers.{name}").router(control)
     app = FastAPI(title=f"Stand-in for {name}")
     app.include_router(router)
@@ -34,7 +35,7 @@ def main() -> None:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, required=True)
     arguments = parser.parse_args()
-    uvicorn.run(create_app(arguments.name), host=arguments.host, port=arguments.port, log_level="info")
+    uvicorn.run(create_app(arguments.name, arguments.port), host=arguments.host, port=arguments.port, log_level="info")
 
 
 if __name__ == "__main__":

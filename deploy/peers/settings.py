@@ -23,3 +23,7 @@ class PeerSettings(BaseSettings):
 
     peers_status_seconds: float = 600
     """How often the status of each cluster is told; 0 for never."""
+    peers_deployment_status_seconds: float = 180
+    """How often the status of each deployment is told, unless that of clusters never is."""
+    peer_port: int = 0
+    """Where the stand-in itself is reached."""

@@ -20,7 +20,7 @@ from peers.sidecar import Sidecar
 NOTIFICATION_TOPIC = "notificationMessages"
 """What budnotify listens to: it shows each event to the user in the browser."""
 
-Result = Callable[[UUID], dict[str, Any]]
+Result = Callable[[UUID], dict[str, Any] | None]
 Deed = Callable[[], Awaitable[None]]
 
 
@@ -51,6 +51,7 @@ class Order:
         facts: what the placeholders in the flow's texts stand for; a deed may add to them.
         deeds: what is really done in a step, by its id, or `results` at the end. One that raises `StepFailed` ends the
             work.
+        undo: takes back what the deeds have done, where the work fails or is cancelled.
     """
 
     flow: Flow
@@ -58,6 +59,7 @@ class Order:
     result: Result
     facts: Mapping[str, object] = field(default_factory=dict)
     deeds: Mapping[str, Deed] = field(default_factory=dict)
+    undo: Callable[[], None] = lambda: None
 
 
 class Works:
@@ -142,6 +144,9 @@ class _Job:
         except asyncio.CancelledError:
             self.record.status = Status.TERMINATED
             raise
+        finally:
+            if self.record.status in {Status.FAILED, Status.TERMINATED}:
+                self.order.undo()
 
     async def _do(self, event: Event) -> None:
         await asyncio.sleep(event.takes * self.control.speed.step_seconds + self.fault.event_delay_seconds)

@@ -1,0 +1,175 @@
+import re
+from decimal import Decimal
+from typing import Annotated, Any, Literal, Self
+from uuid import UUID
+
+from pydantic import AfterValidator, Field, StringConstraints
+
+from budapp.commons.schemas import Answer, Money, Schema
+from budapp.deployment_ops.scaling_schemas import ScalerSpecification
+from budapp.workflow_ops.definitions import Rehearsal
+from budapp.workflow_ops.schemas import WorkflowPost
+
+_NAME = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
+
+
+def _as_address(name: str) -> str:
+    """Return the name as it stands in addresses, or raise `ValueError`."""
+    found = re.sub(r"\s", "-", name).lower().strip("-")
+    if not _NAME.fullmatch(found):
+        raise ValueError("must consist of letters without accents, digits and hyphens")
+    return found
+
+
+EndpointName = Annotated[str, StringConstraints(min_length=1, max_length=100), AfterValidator(_as_address)]
+Parser = Annotated[str, StringConstraints(max_length=100)]
+ChatTemplate = Annotated[str, StringConstraints(max_length=100_000)]
+Milliseconds = Annotated[int, Field(ge=1, le=60_000)]
+Rate = Annotated[int, Field(ge=0, le=1000)]
+Seconds = Annotated[int, Field(ge=0, le=600)]
+
+
+class DeployConfigPost(Schema):
+    """The load of a deployment, and how well it is to be met: ranges are [least, most]."""
+
+    concurrent_requests: int = Field(ge=1, le=1_000_000)
+    avg_sequence_length: int = Field(ge=0, le=10_000_000)
+    avg_context_length: int = Field(ge=0, le=200_000)
+    ttft: list[Milliseconds] | None = Field(default=None, min_length=2, max_length=2)
+    per_session_tokens_per_sec: list[Rate] | None = Field(default=None, min_length=2, max_length=2)
+    e2e_latency: list[Seconds] | None = Field(default=None, min_length=2, max_length=2)
+
+
+class DeployPost(WorkflowPost):
+    """A step of deploying a model; `cluster_id` is the one that budcluster knows."""
+
+    model_id: UUID | None = None
+    project_id: UUID | None = None
+    cluster_id: UUID | None = None
+    template_id: UUID | None = None
+    credential_id: UUID | None = None
+    simulator_id: UUID | None = None
+    endpoint_name: EndpointName | None = None
+    deploy_config: DeployConfigPost | None = None
+    budaiscaler_specification: ScalerSpecification | None = None
+    hardware_mode: Literal["dedicated", "shared"] | None = None
+    enable_tool_calling: bool | None = None
+    enable_reasoning: bool | None = None
+    tool_calling_parser_type: Parser | None = None
+    reasoning_parser_type: Parser | None = None
+    chat_template: ChatTemplate | None = None
+    supports_lora: bool | None = None
+    supports_pipeline_parallelism: bool | None = None
+
+
+class RehearsedCall(Schema):
+    """A call of another service that would have been made."""
+
+    service: str
+    method: str
+    path: str
+    body: dict[str, Any] | None
+
+
+class DryRun(Answer):
+    """What a step would come to: `task` is None where it only stores what it says."""
+
+    object: Literal["deployment.dry_run"] = "deployment.dry_run"
+    message: str = "Nothing was changed"
+    task: str | None
+    missing: list[str]
+    calls: list[RehearsedCall]
+
+    @classmethod
+    def of(cls, found: Rehearsal) -> Self:
+        """Return it of what the engine has found."""
+        call = found.call
+        calls = (
+            [{"service": call.app_id, "method": call.method, "path": f"/{call.path}", "body": call.json}]
+            if call
+            else []
+        )
+        return cls.model_validate({"task": found.task, "missing": found.missing, "calls": calls})
+
+
+class DeploymentCancel(Schema):
+    workflow_id: UUID
+
+
+class DeploymentCancelled(Answer):
+    object: Literal["deployment.cancel"] = "deployment.cancel"
+    message: str = "Deployment cancelled"
+
+
+Label = Literal["Better", "Worse", "Expected"]
+
+
+class Rated(Schema):
+    """A value that a cluster reaches, and how it compares with what was asked for; None where nothing was."""
+
+    label: Label | None
+    value: float
+
+
+class Benchmarks(Schema):
+    replicas: int
+    concurrency: Rated
+    ttft: Rated | None = None
+    e2e_latency: Rated | None = None
+    per_session_tokens_per_sec: Rated | None = None
+    over_all_throughput: Rated | None = None
+
+
+class Resource(Schema):
+    """The workers of one kind that a cluster has."""
+
+    type: Literal["CPU", "GPU", "HPU"]
+    available: int
+    total: int
+
+
+class RequiredDevice(Schema):
+    device_type: str
+    num_replicas: int
+    concurrency: int
+    cost_per_million_tokens: Money
+
+
+class ClusterOffer(Schema):
+    """A cluster on which the model would run as described; `cost_per_token` is for a million of them, as ever."""
+
+    id: UUID
+    cluster_id: UUID
+    name: str
+    cost_per_token: Money
+    total_resources: int
+    resources_used: int
+    resource_details: list[Resource]
+    required_devices: list[RequiredDevice]
+    benchmarks: Benchmarks
+    tool_calling_parser_type: str | None = None
+    reasoning_parser_type: str | None = None
+    chat_template: str | None = None
+    supports_lora: bool | None = None
+    supports_pipeline_parallelism: bool | None = None
+
+
+class RecommendedClusters(Answer):
+    object: Literal["cluster.recommended"] = "cluster.recommended"
+    message: str = "Recommended clusters found"
+    workflow_id: UUID
+    status: Literal["success", "processing"]
+    clusters: list[ClusterOffer]
+
+
+class SchedulerStarted(Answer):
+    object: Literal["recommended_scheduler"] = "recommended_scheduler"
+    message: str = "Looking for clusters"
+
+
+class InferenceCost(Schema):
+    """What a token costs, exactly."""
+
+    input_cost_per_token: Decimal
+    output_cost_per_token: Decimal
+    currency: str = "USD"

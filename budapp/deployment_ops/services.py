@@ -1,0 +1,103 @@
+"""What workflows about deployments share: who may, which names are free, what steps name, what a token costs."""
+
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from budapp.cluster_ops.step_views import ClusterBrief
+from budapp.commons.access import Caller
+from budapp.commons.advisory_locks import lock
+from budapp.commons.database import ReadSession, WriteSession
+from budapp.commons.errors import Conflict, Forbidden
+from budapp.commons.scopes import Scope
+from budapp.deployment_ops import crud
+from budapp.deployment_ops.models import DeploymentName
+from budapp.deployment_ops.schemas import InferenceCost
+from budapp.endpoint_ops import lifecycle
+from budapp.endpoint_ops.step_views import TemplateBrief
+from budapp.integrations.peers import Json
+from budapp.model_ops import services as models
+from budapp.project_ops.models import Project
+from budapp.project_ops.services import RequiresInProject, RequiresInProjectOrPeer
+from budapp.provider_ops.models import CloudModel
+from budapp.workflow_ops import services as workflows
+from budapp.workflow_ops.step_views import Named, StepObjects
+
+DEPLOYING = RequiresInProjectOrPeer(Scope.ENDPOINT_MANAGE)
+"""What deploying in a project asks for; services of the platform deploy too."""
+MANAGING = RequiresInProject(Scope.ENDPOINT_MANAGE)
+"""The same of people alone."""
+
+_NAMED = ("project_id", "template_id", "endpoint_id", "cluster_id")
+_MILLION = Decimal(1_000_000)
+
+
+async def require_may_deploy(session: ReadSession, caller: Caller, data: Json) -> Project | None:
+    """Return the project that the steps name, if the caller may deploy there; None where they name none yet.
+
+    Raises:
+        NotFound: no such project, or out of reach.
+        Forbidden: the caller may not deploy there, or in projects at large while none is named.
+    """
+    if data.get("project_id"):
+        return await DEPLOYING.check(session, caller, UUID(data["project_id"]))
+    if not caller.may(Scope.ENDPOINT_MANAGE):
+        raise Forbidden(f"Permission required: {Scope.ENDPOINT_MANAGE}; name the project first")
+    return None
+
+
+async def reserve_name(session: WriteSession, tenant_id: UUID, name: str, workflow_id: UUID) -> None:
+    """Keep the name for the workflow, as long as a service works on it.
+
+    Raises:
+        Conflict: an endpoint has the name, or another workflow under way is going to.
+    """
+    await lock(session, f"budapp:endpoint-name:{tenant_id}:{name}")
+    await lifecycle.check_name_free(session, tenant_id, name)
+    held = await crud.reservation(session, tenant_id, name)
+    if held is None:
+        session.add(DeploymentName(tenant_id=tenant_id, name=name, workflow_id=workflow_id))
+    elif held.workflow_id != workflow_id:
+        if await workflows.is_running(session, held.workflow_id):
+            raise Conflict("A deployment with this name is under way; choose another name", param="endpoint_name")
+        held.workflow_id = workflow_id
+    await session.flush()
+
+
+async def name_objects(session: ReadSession, tenant_id: UUID, data: dict[str, Any]) -> StepObjects:
+    """Return the model, project, template, endpoint and cluster that the steps name; in two statements at most."""
+    named = await models.name_objects(session, tenant_id, data)
+    ids = {name: UUID(data[name]) if data.get(name) else None for name in _NAMED}
+    if not any(ids.values()):
+        return named
+    project, template, endpoint, cluster = await crud.named(session, tenant_id, ids)
+    return {
+        **named,
+        "project": Named.model_validate(project) if project else None,
+        "template": TemplateBrief.model_validate(template) if template else None,
+        "endpoint": Named.model_validate(endpoint) if endpoint else None,
+        "cluster": ClusterBrief.model_validate(cluster) if cluster else None,
+    }
+
+
+def cost_in_cloud(offer: CloudModel | None) -> Json | None:
+    """Return what the provider asks for a token, as it is stored; None where it says nothing by the token."""
+    said = {**(offer.input_cost or {}), **(offer.output_cost or {})} if offer else {}
+    found = {name: said.get(name) for name in ("input_cost_per_token", "output_cost_per_token")}
+    if all(value is None for value in found.values()):
+        return None
+    return _stored(*(Decimal(str(value or 0)) for value in found.values()))
+
+
+def cost_on_cluster(per_million: Decimal | None) -> Json | None:
+    """Return what a token costs on a cluster, as it is stored: half for what goes in, half for what comes out."""
+    if per_million is None:
+        return None
+    half = per_million / _MILLION / 2
+    return _stored(half, half)
+
+
+def _stored(going_in: Decimal, coming_out: Decimal) -> Json:
+    cost = InferenceCost(input_cost_per_token=going_in, output_cost_per_token=coming_out)
+    amounts = {name: f"{value:f}" for name, value in cost if isinstance(value, Decimal)}
+    return {**amounts, "currency": cost.currency}

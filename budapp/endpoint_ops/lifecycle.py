@@ -1,0 +1,30 @@
+"""How endpoints come and go, for the workflows that make and delete them."""
+
+from uuid import UUID
+
+from sqlalchemy import func
+
+from budapp.commons.database import ReadSession, WriteSession
+from budapp.commons.errors import Conflict
+from budapp.commons.integrity import conflict_on
+from budapp.endpoint_ops import crud
+from budapp.endpoint_ops.models import Endpoint
+
+NAME_TAKEN = "An endpoint with this name already exists; choose another name"
+
+
+async def check_name_free(session: ReadSession, tenant_id: UUID, name: str) -> None:
+    """Raise `Conflict` where an endpoint of the tenant has the name, whatever the case."""
+    if await crud.exist(session, Endpoint.tenant_id == tenant_id, func.lower(Endpoint.name) == name.lower()):
+        raise Conflict(NAME_TAKEN, param="endpoint_name")
+
+
+async def add(session: WriteSession, endpoint: Endpoint) -> None:
+    """Put a new endpoint in.
+
+    Raises:
+        Conflict: another one of the tenant has the name.
+    """
+    session.add(endpoint)
+    with conflict_on("uq_endpoint_name", Conflict(NAME_TAKEN, param="endpoint_name")):
+        await session.flush()

@@ -1,0 +1,49 @@
+"""Deploying a model that has files of its own: a simulation, a cluster chosen, the work done by budcluster."""
+
+from decimal import Decimal
+
+import httpx
+
+from tests.deployments.conftest import Ground
+from tests.projects.data import messages
+
+
+async def test_a_model_is_deployed_step_by_step_and_answers_at_its_url(ground: Ground) -> None:
+    bench = ground.bench
+    workflow_id = await ground.named("chat-one")
+    simulating = await bench.get(workflow_id)
+    assert (simulating["current_step"], simulating["status"]) == (5, "in_progress")
+    assert len(simulating["workflow_steps"]["bud_simulator_events"]["steps"]) == 3
+    found = await ground.at_step(workflow_id, 6)
+    steps = found["workflow_steps"]
+    assert steps["bud_simulator_events"]["recommended_cluster_count"] == 1
+    [offer] = (await bench.call("GET", f"/clusters/recommended/{workflow_id}"))["clusters"]
+    assert offer["cluster_id"] == ground.cluster_id
+    assert (offer["total_resources"], offer["resources_used"]) == (8, 2)
+    assert offer["benchmarks"]["ttft"]["label"] == "Better"
+    assert offer["benchmarks"]["concurrency"] == {"label": "Expected", "value": 10}
+    deploying = await ground.deploy(workflow_id)
+    assert deploying["current_step"] == 9
+    done = await bench.until(workflow_id, "completed")
+    [endpoint] = await ground.endpoints()
+    assert (endpoint["name"], endpoint["status"], endpoint["project_id"]) == ("chat-one", "running", ground.project_id)
+    assert (endpoint["total_replicas"], endpoint["active_replicas"]) == (2, 2)
+    assert endpoint["deployment_config"]["engine_configs"]["tool_calling_parser_type"] == "hermes"
+    assert endpoint["deployment_config"]["budaiscaler"]["minReplicas"] == 2
+    cost = endpoint["inference_cost"]
+    per_token = Decimal(cost["input_cost_per_token"]) + Decimal(cost["output_cost_per_token"])
+    assert per_token * 1_000_000 == Decimal(str(offer["cost_per_token"]))
+    assert {"/v1/chat/completions", "/v1/embeddings"} <= set(endpoint["supported_endpoints"])
+    assert done["workflow_steps"]["endpoint"] == {"id": endpoint["id"], "name": "chat-one"}
+    assert done["workflow_steps"]["endpoint_details"]["result"]["target_ttft"] == 500
+    told = [body["payload"]["type"] for _, body in await messages(bench.database)]
+    assert told[1:] == ["recommended_cluster_success", "deployment_success"]
+    async with httpx.AsyncClient(base_url=endpoint["url"]) as model:
+        question = {"model": "chat-one", "messages": [{"role": "user", "content": "Good morning"}]}
+        answer = (await model.post("/v1/chat/completions", json=question)).json()
+        assert answer["choices"][0]["message"]["content"].endswith("Good morning")
+        streamed = await model.post("/v1/chat/completions", json={**question, "stream": True})
+        assert streamed.text.rstrip().endswith("data: [DONE]")
+        vectors = (await model.post("/v1/embeddings", json={"model": "chat-one", "input": ["a", "b"]})).json()
+        assert len(vectors["data"]) == 2
+        assert (await model.get("/v1/models")).json()["data"][0]["id"] == "chat-one"
