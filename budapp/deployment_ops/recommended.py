@@ -28,7 +28,7 @@ async def list_recommended(
         BadRequest: its steps do not describe a load, or no simulation was begun.
         PeerFailed, Unavailable: budsim.
     """
-    _, data = await workflows.find_steps(session, caller, workflow_id)
+    data = (await workflows.find_run(session, caller, workflow_id)).data
     config = data.get("deploy_config")
     if not config or not data.get("bud_simulator_events"):
         raise BadRequest("The workflow's steps describe no load yet, or nobody has looked for clusters")

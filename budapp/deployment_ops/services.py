@@ -1,6 +1,5 @@
 """What workflows about deployments share: who may, which names are free, what steps name, what a token costs."""
 
-from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -12,14 +11,12 @@ from budapp.commons.errors import Conflict, Forbidden
 from budapp.commons.scopes import Scope
 from budapp.deployment_ops import crud
 from budapp.deployment_ops.models import DeploymentName
-from budapp.deployment_ops.schemas import InferenceCost
 from budapp.endpoint_ops import lifecycle
 from budapp.endpoint_ops.step_views import TemplateBrief
 from budapp.integrations.peers import Json
 from budapp.model_ops import services as models
 from budapp.project_ops.models import Project
 from budapp.project_ops.services import RequiresInProject, RequiresInProjectOrPeer
-from budapp.provider_ops.models import CloudModel
 from budapp.workflow_ops import services as workflows
 from budapp.workflow_ops.step_views import Named, StepObjects
 
@@ -29,7 +26,6 @@ MANAGING = RequiresInProject(Scope.ENDPOINT_MANAGE)
 """The same of people alone."""
 
 _NAMED = ("project_id", "template_id", "endpoint_id", "cluster_id")
-_MILLION = Decimal(1_000_000)
 
 
 async def require_may_deploy(session: ReadSession, caller: Caller, data: Json) -> Project | None:
@@ -78,26 +74,3 @@ async def name_objects(session: ReadSession, tenant_id: UUID, data: dict[str, An
         "endpoint": Named.model_validate(endpoint) if endpoint else None,
         "cluster": ClusterBrief.model_validate(cluster) if cluster else None,
     }
-
-
-def cost_in_cloud(offer: CloudModel | None) -> Json | None:
-    """Return what the provider asks for a token, as it is stored; None where it says nothing by the token."""
-    said = {**(offer.input_cost or {}), **(offer.output_cost or {})} if offer else {}
-    found = {name: said.get(name) for name in ("input_cost_per_token", "output_cost_per_token")}
-    if all(value is None for value in found.values()):
-        return None
-    return _stored(*(Decimal(str(value or 0)) for value in found.values()))
-
-
-def cost_on_cluster(per_million: Decimal | None) -> Json | None:
-    """Return what a token costs on a cluster, as it is stored: half for what goes in, half for what comes out."""
-    if per_million is None:
-        return None
-    half = per_million / _MILLION / 2
-    return _stored(half, half)
-
-
-def _stored(going_in: Decimal, coming_out: Decimal) -> Json:
-    cost = InferenceCost(input_cost_per_token=going_in, output_cost_per_token=coming_out)
-    amounts = {name: f"{value:f}" for name, value in cost if isinstance(value, Decimal)}
-    return {**amounts, "currency": cost.currency}

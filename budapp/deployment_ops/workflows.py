@@ -12,14 +12,9 @@ from budapp.commons.database import ReadSession, WriteSession, now
 from budapp.commons.errors import BadRequest, NotFound
 from budapp.commons.scopes import Scope
 from budapp.deployment_ops import crud
+from budapp.deployment_ops.costs import cost_in_cloud, cost_on_cluster
 from budapp.deployment_ops.schemas import DeployPost
-from budapp.deployment_ops.services import (
-    cost_in_cloud,
-    cost_on_cluster,
-    name_objects,
-    require_may_deploy,
-    reserve_name,
-)
+from budapp.deployment_ops.services import name_objects, require_may_deploy, reserve_name
 from budapp.deployment_ops.simulation import KEPT, ask_for_clusters, context_length, cost_on, keep_clusters, targets_of
 from budapp.deployment_ops.step_views import DeploySteps
 from budapp.endpoint_ops import lifecycle

@@ -89,6 +89,11 @@ async def exist(session: ReadSession, *conditions: ColumnElement[bool]) -> bool:
     return await session.scalar(select(Endpoint.id).where(not_deleted(Endpoint), *conditions).limit(1)) is not None
 
 
+async def has_name(session: ReadSession, tenant_id: UUID, name: str) -> bool:
+    """Tell whether an endpoint of the tenant has the name, whatever the case."""
+    return await exist(session, Endpoint.tenant_id == tenant_id, func.lower(Endpoint.name) == name.lower())
+
+
 async def out_of_step(session: ReadSession) -> Sequence[Row[Any]]:
     """Return endpoints, of any tenant, that are deprecated though a cloud offers their model, or not though not.
 

@@ -2,8 +2,6 @@
 
 from uuid import UUID
 
-from sqlalchemy import func
-
 from budapp.commons.database import ReadSession, WriteSession
 from budapp.commons.errors import Conflict
 from budapp.commons.integrity import conflict_on
@@ -15,7 +13,7 @@ NAME_TAKEN = "An endpoint with this name already exists; choose another name"
 
 async def check_name_free(session: ReadSession, tenant_id: UUID, name: str) -> None:
     """Raise `Conflict` where an endpoint of the tenant has the name, whatever the case."""
-    if await crud.exist(session, Endpoint.tenant_id == tenant_id, func.lower(Endpoint.name) == name.lower()):
+    if await crud.has_name(session, tenant_id, name):
         raise Conflict(NAME_TAKEN, param="endpoint_name")
 
 

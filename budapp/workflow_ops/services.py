@@ -305,9 +305,9 @@ class Workflows:
             return await self.get(session, caller, workflow_id)
 
 
-async def find_steps(session: ReadSession, caller: Caller, workflow_id: UUID) -> tuple[Workflow, dict[str, Any]]:
+async def find_run(session: ReadSession, caller: Caller, workflow_id: UUID) -> Run:
     """Return the workflow, as `find_workflow` does, with all that its steps say; raises `NotFound` likewise."""
-    return await WorkflowCrud(session, caller).with_data(workflow_id)
+    return Run(*await WorkflowCrud(session, caller).with_data(workflow_id))
 
 
 async def is_running(session: ReadSession, workflow_id: UUID) -> bool:
