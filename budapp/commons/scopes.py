@@ -78,6 +78,12 @@ def with_implied(scopes: Iterable[str]) -> frozenset[str]:
     return frozenset(held | {f"{scope.removesuffix(':manage')}:view" for scope in held if scope.endswith(":manage")})
 
 
+def scopes_implying(scope: str) -> frozenset[str]:
+    """Return the scopes by which somebody holds this one: itself, and for `X:view` also `X:manage`."""
+    module, _, action = scope.partition(":")
+    return frozenset({scope, f"{module}:manage"} if action == "view" else {scope})
+
+
 def without(scopes: Iterable[str], withdrawn: Collection[str]) -> frozenset[str]:
     """Take what was withdrawn from the scopes; without `X:view` there is no `X:manage`, which holds it."""
     gone = {*withdrawn, *(f"{scope.removesuffix(':view')}:manage" for scope in withdrawn if scope.endswith(":view"))}

@@ -3,7 +3,7 @@
 from budapp.cluster_ops import hooks as cluster_hooks
 from budapp.commons.domain import Domain
 from budapp.endpoint_ops import crud, models, services
-from budapp.endpoint_ops.routes import router
+from budapp.endpoint_ops.routes import project_router, router
 from budapp.endpoint_ops.step_views import DeploymentSteps
 from budapp.model_ops import hooks as model_hooks
 from budapp.project_ops import hooks as project_hooks
@@ -11,7 +11,7 @@ from budapp.provider_ops import hooks as provider_hooks
 from budapp.user_ops import hooks as user_hooks
 
 domain = Domain(
-    routers=(router,),
+    routers=(router, project_router),
     tables=(models,),
     step_views=(DeploymentSteps,),
     hooks=(

@@ -74,6 +74,14 @@ Index(
     Endpoint.cluster_id,
     postgresql_where=not_deleted(Endpoint),
 )
+Index(
+    "ix_endpoint_tenant_id_created_at",
+    Endpoint.tenant_id,
+    Endpoint.created_at.desc(),
+    Endpoint.id.desc(),
+    postgresql_where=not_deleted(Endpoint),
+    postgresql_include=["project_id"],
+)
 Index("ix_endpoint_cluster_id", Endpoint.cluster_id, postgresql_where=not_deleted(Endpoint))
 Index("ix_endpoint_created_by", Endpoint.created_by, postgresql_where=not_deleted(Endpoint))
 Index("ix_endpoint_model_id", Endpoint.model_id, postgresql_where=not_deleted(Endpoint))

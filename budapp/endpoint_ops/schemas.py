@@ -1,10 +1,16 @@
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from budapp.cluster_ops.models import ClusterStatus
+from pydantic import BeforeValidator, ConfigDict, computed_field
+
+from budapp.cluster_ops.models import ClusterStatus, ClusterType
+from budapp.commons.crud import Page
 from budapp.commons.paging import Paging
-from budapp.commons.schemas import OptionalText, PageAnswer, Schema
+from budapp.commons.schemas import Answer, Money, OptionalText, PageAnswer, Schema
+from budapp.endpoint_ops.columns import nested
+from budapp.endpoint_ops.models import EndpointStatus
+from budapp.model_ops.schemas import ModelDetail, ModelView
 
 HardwareType = Literal["CPU", "GPU", "HPU"]
 
@@ -32,3 +38,167 @@ class ProjectClusterList(PageAnswer):
     object: Literal["project.clusters.list"] = "project.clusters.list"
     message: str = "Clusters found"
     clusters: list[ProjectCluster]
+
+
+class EndpointQuery(Paging):
+    """With `search`, `name` is looked for in names; without, it must be the endpoint's name. All filters must fit."""
+
+    project_id: UUID | None = None
+    name: OptionalText = None
+    status: EndpointStatus | None = None
+    is_published: bool | None = None
+
+
+class EndpointCluster(Schema):
+    """The cluster that an endpoint runs on; budcluster knows it by `cluster_id`."""
+
+    id: UUID
+    cluster_id: UUID | None
+    name: str
+    icon: str
+    ingress_url: str | None
+    cluster_type: ClusterType
+    status: ClusterStatus
+    created_at: datetime
+    modified_at: datetime
+    cpu_count: int
+    gpu_count: int
+    hpu_count: int
+    cpu_total_workers: int
+    cpu_available_workers: int
+    gpu_total_workers: int
+    gpu_available_workers: int
+    hpu_total_workers: int
+    hpu_available_workers: int
+    total_nodes: int
+    available_nodes: int
+
+
+class EndpointView(Schema):
+    """A deployment as lists show it, with its model, and the cluster where it has one.
+
+    `endpoint_id`, `endpoint_name` and `endpoint_url` are id, name and address once more, as some pages read them.
+    """
+
+    id: UUID
+    name: str
+    status: EndpointStatus
+    url: str
+    project_id: UUID
+    project_name: str
+    model_name: str | None
+    total_workers: int
+    active_workers: int
+    is_deprecated: bool
+    supported_endpoints: list[str]
+    is_published: bool
+    published_date: datetime | None
+    published_by: UUID | None
+    created_at: datetime
+    modified_at: datetime
+    model: ModelView | None
+    cluster: EndpointCluster | None
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def endpoint_id(self) -> UUID:
+        """The id."""
+        return self.id
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def endpoint_name(self) -> str:
+        """The name."""
+        return self.name
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def endpoint_url(self) -> str:
+        """The address."""
+        return self.url
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def description(self) -> str | None:
+        """What the model is for."""
+        return self.model.description if self.model else None
+
+
+class EndpointList(PageAnswer):
+    object: Literal["endpoint.list"] = "endpoint.list"
+    message: str = "Endpoints found"
+    endpoints: list[EndpointView]
+
+    @classmethod
+    def of(cls, page: Page) -> Self:
+        """Return the answer with the page's rows, each with what stands beside it."""
+        endpoints = [EndpointView.model_validate(nested(dict(row._mapping))) for row in page.rows]
+        return cls(endpoints=endpoints, **page.envelope())
+
+
+class EndpointPrice(Schema):
+    """What `per_tokens` tokens cost, going in and coming out."""
+
+    input_cost: Money
+    output_cost: Money
+    currency: str
+    per_tokens: int
+
+
+class DeployedModel(ModelDetail):
+    """All that is known of the model that a deployment serves, and what its tokens cost there."""
+
+    pricing: EndpointPrice | None = None
+
+
+class EngineConfigs(Schema):
+    """How the engine serves the model."""
+
+    enable_tool_calling: bool | None = None
+    enable_reasoning: bool | None = None
+    tool_calling_parser_type: str | None = None
+    reasoning_parser_type: str | None = None
+    chat_template: str | None = None
+    supports_lora: bool | None = None
+    supports_pipeline_parallelism: bool | None = None
+
+
+class DeploymentConfig(Schema):
+    """How a model was deployed: the load that it was deployed for, and what else budcluster was told."""
+
+    model_config = ConfigDict(extra="allow", from_attributes=True)
+
+    concurrent_requests: int | None = None
+    avg_context_length: int | None = None
+    avg_sequence_length: int | None = None
+    engine_configs: Annotated[EngineConfigs, BeforeValidator(lambda value: value or {})] = EngineConfigs()
+
+
+class EndpointDetail(Schema):
+    """A deployment with all that is known of its model; `nodes` are the machines that it runs on."""
+
+    id: UUID
+    name: str
+    status: EndpointStatus
+    url: str
+    project_id: UUID
+    project_name: str
+    total_workers: int
+    active_workers: int
+    is_deprecated: bool
+    supported_endpoints: list[str]
+    is_published: bool
+    published_date: datetime | None
+    published_by: UUID | None
+    created_at: datetime
+    modified_at: datetime
+    model: DeployedModel | None
+    cluster: EndpointCluster | None
+    deployment_config: DeploymentConfig | None
+    nodes: list[Any] | None
+
+
+class EndpointRetrieved(Answer):
+    object: Literal["endpoint.get"] = "endpoint.get"
+    message: str = "Endpoint found"
+    result: EndpointDetail

@@ -4,12 +4,28 @@ from budapp.commons.access import Caller
 from budapp.commons.crud import Page
 from budapp.commons.database import ReadSession, WriteSession
 from budapp.commons.errors import BadRequest
+from budapp.commons.hooks import hooks_of
 from budapp.commons.scopes import Scope
-from budapp.endpoint_ops import crud
+from budapp.endpoint_ops import crud, hooks
+from budapp.endpoint_ops.columns import nested
+from budapp.endpoint_ops.endpoint_crud import EndpointCrud
 from budapp.endpoint_ops.models import Endpoint
-from budapp.endpoint_ops.schemas import ProjectClusterQuery
+from budapp.endpoint_ops.schemas import DeployedModel, EndpointDetail, EndpointQuery, ProjectClusterQuery
+from budapp.model_ops import services as models
+from budapp.model_ops.license_files import LicenseFiles
 from budapp.project_ops import services as project_services
 from budapp.project_ops.hooks import Removal
+from budapp.project_ops.services import RequiresInProject
+
+
+async def _project_of(session: ReadSession, caller: Caller, endpoint_id: UUID) -> UUID:
+    return (await EndpointCrud(session, caller).get(endpoint_id)).project_id
+
+
+VIEWING = RequiresInProject(Scope.ENDPOINT_VIEW, project_of=_project_of)
+"""What looking at an endpoint asks for, in its project."""
+MANAGING = RequiresInProject(Scope.ENDPOINT_MANAGE, project_of=_project_of)
+"""What changing an endpoint asks for, in its project."""
 
 
 async def list_project_clusters(
@@ -43,3 +59,40 @@ async def before_cluster_deletion(session: WriteSession, cluster_id: UUID) -> No
 async def before_user_deletion(session: WriteSession, user_id: UUID, _remove_credentials: bool) -> None:
     if await crud.exist(session, Endpoint.created_by == user_id):
         raise BadRequest("The user has deployments; delete them first")
+
+
+async def list_endpoints(session: ReadSession, caller: Caller, query: EndpointQuery) -> Page:
+    """Return a page of the endpoints in reach, the newest first, as `endpoint_columns`."""
+    return await EndpointCrud(session, caller).page_of_endpoints(query)
+
+
+async def get_endpoint(session: ReadSession, caller: Caller, files: LicenseFiles, endpoint_id: UUID) -> EndpointDetail:
+    """Return an endpoint with all that is known of its model.
+
+    Raises:
+        NotFound: no such endpoint, or out of reach.
+    """
+    row = await EndpointCrud(session, caller).detail(endpoint_id)
+    found = nested({**row._mapping, "nodes": row.node_list})
+    if found["model"] is not None:
+        report = await models.get_model(session, caller, files, row.model_id)
+        price = await hooks_of(session).one(hooks.price)(session, endpoint_id)
+        found["model"] = DeployedModel.model_construct(**dict(report.model), pricing=price)
+    return EndpointDetail.model_validate(found)
+
+
+async def reach_endpoint(session: ReadSession, caller: Caller, endpoint_id: UUID) -> Endpoint:
+    """Return the endpoint, or raise `NotFound` where it is out of reach."""
+    return await EndpointCrud(session, caller).get(endpoint_id)
+
+
+async def changeable(session: WriteSession, caller: Caller, endpoint_id: UUID) -> Endpoint:
+    """Return the endpoint, locked, if the caller may change it.
+
+    Raises:
+        NotFound: no such endpoint, or out of reach.
+        Forbidden: the caller lacks endpoint:manage in its project.
+    """
+    endpoint = await EndpointCrud(session, caller).get(endpoint_id, for_update=True)
+    await MANAGING.check(session, caller, endpoint.project_id)
+    return endpoint

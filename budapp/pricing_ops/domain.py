@@ -1,6 +1,7 @@
 """What published deployments cost."""
 
 from budapp.commons.domain import Domain
-from budapp.pricing_ops import models
+from budapp.endpoint_ops import hooks as endpoint_hooks
+from budapp.pricing_ops import models, services
 
-domain = Domain(tables=(models,))
+domain = Domain(tables=(models,), hooks=(endpoint_hooks.price.register(services.price_of),))

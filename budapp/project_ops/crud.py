@@ -2,14 +2,14 @@ from collections.abc import Collection, Sequence
 from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, bindparam, exists, func, literal_column, or_, select, true
+from sqlalchemy import ColumnElement, Row, Select, any_, bindparam, exists, func, literal_column, or_, select, true
 from sqlalchemy.orm import aliased
 
 from budapp.commons.crud import Crud, Page, fetch_page, named_colors, prepared
 from budapp.commons.database import ReadSession
 from budapp.commons.errors import NotFound
 from budapp.commons.paging import TextFilter, contains, equal, matching
-from budapp.commons.scopes import Scope
+from budapp.commons.scopes import Scope, scopes_implying
 from budapp.project_ops.columns import (
     SORTABLE,
     SORTABLE_MEMBERS,
@@ -125,6 +125,15 @@ class ProjectCrud(Crud[Project]):
             found = found.where(tag.c.name.istartswith(prefix, autoescape=True))
         tags = found.subquery()
         return await self.page(query, select(tags), {"id": tags.c.id, "name": tags.c.name}, "name")
+
+    def holding(self, scope: Scope) -> Select[Any]:
+        """Return the select of the ids of the projects in reach where the caller holds the scope."""
+        found = self.visible(Project.id)
+        if not self.caller.is_client and self.caller.may(scope):
+            return found
+        names: list[ColumnElement[str]] = [literal_column(f"'{held}'") for held in sorted(scopes_implying(scope))]
+        given = or_(*(name == any_(ProjectMember.scopes) for name in names))
+        return found.where(exists(select(1).where(*self._own_membership(), given)))
 
     async def access(self) -> Sequence[Row[Any]]:
         """Return id and own scopes of the newest projects in reach."""

@@ -175,6 +175,11 @@ def projects_in_reach(session: ReadSession, caller: Caller) -> Select[Any]:
     return ProjectCrud(session, caller).visible(Project.id)
 
 
+def projects_holding(session: ReadSession, caller: Caller, scope: Scope) -> Select[Any]:
+    """Return the select of the ids of the projects in the caller's reach where they hold the scope."""
+    return ProjectCrud(session, caller).holding(scope)
+
+
 async def require_project(
     session: ReadSession, caller: Caller, project_id: UUID, scope: str, *, lock: Lock | None = None
 ) -> Project:
