@@ -1,7 +1,7 @@
 """endpoint lists
 
 Revision ID: 0051
-Revises: 0050
+Revises: 0040
 """
 
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision: str = "0051"
-down_revision: str | None = "0050"
+down_revision: str | None = "0040"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
