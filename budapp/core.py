@@ -19,6 +19,7 @@ from budapp.integrations.identity_brokers import CALLBACK_PATH, Brokering
 from budapp.integrations.keycloak import Keycloak
 from budapp.integrations.one_time import OneTimeValues
 from budapp.integrations.outgoing import Outgoing
+from budapp.integrations.recipients import Recipients
 from budapp.integrations.registration import Registration
 from budapp.integrations.storage import Storage
 from budapp.integrations.valkey import connect_valkey, valkey_up
@@ -59,6 +60,7 @@ domain = Domain(
         ),
         Component(Storage, lambda c: Storage(c[Settings]), close=Storage.close),
         Component(Outgoing, lambda c: Outgoing(c[Settings].outgoing_networks)),
+        Component(Recipients, lambda c: Recipients(c[Settings].gateway_public_key, c[Settings].browser_public_key)),
         Component(RateLimiter, lambda c: RateLimiter(c[Redis])),
         Component(Brokering, lambda c: Brokering(c[Keycloak], c[Settings].callback_base + CALLBACK_PATH)),
         Component(

@@ -19,6 +19,7 @@ LAYERS = (
     "asset_ops | template_ops",
     "audit_ops | project_ops | workflow_ops",
     "provider_ops",
+    "provider_credential_ops",
     "api_key_ops | cluster_ops | dataset_ops | model_ops",
     "endpoint_ops | quantization_ops | recommendation_ops",
     "deployment_ops",

@@ -136,6 +136,8 @@ class Settings(BaseSettings):
     audit_keys: SecretStr | None = None
     audit_bucket: str | None = None
     outgoing_networks: CommaList = []
+    gateway_public_key: str | None = None
+    browser_public_key: str | None = None
     caller_cache_seconds: Annotated[float, LIVE] = Field(default=4, ge=0, le=5)
     login_failure_seconds: Annotated[float, LIVE] = Field(default=0.7, ge=0)
     refresh_reuse_seconds: int = Field(default=10, ge=0)

@@ -2,11 +2,12 @@
 
 from budapp.cluster_ops import hooks as cluster_hooks
 from budapp.commons.domain import Domain
-from budapp.endpoint_ops import crud, models, services
+from budapp.endpoint_ops import credential_crud, credential_use, crud, models, services
 from budapp.endpoint_ops.routes import project_router, router
 from budapp.endpoint_ops.step_views import DeploymentSteps
 from budapp.model_ops import hooks as model_hooks
 from budapp.project_ops import hooks as project_hooks
+from budapp.provider_credential_ops import hooks as credential_hooks
 from budapp.provider_ops import hooks as provider_hooks
 from budapp.user_ops import hooks as user_hooks
 
@@ -21,6 +22,9 @@ domain = Domain(
         cluster_hooks.before_deletion.register(services.before_cluster_deletion),
         user_hooks.before_deletion.register(services.before_user_deletion),
         model_hooks.endpoint_count.register(crud.count_of_model),
+        credential_hooks.endpoint_count.register(credential_crud.count_of_credential),
+        credential_hooks.endpoints.register(credential_use.endpoints_of),
+        credential_hooks.link.register(credential_use.use_credential),
         provider_hooks.after_sync.register(services.follow_catalog),
     ),
 )

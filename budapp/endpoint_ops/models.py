@@ -85,6 +85,7 @@ Index(
 Index("ix_endpoint_cluster_id", Endpoint.cluster_id, postgresql_where=not_deleted(Endpoint))
 Index("ix_endpoint_created_by", Endpoint.created_by, postgresql_where=not_deleted(Endpoint))
 Index("ix_endpoint_model_id", Endpoint.model_id, postgresql_where=not_deleted(Endpoint))
+Index("ix_endpoint_credential_id", Endpoint.credential_id, postgresql_where=not_deleted(Endpoint))
 Index(
     "ix_endpoint_published",
     Endpoint.tenant_id,

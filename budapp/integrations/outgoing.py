@@ -47,6 +47,7 @@ class Outgoing:
 
     def __init__(self, private_networks: Sequence[str] = ()) -> None:
         self._networks = [ipaddress.ip_network(network) for network in private_networks]
+        self.tls = ssl.create_default_context()  # reading all authorities takes too long to do for each client
 
     def client(self, *, seconds: float, redirects: int = 0) -> httpx.AsyncClient:
         """Return a client that goes nowhere else, with a time limit for each step, and follows so many redirects.
@@ -150,7 +151,5 @@ class _Transport(httpx.AsyncHTTPTransport):
     """httpx's own transport, with a network that is guarded; TLS still checks the name, not the address."""
 
     def __init__(self, outgoing: Outgoing, scheme: str) -> None:
-        super().__init__(trust_env=False)
-        self._pool = httpcore.AsyncConnectionPool(
-            ssl_context=ssl.create_default_context(), network_backend=_Backend(outgoing, scheme)
-        )
+        super().__init__(verify=outgoing.tls, trust_env=False)
+        self._pool = httpcore.AsyncConnectionPool(ssl_context=outgoing.tls, network_backend=_Backend(outgoing, scheme))
