@@ -1,7 +1,7 @@
 """provider credentials
 
 Revision ID: 0060
-Revises: 0040
+Revises: 0051
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision: str = "0060"
-down_revision: str | None = "0040"
+down_revision: str | None = "0051"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
