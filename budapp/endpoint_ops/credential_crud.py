@@ -44,5 +44,6 @@ async def lock_with_source(session: WriteSession, tenant_id: UUID, endpoint_id: 
         .with_for_update(of=Endpoint)
         .execution_options(populate_existing=True)
     )
-    found: Any = (await session.execute(statement)).first()
+    result: Any = await session.execute(statement)
+    found: Row[Any] | None = result.first()
     return found
