@@ -23,6 +23,7 @@ LAYERS = (
     "api_key_ops | cluster_ops | dataset_ops | model_ops",
     "endpoint_ops | quantization_ops | recommendation_ops",
     "deployment_ops",
+    "adapter_ops | worker_ops",
     "pricing_ops",
     "catalog_ops",
     "announced_ops",

@@ -20,6 +20,7 @@ from tests.surface.surface import Surface
 
 UNWRAPPED = {
     "/livez",
+    "/endpoints/{endpoint_id}/workers/{worker_id}/logs/stream",
     "/readyz",
     "/health",
     "/metrics",

@@ -1,10 +1,11 @@
 """How a deployment scales by itself, in budcluster's own words."""
 
 from typing import Annotated, Literal
+from uuid import UUID
 
 from pydantic import Field, StringConstraints
 
-from budapp.commons.schemas import Schema
+from budapp.commons.schemas import Answer, Schema
 
 Text = Annotated[str, StringConstraints(max_length=500)]
 Percent = Annotated[int, Field(ge=0, le=100)]
@@ -106,3 +107,15 @@ class ScalerSpecification(Schema):
     multiCluster: MultiCluster = MultiCluster()  # noqa: N815
     behavior: ScaleBehavior = ScaleBehavior()
     scaleToZeroConfig: ScaleToZero | None = None  # noqa: N815
+
+
+class AutoscaleUpdate(Schema):
+    budaiscaler_specification: ScalerSpecification
+
+
+class Autoscale(Answer):
+    object: Literal["endpoint.autoscale"] = "endpoint.autoscale"
+    message: str = "Autoscale configuration found"
+    endpoint_id: UUID
+    autoscale_enabled: bool
+    budaiscaler_config: ScalerSpecification | None

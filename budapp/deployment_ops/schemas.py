@@ -173,3 +173,18 @@ class InferenceCost(Schema):
     input_cost_per_token: Decimal
     output_cost_per_token: Decimal
     currency: str = "USD"
+
+
+class EndpointDeletionPost(WorkflowPost):
+    endpoint_id: UUID
+
+
+class EndpointDeletionRequest(Schema):
+    callback_topic: Annotated[str, StringConstraints(min_length=1, max_length=100)] | None = None
+    force: bool = Field(default=False, description="Taken, and without effect")
+
+
+class EndpointDeletionStarted(Answer):
+    object: Literal["endpoint.delete"] = "endpoint.delete"
+    message: str = "The deployment is being deleted"
+    workflow_id: UUID

@@ -130,8 +130,8 @@ async def _add_endpoint(session: WriteSession, run: Run, result: Any) -> Outcome
     status = deployed.deployment_status
     endpoint.url, endpoint.namespace = deployed.result.deployment_url, deployed.namespace
     endpoint.cluster_id, endpoint.bud_cluster_id = cluster.id, cluster_id
-    endpoint.active_replicas, endpoint.total_replicas = deployed.active, status.replicas.total
-    endpoint.number_of_nodes, endpoint.node_list = deployed.number_of_nodes, deployed.running_on
+    endpoint.active_replicas, endpoint.total_replicas = status.active, status.replicas.total
+    endpoint.number_of_nodes, endpoint.node_list = deployed.number_of_nodes, status.running_on
     endpoint.inference_cost = cost_on_cluster(cost_on(run.data, str(cluster_id)))
     endpoint.deployment_config = _deployment_config(run.data, deployed.deploy_config)
     await lifecycle.add(session, endpoint)

@@ -118,6 +118,18 @@ class WorkerQuery(BaseModel):
     utilization_max: int | None = None
 
 
+class Known(BaseModel):
+    """A deployment that is made known without deploying it."""
+
+    namespace: str
+    cluster_id: UUID
+    endpoint_name: str = "chat"
+    model: str = "model"
+    concurrency: int = 10
+    worker_ids: list[UUID] = Field(default_factory=lambda: [uuid4()])
+    topics: list[str] = Field(default_factory=list, description="Where its status is told")
+
+
 class Condition(BaseModel):
     """How a deployment is to be from now on."""
 
@@ -331,6 +343,15 @@ class BudClusterDeployments:
         """Return the deployments that there are."""
         return [one for one in self.deployments.by_namespace.values() if contains in one.model_dump_json()]
 
+    async def make_known(self, known: Known) -> Deployment:
+        """Put a deployment in that nobody has asked for; it runs."""
+        made = Deployment(**known.model_dump(exclude={"worker_ids"}), status="ready", confirmed=True)
+        for worker_id in known.worker_ids:
+            made.add_worker(Cluster(id=known.cluster_id), known.concurrency)
+            made.workers[-1].id = worker_id
+        self.deployments.by_namespace[made.namespace] = made
+        return made
+
     async def set_condition(self, namespace: str, condition: Condition) -> Deployment:
         """Make a deployment ill, or well; it is told with the next status event."""
         found = self._known(namespace)
@@ -457,6 +478,7 @@ def router(peer: BudClusterDeployments) -> APIRouter:
         routes.add_api_route(f"/deployment{path}", function, methods=[method])
     control = "/control/deployments"
     routes.add_api_route(control, peer.list_all, methods=["GET"], tags=["control"])
+    routes.add_api_route(control, peer.make_known, methods=["POST"], tags=["control"])
     routes.add_api_route(control + "/{namespace}", peer.set_condition, methods=["PUT"], tags=["control"])
     routes.add_api_route(control + "/{namespace}/status", peer.tell_one, methods=["POST"], tags=["control"])
     routes.include_router(served_models.router(peer.deployments))

@@ -7,12 +7,13 @@ from typing import Annotated, Any, Self
 from uuid import UUID
 
 import httpx
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response, status
+from fastapi.responses import JSONResponse
 from pydantic import BaseModel, model_validator
 
-from peers.clusters import Cluster, Clusters
+from peers.clusters import Cluster, Clusters, Node
 from peers.control import Control
-from peers.envelope import WorkAnswer, WorkRequest
+from peers.envelope import WorkAnswer, WorkRequest, error
 from peers.flow import Flow, Step
 from peers.model_facts import CREATED
 from peers.work import Deed, Order, StepFailed, Works
@@ -59,6 +60,20 @@ class SimulationRequest(WorkRequest):
         if not (self.is_proprietary_model or self.is_quantization) and None in targets:
             raise ValueError("target_ttft, target_throughput_per_user and target_e2e_latency are required")
         return self
+
+
+class NodeConfigurationRequest(BaseModel):
+    """The body of `POST /simulator/node-configurations`."""
+
+    model_id: UUID
+    cluster_id: UUID
+    hostnames: list[str]
+    hardware_mode: HardwareMode = HardwareMode.DEDICATED
+    input_tokens: int = 1024
+    output_tokens: int = 512
+    concurrency: int = 10
+    model_uri: str | None = None
+    model_max_context_length: int | None = None
 
 
 class Recommendations(BaseModel):
@@ -140,15 +155,33 @@ class BudSim:
         self,
         workflow_id: UUID,
         cluster_id: str | None = None,
+        concurrency: int | None = None,
+        error_rate_threshold: float = 0.5,
         page: Annotated[int, Query(ge=1)] = 1,
         limit: Annotated[int, Query(ge=1)] = 1,
     ) -> Recommendations:
         """Return what a simulation has found; nothing before its end."""
         found = self._found.get(workflow_id, [])
-        items = [one for one in found if cluster_id in {None, one["cluster_id"]}]
+        items = [
+            one
+            for one in found
+            if cluster_id in {None, one["cluster_id"]}
+            and concurrency in {None, one["metrics"]["concurrency"]}
+            and one["metrics"]["error_rate"] <= error_rate_threshold
+        ]
         pages = math.ceil(len(items) / limit)
         shown = items[(page - 1) * limit : page * limit]
         return Recommendations(page=page, limit=limit, total_items=len(items), total_pages=pages, items=shown)
+
+    async def node_configurations(self, request: NodeConfigurationRequest) -> Response:
+        """Return in which ways a model can be spread over the devices of some nodes."""
+        try:
+            cluster = await self._clusters.find(request.cluster_id)
+        except httpx.HTTPError:
+            return JSONResponse(error("The list of clusters cannot be read"), status.HTTP_503_SERVICE_UNAVAILABLE)
+        if cluster is None:
+            return JSONResponse(error("Cluster not found", "NotFound"), status.HTTP_404_NOT_FOUND)
+        return JSONResponse(node_configurations(request, cluster))
 
     def _look(self, request: SimulationRequest, found: list[dict[str, Any]], facts: dict[str, object]) -> Deed:
         async def look() -> None:
@@ -183,6 +216,52 @@ def recommendation(request: SimulationRequest, cluster: Cluster) -> dict[str, An
     }
 
 
+def node_configurations(request: NodeConfigurationRequest, cluster: Cluster) -> dict[str, Any]:
+    """Return the devices of the nodes by kind, each with the sizes that a model can be cut into."""
+    nodes = [node for node in cluster.nodes if node.status and node.name in request.hostnames]
+    kinds = sorted({device.type for node in nodes for device in node.devices})
+    weight = round(2 + 14 * _share(request.model_uri or str(request.model_id)), 2)
+    about = {"model_id": str(request.model_id), "model_name": None, "model_uri": request.model_uri}
+    return {
+        "object": "node_configurations",
+        "cluster_id": str(request.cluster_id),
+        "model_info": {**about, "estimated_weight_memory_gb": weight, "min_tp_for_model": 1},
+        "device_configurations": [_devices(kind, nodes) for kind in kinds],
+        "selected_nodes": [node.name for node in nodes],
+        "hardware_mode": request.hardware_mode,
+    }
+
+
+def _devices(kind: str, nodes: list[Node]) -> dict[str, Any]:
+    found = [device for node in nodes for device in node.devices if device.type == kind]
+    counts = [sum(device.available_count for device in node.devices if device.type == kind) for node in nodes]
+    total, most, having = sum(counts), max(counts, default=0), sum(count > 0 for count in counts)
+    options = [
+        {
+            "tp_size": tp,
+            "pp_size": pp,
+            "max_replicas": total // (tp * pp),
+            "total_devices_needed": tp * pp,
+            "description": f"TP={tp}, PP={pp}",
+        }
+        for tp in (1, 2, 4, 8)
+        for pp in range(1, having + 1)
+        if tp <= most and tp * pp <= total
+    ]
+    return {
+        "device_type": kind,
+        "device_name": found[0].name,
+        "device_model": found[0].name,
+        "total_devices": total,
+        "nodes_count": having,
+        "max_devices_per_node": most,
+        "memory_per_device_gb": found[0].mem_per_GPU_in_GB,
+        "tp_pp_options": options,
+        "min_tp_required": 1,
+        "supports_pipeline_parallelism": True,
+    }
+
+
 def _metrics(request: SimulationRequest, cluster: Cluster, faster: float) -> dict[str, Any]:
     share = _share(f"{request.pretrained_model_uri} {cluster.id}")
     cost = round((0.2 + share) / faster, 4)
@@ -213,4 +292,5 @@ def router(control: Control) -> APIRouter:
     routes = APIRouter(lifespan=peer.works.lifespan)
     routes.add_api_route("/simulator/run", peer.run, methods=["POST"])
     routes.add_api_route("/simulator/recommendations", peer.recommendations, methods=["GET"])
+    routes.add_api_route("/simulator/node-configurations", peer.node_configurations, methods=["POST"])
     return routes

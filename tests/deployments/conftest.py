@@ -1,6 +1,6 @@
 """A project, a model with files, a cluster that budcluster and budsim know, and the steps of deploying there."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
@@ -76,6 +76,15 @@ class Ground:
         """Return what budcluster runs on the cluster."""
         query = {"contains": self.cluster_id}
         return list((await self.budcluster.http.get("/control/deployments", params=query)).json())
+
+    async def until(self, condition: Callable[[], Awaitable[bool]]) -> None:
+        """Bring events until the condition holds."""
+
+        async def holds() -> bool:
+            await self.bench.pump()
+            return await condition()
+
+        await until(holds, 20)
 
     async def at_step(self, workflow_id: str, number: int) -> Json:
         found: Json = {}
