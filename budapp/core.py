@@ -21,6 +21,7 @@ from budapp.integrations.one_time import OneTimeValues
 from budapp.integrations.outgoing import Outgoing
 from budapp.integrations.recipients import Recipients
 from budapp.integrations.registration import Registration
+from budapp.integrations.shared_calls import SharedCalls
 from budapp.integrations.storage import Storage
 from budapp.integrations.valkey import connect_valkey, valkey_up
 
@@ -50,6 +51,7 @@ domain = Domain(
         Component(Redis, lambda c: connect_valkey(c[Settings]), close=Redis.aclose),
         Component(Keycloak, lambda c: Keycloak(c[Settings]), close=Keycloak.close),
         Component(DaprClient, lambda c: DaprClient(c[Settings]), close=DaprClient.close),
+        Component(SharedCalls, lambda c: SharedCalls(c[DaprClient]), stop=SharedCalls.stop),
         Component(OneTimeValues, lambda c: OneTimeValues(c[DaprClient], c[Encryption])),
         Component(Registration, lambda c: Registration(c[Settings], c[DaprClient])),
         Component(

@@ -49,7 +49,7 @@ async def read_kubeconfig(content: bytes) -> Kubeconfig:
     """Return what the file says, read beside the event loop.
 
     Raises:
-        UnprocessableContent: it can't be used; the message names the place, and quotes nothing of the file.
+        UnprocessableContent: it can't be used; the message names the place, and quotes no value of the file.
     """
     return await asyncio.to_thread(parse_kubeconfig, content)
 

@@ -1,11 +1,13 @@
 """How clusters come and go: budcluster registers and deletes them, and tells how it goes."""
 
+import json
 from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
+from budapp.cloud_provider_ops import services as clouds
 from budapp.cluster_ops import crud, hooks, services
 from budapp.cluster_ops.models import Cluster, ClusterStatus, ClusterType, Kubeconfig
 from budapp.cluster_ops.schemas import ClusterDeletionPost, ClusterPost
@@ -34,9 +36,8 @@ async def _check(session: WriteSession, caller: Caller, run: Run) -> None:
         await services.check_name_free(session, caller.tenant_id, run.data["name"])
         workflow.title = run.data["name"]
     workflow.icon = run.data.get("icon") or workflow.icon
-    for named in ("provider_id", "credential_id"):
-        if run.data.get(named):
-            raise NotFound(f"{named} not found", param=named)
+    ids = {name: _uuid(run.data.get(name)) for name in ("provider_id", "credential_id")}
+    await clouds.check_choice(session, caller, region=run.data.get("region"), **ids)
     content = run.data.pop("configuration_yaml", None)
     run.posted.pop("configuration_yaml", None)
     if content is not None:
@@ -57,9 +58,26 @@ async def _keep(session: WriteSession, run: Run, content: str) -> None:
 
 
 async def _register(session: ReadSession, run: Run) -> PeerCall:
+    if run.data["cluster_type"] == ClusterType.CLOUD:
+        return await _register_in_cloud(session, run.data, run.workflow.tenant_id)
+    return await _register_on_premises(session, run)
+
+
+async def _register_in_cloud(session: ReadSession, data: Json, tenant_id: UUID) -> PeerCall:
+    missing = [name for name in ("credential_id", "provider_id", "region") if not data.get(name)]
+    if missing:
+        needed = "credential_id, provider_id, and region are required for CLOUD cluster creation"
+        raise BadRequest(needed, param=missing[0])
+    access = await clouds.open_access(session, tenant_id, UUID(data["credential_id"]))
+    cloud = {"credential_id": access.credential_id, "provider_id": access.provider_id}
+    cloud["cloud_provider_unique_id"] = access.provider
+    return budcluster.register_cloud_cluster(
+        name=data["name"], region=data["region"], cloud=cloud, credentials=access.credentials
+    )
+
+
+async def _register_on_premises(session: ReadSession, run: Run) -> PeerCall:
     data = run.data
-    if data["cluster_type"] == ClusterType.CLOUD:
-        raise BadRequest("Clusters of clouds can't be onboarded yet", param="cluster_type")
     if not data.get("ingress_url"):
         raise BadRequest("Missing required data: ingress_url", param="ingress_url")
     kept = await crud.kubeconfig_of(session, run.workflow.id)
@@ -103,8 +121,33 @@ async def _take_back(session: WriteSession, run: Run, result: Any) -> None:
     bud_cluster_id = result.get("id") if isinstance(result, dict) else None
     if not isinstance(bud_cluster_id, str) or _uuid_or_none(bud_cluster_id) is None:
         return
-    call = budcluster.delete_cluster(bud_cluster_id, run.data.get("cluster_type", ClusterType.ON_PREM))
-    await enqueue_call(session, call, aggregate=f"cluster-registration:{run.workflow.id}")
+    data = run.data
+    place = (data.get("credential_id"), data.get("region"), data.get("name"))
+    try:
+        payload = await _cloud_payload(session, run.workflow.tenant_id, *place)
+    except NotFound:  # its owner is gone: budcluster says what it lacks
+        payload = None
+    call = budcluster.delete_cluster(bud_cluster_id, data.get("cluster_type", ClusterType.ON_PREM), payload)
+    await enqueue_call(session, call, aggregate=f"cluster-registration:{run.workflow.id}", secret=True)
+
+
+async def _cloud_payload(
+    session: ReadSession, tenant_id: UUID, credential_id: str | UUID | None, region: str | None, name: str | None
+) -> str | None:
+    """Return what a cloud's cluster is deleted with, in budcluster's words (`credentail_id` is one of them)."""
+    if credential_id is None:
+        return None
+    access = await clouds.open_access(session, tenant_id, UUID(str(credential_id)))
+    payload = {
+        "credentail_id": access.credential_id,
+        "provider_id": access.provider_id,
+        "provider_unique_id": access.provider,
+        "credentials": access.credentials,
+        "region": region,
+        "cluster_type": ClusterType.CLOUD,
+        "name": name,
+    }
+    return json.dumps(payload)
 
 
 async def _let_go(session: WriteSession, run: Run) -> None:
@@ -179,7 +222,8 @@ async def _delete(session: ReadSession, run: Run) -> PeerCall:
     cluster = await crud.find_cluster(session, run.workflow.tenant_id, UUID(run.data["delete_cluster_id"]))
     if cluster is None or cluster.cluster_id is None:
         raise BadRequest("budcluster does not know the cluster", param="cluster_id")
-    return budcluster.delete_cluster(cluster.cluster_id, cluster.cluster_type)
+    payload = await _cloud_payload(session, cluster.tenant_id, cluster.credential_id, cluster.region, cluster.name)
+    return budcluster.delete_cluster(cluster.cluster_id, cluster.cluster_type, payload)
 
 
 async def _mark_deleted(session: WriteSession, run: Run, _result: Any) -> Outcome:

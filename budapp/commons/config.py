@@ -150,6 +150,8 @@ class Settings(BaseSettings):
     rate_limit_reset: Annotated[str, LIVE] = "5/hour"
     rate_limit_register: Annotated[str, LIVE] = "30/10 minutes"
 
+    grafana_cluster_url: str | None = None
+
     catalog_source: str | None = None
     catalog_sync_hours: float = Field(default=168, gt=0)
 

@@ -3,11 +3,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Row, Uuid, any_, bindparam, select
+from sqlalchemy import ARRAY, Row, Uuid, any_, bindparam, delete, select
 
 from budapp.cluster_ops.models import Cluster, ClusterStatus
 from budapp.commons.crud import Prepared
-from budapp.commons.database import ReadSession
+from budapp.commons.database import ReadSession, WriteSession
 from budapp.commons.isolation import is_due
 from budapp.model_ops.models import Model, lacks_recommendation
 from budapp.recommendation_ops.models import RecommendedCluster
@@ -54,3 +54,8 @@ async def of_model(session: ReadSession, model_id: UUID) -> RecommendedCluster |
     statement = select(RecommendedCluster).where(RecommendedCluster.model_id == model_id)
     found: RecommendedCluster | None = await session.scalar(statement)
     return found
+
+
+async def forget_cluster(session: WriteSession, cluster_id: UUID) -> None:
+    """Recommend a cluster for nothing any more."""
+    await session.execute(delete(RecommendedCluster).where(RecommendedCluster.cluster_id == cluster_id))

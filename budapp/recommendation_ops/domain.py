@@ -3,11 +3,12 @@
 from datetime import timedelta
 from functools import partial
 
+from budapp.cluster_ops import hooks as cluster_hooks
 from budapp.commons.database import Database
 from budapp.commons.domain import Components, Domain
 from budapp.commons.jobs import Job
 from budapp.model_ops import hooks as model_hooks
-from budapp.recommendation_ops import models, services, workflows
+from budapp.recommendation_ops import crud, models, services, workflows
 from budapp.workflow_ops.domain import ASKS_PEERS
 from budapp.workflow_ops.services import Workflows
 
@@ -21,5 +22,8 @@ domain = Domain(
     tables=(models,),
     workflows=(workflows.RECOMMENDATION,),
     jobs=_jobs,
-    hooks=(model_hooks.recommendations.register(services.recommended_clusters),),
+    hooks=(
+        model_hooks.recommendations.register(services.recommended_clusters),
+        cluster_hooks.after_deletion.register(crud.forget_cluster),
+    ),
 )

@@ -1,14 +1,18 @@
-"""The stand-in for budmetrics: says how much somebody has used, as it was told or as their id gives."""
+"""The stand-in for budmetrics: how much somebody has used, as it was told or as their id gives; what clusters do."""
 
 import hashlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from fastapi import APIRouter, HTTPException, Response, status
+from fastapi import APIRouter, FastAPI, HTTPException, Response, status
 from pydantic import BaseModel, ConfigDict, Field
 
+from peers import cluster_metrics
 from peers.control import Control
+from peers.sidecar import Sidecar
 
 
 class Usage(BaseModel):
@@ -68,10 +72,17 @@ def _param(usage: Usage) -> dict[str, Any]:
     return {"total_tokens": total, **usage.model_dump(), "success_rate": round(rate, 2)}
 
 
-def router(_control: Control) -> APIRouter:
+def router(control: Control) -> APIRouter:
     """Return the routes of the contract, and those that set what it says."""
-    metrics = Metrics()
-    routes = APIRouter()
+    metrics, sidecar = Metrics(), Sidecar(control.settings)
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        yield
+        await sidecar.close()
+
+    routes = APIRouter(lifespan=lifespan)
+    routes.include_router(cluster_metrics.router(sidecar))
     routes.add_api_route("/observability/usage/summary", metrics.summary)
     routes.add_api_route("/control/usage/{user_id}", metrics.set_usage, methods=["PUT"], tags=["control"])
     routes.add_api_route("/control/usage", metrics.forget, methods=["DELETE"], tags=["control"], status_code=204)

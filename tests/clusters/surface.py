@@ -1,4 +1,4 @@
-from uuid import uuid4
+from uuid import NAMESPACE_URL, UUID, uuid4, uuid5
 
 from budapp.cluster_ops.models import Kubeconfig
 from tests.projects.data import cluster_row
@@ -6,8 +6,13 @@ from tests.surface.share import Audited, SeedContext, Share, Things, Valid
 from tests.workflows.surface import add_draft, own_drafts
 
 
+def bud_cluster_id(realm: int) -> UUID:
+    """Return budcluster's id of the cluster of a tenant: the same in each run, as the stand-ins are told of it."""
+    return uuid5(NAMESPACE_URL, f"surface-cluster-{realm}")
+
+
 async def _seed(context: SeedContext) -> Things:
-    cluster = cluster_row(context.owner, "Cluster", cluster_id=uuid4())
+    cluster = cluster_row(context.owner, "Cluster", cluster_id=bud_cluster_id(context.realm))
     idle = cluster_row(context.owner, "Idle cluster", cluster_id=uuid4())
     await context.add(cluster, idle)
     draft = await add_draft(context, "cluster_onboarding", {"name": "Draft"})

@@ -127,7 +127,7 @@ async def _seed(context: SeedContext, *, project_only: bool = False) -> Things:
     return context.things
 
 
-OF_NO_TENANT = {"provider_id"}
+OF_NO_TENANT = {"provider_id", "cloud_provider_id"}
 """Things that all tenants share."""
 
 

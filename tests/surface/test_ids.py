@@ -42,6 +42,7 @@ FILTERS: dict[tuple[str, str], str] = {
     ("GET /datasets", "query:project_id"): "a filter: what is out of reach holds nothing",
     ("GET /proprietary/credentials/", "query:id"): "a filter: what is out of reach is not in the list",
     ("GET /models/", "query:provider_id"): "a filter: only providers have models",
+    ("GET /credentials/cloud-providers/credentials", "query:provider_id"): "a filter, by what all tenants share",
 }
 """Places where an id out of reach gives the same empty list as one that nothing has."""
 

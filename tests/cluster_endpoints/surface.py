@@ -1,0 +1,3 @@
+from tests.surface.share import Share
+
+share = Share("cluster_endpoint_ops")
