@@ -19,7 +19,7 @@ class CredentialCrud(Crud[CloudCredential]):
     soft_deleted = False
 
     async def shown(self, *, provider_id: UUID | None = None, id: UUID | None = None) -> Sequence[Row[Any]]:
-        """Return credentials, the newest first, as `CredentialView` columns."""
+        """Return credentials, the newest first, as `CloudCredentialView` columns."""
         statement = self.visible(
             CloudCredential.id,
             CloudCredential.provider_id,

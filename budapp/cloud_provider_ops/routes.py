@@ -5,13 +5,13 @@ from fastapi import APIRouter, Depends, Query, status
 
 from budapp.cloud_provider_ops import services
 from budapp.cloud_provider_ops.schemas import (
-    CredentialCreate,
-    CredentialCreated,
-    CredentialList,
-    CredentialView,
-    ProviderList,
-    ProviderView,
-    RegionList,
+    CloudCredentialCreate,
+    CloudCredentialCreated,
+    CloudCredentialList,
+    CloudCredentialView,
+    CloudProviderList,
+    CloudProviderView,
+    CloudRegionList,
 )
 from budapp.commons.access import Caller, Requires
 from budapp.commons.database import Read, Write
@@ -26,34 +26,38 @@ Owner = Annotated[Caller, Depends(Requires(Scope.CLUSTER_MANAGE, row=services.re
 
 
 @router.get("")
-async def list_cloud_providers(_caller: Viewer, session: Read) -> ProviderList:
+async def list_cloud_providers(_caller: Viewer, session: Read) -> CloudProviderList:
     """List the clouds in which clusters can be made, with the fields of their credentials."""
     found = await services.list_providers(session)
-    return ProviderList(providers=[ProviderView.model_validate(provider) for provider in found])
+    return CloudProviderList(providers=[CloudProviderView.model_validate(provider) for provider in found])
 
 
 @router.post("", status_code=status.HTTP_201_CREATED)
-async def create_cloud_credential(data: CredentialCreate, caller: Manager, session: Write) -> CredentialCreated:
+async def create_cloud_credential(
+    data: CloudCredentialCreate, caller: Manager, session: Write
+) -> CloudCredentialCreated:
     """Store access to a cloud, as the provider's `schema_definition` asks for it; its values are never shown again."""
-    return CredentialCreated(credential=CredentialView.of(await services.create_credential(session, caller, data)))
+    return CloudCredentialCreated(
+        credential=CloudCredentialView.of(await services.create_credential(session, caller, data))
+    )
 
 
 @router.get("/credentials")
 async def list_cloud_credentials(
     caller: Manager, session: Read, provider_id: Annotated[UUID | None, Query()] = None
-) -> CredentialList:
+) -> CloudCredentialList:
     """List the access to clouds that has been stored."""
-    return CredentialList.of(await services.list_credentials(session, caller, provider_id))
+    return CloudCredentialList.of(await services.list_credentials(session, caller, provider_id))
 
 
 @router.get("/credentials/{credential_id}")
-async def get_cloud_credential(credential_id: UUID, caller: Owner, session: Read) -> CredentialList:
+async def get_cloud_credential(credential_id: UUID, caller: Owner, session: Read) -> CloudCredentialList:
     """Return one credential, in a list of one."""
-    return CredentialList.of(await services.get_credential(session, caller, credential_id))
+    return CloudCredentialList.of(await services.get_credential(session, caller, credential_id))
 
 
 @router.get("/{provider_id}/regions")
-async def list_cloud_regions(provider_id: UUID, _caller: Viewer, session: Read) -> RegionList:
+async def list_cloud_regions(provider_id: UUID, _caller: Viewer, session: Read) -> CloudRegionList:
     """List the regions of a cloud."""
     provider = await services.get_provider(session, provider_id)
-    return RegionList.model_validate({"provider_id": provider.id, "regions": provider.regions})
+    return CloudRegionList.model_validate({"provider_id": provider.id, "regions": provider.regions})

@@ -10,7 +10,7 @@ from budapp.commons.schemas import Answer, Name, Schema
 FieldName = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 
 
-class CredentialCreate(Schema):
+class CloudCredentialCreate(Schema):
     """A credential; `credential_values` has what the provider's `schema_definition` asks for."""
 
     provider_id: UUID
@@ -22,7 +22,7 @@ class CredentialCreate(Schema):
         return {name: value.get_secret_value() for name, value in self.credential_values.items()}
 
 
-class ProviderView(Schema):
+class CloudProviderView(Schema):
     id: UUID
     unique_id: str
     name: str
@@ -39,13 +39,13 @@ class ProviderView(Schema):
         return value if isinstance(value, str) else to_json(value).decode()
 
 
-class ProviderList(Answer):
+class CloudProviderList(Answer):
     object: Literal["cloud_provider.list"] = "cloud_provider.list"
     message: str = "Cloud providers found"
-    providers: list[ProviderView]
+    providers: list[CloudProviderView]
 
 
-class CredentialView(Schema):
+class CloudCredentialView(Schema):
     """A credential, without its values: `credential_summary` has as much of them as may be shown."""
 
     id: UUID
@@ -64,30 +64,30 @@ class CredentialView(Schema):
         return cls.model_validate({**row._mapping, "icon": row.logo_url})
 
 
-class CredentialList(Answer):
+class CloudCredentialList(Answer):
     object: Literal["cloud_credential.list"] = "cloud_credential.list"
     message: str = "Credentials found"
-    credentials: list[CredentialView]
+    credentials: list[CloudCredentialView]
 
     @classmethod
     def of(cls, rows: Any) -> Self:
         """Return the answer with the rows."""
-        return cls(credentials=[CredentialView.of(row) for row in rows])
+        return cls(credentials=[CloudCredentialView.of(row) for row in rows])
 
 
-class CredentialCreated(Answer):
+class CloudCredentialCreated(Answer):
     object: Literal["cloud_credential.create"] = "cloud_credential.create"
     message: str = "Credential stored"
-    credential: CredentialView
+    credential: CloudCredentialView
 
 
-class Region(Schema):
+class CloudRegion(Schema):
     id: str
     name: str
 
 
-class RegionList(Answer):
+class CloudRegionList(Answer):
     object: Literal["cloud_provider.regions"] = "cloud_provider.regions"
     message: str = "Regions found"
     provider_id: UUID
-    regions: list[Region]
+    regions: list[CloudRegion]

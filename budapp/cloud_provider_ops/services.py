@@ -13,7 +13,7 @@ from budapp.cloud_provider_ops import crud
 from budapp.cloud_provider_ops.crud import CredentialCrud
 from budapp.cloud_provider_ops.fields import check_values, summary_of
 from budapp.cloud_provider_ops.models import CloudCredential, CloudProvider
-from budapp.cloud_provider_ops.schemas import CredentialCreate
+from budapp.cloud_provider_ops.schemas import CloudCredentialCreate
 from budapp.commons.access import Caller
 from budapp.commons.database import ReadSession, WriteSession
 from budapp.commons.encrypted_columns import seal, unseal
@@ -41,8 +41,8 @@ async def get_provider(session: ReadSession, provider_id: UUID) -> CloudProvider
     return await crud.provider(session, provider_id)
 
 
-async def create_credential(session: WriteSession, caller: Caller, data: CredentialCreate) -> Row[Any]:
-    """Store a credential for the tenant, and return it as `CredentialView` columns.
+async def create_credential(session: WriteSession, caller: Caller, data: CloudCredentialCreate) -> Row[Any]:
+    """Store a credential for the tenant, and return it as `CloudCredentialView` columns.
 
     Raises:
         NotFound: no such provider.
@@ -71,7 +71,7 @@ async def create_credential(session: WriteSession, caller: Caller, data: Credent
 
 
 async def list_credentials(session: ReadSession, caller: Caller, provider_id: UUID | None) -> Sequence[Row[Any]]:
-    """Return the tenant's credentials, the newest first, as `CredentialView` columns."""
+    """Return the tenant's credentials, the newest first, as `CloudCredentialView` columns."""
     return await CredentialCrud(session, caller).shown(provider_id=provider_id)
 
 
