@@ -11,6 +11,7 @@ from budapp.commons.domain import Domain
 
 LAYERS = (
     "events",
+    "gateway_changes",
     "audit",
     "tenant_ops",
     "oauth_ops",
@@ -26,6 +27,7 @@ LAYERS = (
     "deployment_ops",
     "adapter_ops | worker_ops",
     "cluster_endpoint_ops | pricing_ops",
+    "gateway_ops",
     "catalog_ops",
     "announced_ops",
     "permission_ops | platform_ops",

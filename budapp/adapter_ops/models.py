@@ -6,6 +6,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from budapp.commons.auditing import Audited
 from budapp.commons.database import Base, TenantOwned, not_deleted
+from budapp.commons.feeding import FeedsGateway
 
 
 class AdapterStatus(StrEnum):
@@ -23,6 +24,9 @@ class Adapter(TenantOwned, Base):
 
     __tablename__ = "adapter"
     audited = Audited("adapter", name="name")
+    feeds_gateway = FeedsGateway(
+        {"adapter": ("id",), "endpoint": ("endpoint_id",)}, when=("name", "deployment_name", "model_id", "status")
+    )
     __table_args__ = (
         CheckConstraint(
             "status in ('running', 'failure', 'deploying', 'unhealthy', 'deleting', 'deleted', 'pending')",

@@ -136,6 +136,8 @@ class Settings(BaseSettings):
     audit_keys: SecretStr | None = None
     audit_bucket: str | None = None
     outgoing_networks: CommaList = []
+    api_key_peppers: SecretStr | None = None
+    bud_doc_service_url: str | None = None
     gateway_public_key: str | None = None
     browser_public_key: str | None = None
     caller_cache_seconds: Annotated[float, LIVE] = Field(default=4, ge=0, le=5)
@@ -193,7 +195,7 @@ class Settings(BaseSettings):
             raise ValueError("must be networks such as 10.20.0.0/16") from None
         return value
 
-    @field_validator("encryption_keys", "audit_keys")
+    @field_validator("encryption_keys", "audit_keys", "api_key_peppers")
     @classmethod
     def _holds_keys(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None:

@@ -1,8 +1,9 @@
 """Deployments: models that run in projects."""
 
+from budapp.api_key_ops import hooks as key_hooks
 from budapp.cluster_ops import hooks as cluster_hooks
 from budapp.commons.domain import Domain
-from budapp.endpoint_ops import credential_crud, credential_use, crud, models, services
+from budapp.endpoint_ops import credential_crud, credential_use, crud, models, openable_crud, services
 from budapp.endpoint_ops.routes import project_router, router
 from budapp.endpoint_ops.step_views import DeploymentSteps
 from budapp.model_ops import hooks as model_hooks
@@ -22,6 +23,7 @@ domain = Domain(
         cluster_hooks.before_deletion.register(services.before_cluster_deletion),
         user_hooks.before_deletion.register(services.before_user_deletion),
         model_hooks.endpoint_count.register(crud.count_of_model),
+        key_hooks.deployed.register(openable_crud.openable),
         credential_hooks.endpoint_count.register(credential_crud.count_of_credential),
         credential_hooks.endpoints.register(credential_use.endpoints_of),
         credential_hooks.link.register(credential_use.use_credential),

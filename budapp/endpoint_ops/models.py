@@ -9,6 +9,13 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from budapp.commons.auditing import Audited
 from budapp.commons.database import Base, TenantOwned, not_deleted
+from budapp.commons.feeding import FeedsGateway
+
+GATEWAY_COLUMNS = (
+    *("name", "project_id", "model_id", "credential_id", "url", "namespace", "status", "supported_endpoints"),
+    *("deployment_settings", "inference_cost", "is_published"),
+)
+"""What the gateway's tables follow from."""
 
 
 class EndpointStatus(StrEnum):
@@ -26,6 +33,9 @@ class Endpoint(TenantOwned, Base):
 
     __tablename__ = "endpoint"
     audited = Audited("endpoint", name="name")
+    feeds_gateway = FeedsGateway(
+        {"endpoint": ("id",), "project": ("project_id",), "catalog": ("tenant_id",)}, when=GATEWAY_COLUMNS
+    )
     __table_args__ = (
         CheckConstraint(
             "status in ('running', 'failure', 'deploying', 'unhealthy', 'deleting', 'deleted', 'pending')",

@@ -1,10 +1,11 @@
 """What budmetrics is asked: how much somebody has used."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, Field, ValidationError
 
 from budapp.commons.errors import PeerFailed
 from budapp.commons.logging import get_logger
@@ -39,3 +40,29 @@ async def usage_summary(dapr: DaprClient, *, user_id: UUID, start: datetime, end
     except ValidationError as error:
         logger.warning("peer_failed", peer=Peer.BUDMETRICS, path="observability/usage/summary", answer="malformed")
         raise PeerFailed from error
+
+
+class _KeyUse(BaseModel):
+    credential_id: UUID
+    last_used_at: AwareDatetime | None = None
+
+
+class _KeyUses(BaseModel):
+    credentials: list[_KeyUse]
+
+
+async def credential_usage(dapr: DaprClient, *, since: datetime) -> Mapping[UUID, datetime]:
+    """Return when each API key that was used since then was used last.
+
+    Raises:
+        PeerFailed, Unavailable: see `usage_summary`.
+    """
+    body = {"since": since.isoformat()}
+    path = "observability/credential-usage"
+    answer = await dapr.invoke(Peer.BUDMETRICS, "POST", path, body, timeout=_SECONDS, idempotent=True)
+    try:
+        found = _KeyUses.model_validate(answer).credentials
+    except ValidationError as error:
+        logger.warning("peer_failed", peer=Peer.BUDMETRICS, path=path, answer="malformed")
+        raise PeerFailed from error
+    return {use.credential_id: use.last_used_at for use in found if use.last_used_at is not None}

@@ -20,6 +20,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from budapp.commons.auditing import Audited
 from budapp.commons.database import Base, TenantOwned, not_deleted
+from budapp.commons.feeding import FeedsGateway
 from budapp.provider_ops.models import PROVIDER_TYPES
 
 
@@ -37,6 +38,7 @@ class Model(TenantOwned, Base):
 
     __tablename__ = "model"
     audited = Audited("model", name="name", ignored={"storage_size_gb", "recommended_cluster_sync_at", "unread_info"})
+    feeds_gateway = FeedsGateway({"model": ("id",)}, when=("source", "provider_type"))
     __table_args__ = (
         CheckConstraint("status in ('active', 'deleted')", name="status"),
         CheckConstraint(PROVIDER_TYPES, name="provider_type"),

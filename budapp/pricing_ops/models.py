@@ -6,6 +6,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from budapp.commons.auditing import Audited
 from budapp.commons.database import Base, TenantOwned
+from budapp.commons.feeding import FeedsGateway
 
 
 class DeploymentPricing(TenantOwned, Base):
@@ -13,6 +14,7 @@ class DeploymentPricing(TenantOwned, Base):
 
     __tablename__ = "deployment_pricing"
     audited = Audited("endpoint")
+    feeds_gateway = FeedsGateway({"endpoint": ("endpoint_id",)})
     __table_args__ = (
         CheckConstraint("input_cost >= 0 and output_cost >= 0", name="costs"),
         CheckConstraint("per_tokens > 0", name="per_tokens"),

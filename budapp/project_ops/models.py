@@ -8,6 +8,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from budapp.commons.auditing import Audited
 from budapp.commons.database import Base, TenantOwned, not_deleted
+from budapp.commons.feeding import FeedsGateway
 
 
 class ProjectStatus(StrEnum):
@@ -25,6 +26,7 @@ class Project(TenantOwned, Base):
 
     __tablename__ = "project"
     audited = Audited("project", name="name")
+    feeds_gateway = FeedsGateway({"project": ("id",)}, when=("status", "project_type"))
     __table_args__ = (
         CheckConstraint("status in ('active', 'deleted')", name="status"),
         CheckConstraint("project_type in ('client_app', 'admin_app')", name="project_type"),
@@ -45,6 +47,7 @@ class ProjectMember(TenantOwned, Base):
 
     __tablename__ = "project_member"
     audited = Audited("permission", action="permission_changed")
+    feeds_gateway = FeedsGateway({"owner": ("user_id",)})
     __table_args__ = (UniqueConstraint("project_id", "user_id"),)
 
     project_id: Mapped[UUID] = mapped_column(ForeignKey("project.id", ondelete="CASCADE"))

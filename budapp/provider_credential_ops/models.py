@@ -8,6 +8,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from budapp.commons.auditing import Audited
 from budapp.commons.database import Base, TenantOwned
 from budapp.commons.encrypted_columns import sealed
+from budapp.commons.feeding import FeedsGateway
 
 
 class ProviderCredential(TenantOwned, Base):
@@ -20,6 +21,7 @@ class ProviderCredential(TenantOwned, Base):
 
     __tablename__ = "proprietary_credential"
     audited = Audited("secret", name="name", secrets={"masked", "gateway_key"})
+    feeds_gateway = FeedsGateway({"provider_credential": ("id",)}, when=("settings", "gateway_key"))
 
     name: Mapped[str]
     user_id: Mapped[UUID] = mapped_column(ForeignKey("user.id"))

@@ -6,6 +6,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from budapp.commons.auditing import Audited
 from budapp.commons.database import Base
 from budapp.commons.encrypted_columns import sealed
+from budapp.commons.feeding import FeedsGateway
 
 
 class Tenant(Base):
@@ -16,6 +17,7 @@ class Tenant(Base):
 
     __tablename__ = "tenant"
     audited = Audited("config", name="name")
+    feeds_gateway = FeedsGateway({"tenant": ("id",)}, when=("is_active", "is_platform"))
 
     name: Mapped[str]
     realm_name: Mapped[str] = mapped_column(unique=True)

@@ -7,6 +7,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from budapp.commons.auditing import Audited, NotAudited
 from budapp.commons.database import Base, TenantOwned
+from budapp.commons.feeding import FeedsGateway
 from budapp.commons.scopes import Source
 
 
@@ -21,6 +22,7 @@ class CustomRole(TenantOwned, Base):
 
     __tablename__ = "custom_role"
     audited = Audited("role", name="name")
+    feeds_gateway = FeedsGateway({"role": ("id",)}, when=("scopes",))
 
     name: Mapped[str]
     description: Mapped[str | None]
@@ -32,6 +34,7 @@ class User(TenantOwned, Base):
 
     __tablename__ = "user"
     audited = Audited("user", name="name")
+    feeds_gateway = FeedsGateway({"owner": ("id",)}, when=("role", "user_type", "status", "custom_role_id"))
     __table_args__ = (
         CheckConstraint("status in ('active', 'deleted', 'invited')", name="status"),
         CheckConstraint("user_type in ('admin', 'client')", name="user_type"),
@@ -76,6 +79,7 @@ class UserPermission(TenantOwned, Base):
 
     __tablename__ = "user_permission"
     audited = Audited("permission", name="scope", action="permission_changed")
+    feeds_gateway = FeedsGateway({"owner": ("user_id",)})
     __table_args__ = (UniqueConstraint("user_id", "scope"),)
 
     user_id: Mapped[UUID] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"))

@@ -3,12 +3,12 @@
 import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 from fastapi import APIRouter, FastAPI, HTTPException, Response, status
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from peers import cluster_metrics
 from peers.control import Control
@@ -27,11 +27,29 @@ class Usage(BaseModel):
     success_count: int = Field(default=0, ge=0)
 
 
+class KeyUsage(BaseModel):
+    """When an API key was used last."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    last_used_at: AwareDatetime
+    request_count: int = Field(default=1, ge=0)
+
+
+class KeyUsageRequest(BaseModel):
+    """Which uses are asked for."""
+
+    since: AwareDatetime
+    credential_ids: list[UUID] | None = None
+    data_source: str = "inference"
+
+
 class Metrics:
     """What the stand-in knows, in memory."""
 
     def __init__(self) -> None:
         self._usages: dict[UUID, Usage] = {}
+        self._keys: dict[UUID, KeyUsage] = {}
 
     async def summary(
         self, start_date: datetime, end_date: datetime, user_id: UUID | None = None, project_id: UUID | None = None
@@ -47,9 +65,25 @@ class Metrics:
         self._usages[user_id] = usage
         return usage
 
+    async def key_usage(self, asked: KeyUsageRequest) -> dict[str, Any]:
+        """Say which keys were used since then."""
+        found = [
+            {"credential_id": key_id, **usage.model_dump()}
+            for key_id, usage in self._keys.items()
+            if usage.last_used_at >= asked.since and key_id in (asked.credential_ids or [key_id])
+        ]
+        window = {"since": asked.since, "until": datetime.now(UTC)}
+        return {"object": "credential_usage", "credentials": found, "query_window": window}
+
+    async def set_key_usage(self, credential_id: UUID, usage: KeyUsage) -> KeyUsage:
+        """Say this of the key from now on."""
+        self._keys[credential_id] = usage
+        return usage
+
     async def forget(self) -> Response:
         """Say of everyone again what their ids give."""
         self._usages.clear()
+        self._keys.clear()
         return Response(status_code=status.HTTP_204_NO_CONTENT)
 
 
@@ -84,6 +118,9 @@ def router(control: Control) -> APIRouter:
     routes = APIRouter(lifespan=lifespan)
     routes.include_router(cluster_metrics.router(sidecar))
     routes.add_api_route("/observability/usage/summary", metrics.summary)
+    routes.add_api_route("/observability/credential-usage", metrics.key_usage, methods=["POST"])
+    path = "/control/credential-usage/{credential_id}"
+    routes.add_api_route(path, metrics.set_key_usage, methods=["PUT"], tags=["control"])
     routes.add_api_route("/control/usage/{user_id}", metrics.set_usage, methods=["PUT"], tags=["control"])
     routes.add_api_route("/control/usage", metrics.forget, methods=["DELETE"], tags=["control"], status_code=204)
     return routes

@@ -80,7 +80,7 @@ def endpoint_row(project_id: str, person: Person, **fields: Any) -> Endpoint:
 
 
 def credential_row(project_id: str, person: Person, name: str = "key", **fields: Any) -> Credential:
-    values = {"credential_type": "admin_app", "encrypted_key": "sealed", **fields}
+    values = {"credential_type": "admin_app", **fields}
     mine = {"tenant_id": person.tenant_id, "user_id": person.id}
     return Credential(project_id=UUID(project_id), name=name, hashed_key=str(uuid7()), **mine, **values)
 

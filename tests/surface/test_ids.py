@@ -40,6 +40,7 @@ FILTERS: dict[tuple[str, str], str] = {
     ("GET /permissions/explain", "query:user_id"): "whoever may not view people is told so, whoever it is",
     ("GET /permissions/explain", "query:id"): "says that the row is out of reach or not there, and not which",
     ("GET /datasets", "query:project_id"): "a filter: what is out of reach holds nothing",
+    ("GET /credentials/", "query:project_id"): "a filter: what is out of reach holds no keys in reach",
     ("GET /proprietary/credentials/", "query:id"): "a filter: what is out of reach is not in the list",
     ("GET /models/", "query:provider_id"): "a filter: only providers have models",
     ("GET /credentials/cloud-providers/credentials", "query:provider_id"): "a filter, by what all tenants share",

@@ -1,0 +1,112 @@
+"""Notes which rows change that the gateway's tables follow from, and hands the notes on.
+
+A version is drawn before the rows are read: whoever has the highest one has read what was committed last.
+"""
+
+import asyncio
+from collections.abc import Collection, Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, delete, event, insert, inspect, select
+from sqlalchemy import Sequence as DatabaseSequence
+from sqlalchemy.orm import ORMExecuteState, Session, SessionTransaction
+from uuid_utils.compat import uuid7
+
+from budapp.commons.database import Base, WriteSession, now
+from budapp.commons.feeding import FeedsGateway
+from budapp.gateway_changes.models import GatewayChange
+
+EVERYTHING = "everything"
+"""The kind of a change of nobody knows which rows."""
+
+wakeups: set[asyncio.Event] = set()
+"""Set after each commit that left notes, so that a worker in this process need not wait for its next look."""
+
+_PENDING = "gateway_pending"
+_VERSIONS = DatabaseSequence("gateway_version", metadata=Base.metadata)
+
+
+async def waiting(session: WriteSession, limit: int) -> Sequence[Row[Any]]:
+    """Return id, kind and item of the oldest notes."""
+    columns = (GatewayChange.id, GatewayChange.kind, GatewayChange.item)
+    found: Sequence[Any] = (await session.execute(select(*columns).order_by(GatewayChange.position).limit(limit))).all()
+    return found
+
+
+async def forget(session: WriteSession, ids: Collection[UUID]) -> None:
+    """Delete notes that have been seen to."""
+    await session.execute(delete(GatewayChange).where(GatewayChange.id.in_(ids)))
+
+
+async def next_version(session: WriteSession) -> int:
+    """Return a version that is higher than all before, for what is read from now on."""
+    version: int = (await session.scalars(select(_VERSIONS.next_value()))).one()
+    return version
+
+
+def _feeds(model: type[Any]) -> FeedsGateway | None:
+    found = getattr(model, "feeds_gateway", None)
+    return found if isinstance(found, FeedsGateway) else None
+
+
+@event.listens_for(Session, "after_flush")
+def _note_rows(session: Session, _context: object) -> None:
+    for row in (*session.new, *session.dirty, *session.deleted):
+        feeds = _feeds(type(row))
+        if feeds is not None and _matters(session, row, feeds):
+            session.info.setdefault(_PENDING, set()).update(_items(row, feeds))
+
+
+def _matters(session: Session, row: Any, feeds: FeedsGateway) -> bool:
+    if row in session.new or row in session.deleted:
+        return True
+    attributes = inspect(row).attrs
+    names = feeds.when or [column.key for column in inspect(type(row)).column_attrs]
+    return any(attributes[name].history.has_changes() for name in names)
+
+
+def _items(row: Any, feeds: FeedsGateway) -> set[tuple[str, str]]:
+    attributes = inspect(row).attrs
+    found = set()
+    for kind, columns in feeds.items.items():
+        for column in columns:
+            history = attributes[column].history
+            values = (*(history.added or ()), *(history.unchanged or ()), *(history.deleted or ()))
+            found |= {(kind, str(value)) for value in values if value is not None}
+    return found
+
+
+@event.listens_for(Session, "do_orm_execute")
+def _note_bulk(state: ORMExecuteState) -> None:
+    """Note a statement that changes rows past the ORM: nobody knows which."""
+    changes = state.is_insert or state.is_update or state.is_delete
+    if changes and state.bind_mapper is not None and _feeds(state.bind_mapper.class_) is not None:
+        state.session.info.setdefault(_PENDING, set()).add((EVERYTHING, ""))
+
+
+@event.listens_for(Session, "before_commit")
+def _write(session: Session) -> None:
+    if session.in_nested_transaction():
+        return
+    session.flush()
+    found = session.info.pop(_PENDING, None)
+    if found:
+        at = now()
+        rows = [
+            {"id": uuid7(), "kind": kind, "item": item, "created_at": at, "modified_at": at}
+            for kind, item in sorted(found)
+        ]
+        session.connection().execute(insert(GatewayChange.__table__), rows)  # type: ignore[arg-type]
+        session.info.setdefault("after_commit", []).append(_wake)
+
+
+@event.listens_for(Session, "after_soft_rollback")
+def _drop(session: Session, previous: SessionTransaction) -> None:
+    if previous.parent is None:
+        session.info.pop(_PENDING, None)
+
+
+async def _wake() -> None:
+    for wakeup in wakeups:
+        wakeup.set()

@@ -1,0 +1,31 @@
+"""The gateway's tables in Valkey: who may call which model, and how."""
+
+from datetime import timedelta
+
+from redis.asyncio import Redis
+
+from budapp.commons.config import Settings
+from budapp.commons.database import Database
+from budapp.commons.domain import Component, Components, Domain
+from budapp.commons.jobs import Job
+from budapp.gateway_ops.commands import app as commands
+from budapp.gateway_ops.services import GatewayTables
+from budapp.gateway_ops.store import GatewayStore
+from budapp.gateway_ops.worker import GatewayWorker
+from budapp.provider_credential_ops.services import ProviderCredentials
+
+
+def _tables(c: Components) -> GatewayTables:
+    return GatewayTables(c[Database], GatewayStore(c[Redis]), c[Settings], c[ProviderCredentials])
+
+
+domain = Domain(
+    components=(
+        Component(GatewayTables, _tables),
+        Component(
+            GatewayWorker, lambda c: GatewayWorker(c[GatewayTables]), start=GatewayWorker.start, stop=GatewayWorker.stop
+        ),
+    ),
+    jobs=lambda c: (Job("mend_gateway_tables", timedelta(hours=1), c[GatewayTables].mend),),
+    commands={"gateway": commands},
+)

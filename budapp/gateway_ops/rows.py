@@ -1,0 +1,70 @@
+"""What the gateway's tables are worked out from: plain rows, as PostgreSQL has them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    input_cost: Decimal
+    output_cost: Decimal
+    currency: str
+    per_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderAccess:
+    """A provider's credential: the fields that are no secrets, and the key as only the gateway can read it."""
+
+    type: str
+    settings: Mapping[str, str]
+    gateway_key: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """A deployment, or an adapter of one (`adapted`), with what its model and its credential say.
+
+    `of_platform`: of the platform's own tenant.
+    """
+
+    id: UUID
+    tenant_id: UUID
+    project_id: UUID
+    model_id: UUID
+    name: str
+    status: str
+    url: str
+    namespace: str
+    supported_endpoints: tuple[str, ...]
+    settings: Mapping[str, Any] | None
+    inference_cost: Mapping[str, Any] | None
+    is_published: bool
+    of_platform: bool
+    in_cloud: bool
+    source: str
+    access: ProviderAccess | None = None
+    price: Price | None = None
+    adapted: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """An API key; `may_call`: its owner may call deployments of the project now."""
+
+    id: UUID
+    tenant_id: UUID
+    project_id: UUID
+    user_id: UUID
+    hashed_key: str
+    expiry: datetime | None
+    previous_hashed_key: str | None
+    previous_expires_at: datetime | None
+    opens_published: bool
+    endpoint_ids: frozenset[UUID] | None
+    model_ids: frozenset[UUID] | None
+    may_call: bool

@@ -1,0 +1,224 @@
+"""Keeps the gateway's tables in Valkey as PostgreSQL says: after each change, and as a whole.
+
+Both work entries out by the same functions (`entries`), so that they cannot disagree.
+"""
+
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from pydantic import BaseModel
+from sqlalchemy import Row
+
+from budapp.commons.config import Settings
+from budapp.commons.database import Database, ReadSession, now
+from budapp.commons.logging import get_logger
+from budapp.gateway_changes import services as changes
+from budapp.gateway_ops import crud, entries
+from budapp.gateway_ops.entries import Entries, is_served, reason_against
+from budapp.gateway_ops.owners import may_call
+from budapp.gateway_ops.rows import Key
+from budapp.gateway_ops.store import GatewayStore, same
+from budapp.provider_credential_ops.services import ProviderCredentials
+
+logger = get_logger(__name__)
+
+_CHANGES_AT_ONCE = 500
+_KEYS_AT_ONCE = 500
+
+
+class Difference(BaseModel):
+    """How Valkey differs from what PostgreSQL says; `refused` are deployments that the gateway has no form for."""
+
+    missing: list[str] = []
+    extra: list[str] = []
+    different: list[str] = []
+    refused: dict[UUID, str] = {}
+
+    def __bool__(self) -> bool:
+        """Tell whether there is a difference."""
+        return bool(self.missing or self.extra or self.different)
+
+    def persisting(self, later: "Difference") -> "Difference":
+        """Return what is still so in a later look: the rest was just on its way."""
+        lists = {
+            name: sorted(set(getattr(self, name)) & set(getattr(later, name)))
+            for name in ("missing", "extra", "different")
+        }
+        return Difference(**lists, refused=later.refused)
+
+
+@dataclass(slots=True)
+class _Scope:
+    """The entries that are to be worked out anew."""
+
+    hashes: set[str] = field(default_factory=set)
+    endpoint_ids: set[UUID] = field(default_factory=set)
+    tenant_ids: set[UUID] = field(default_factory=set)
+    published: bool = False
+
+    @property
+    def names(self) -> set[str]:
+        names = {entries.api_key(hashed) for hashed in self.hashes} | {entries.model(one) for one in self.endpoint_ids}
+        return names | {entries.PUBLISHED} if self.published else names
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayTables:
+    """The gateway's tables: what they should say, and do."""
+
+    database: Database
+    store: GatewayStore
+    settings: Settings
+    credentials: ProviderCredentials
+
+    async def apply_changes(self) -> int:
+        """See to the changes that wait, the oldest first, and return how many it were.
+
+        Raises:
+            RedisError, OSError: Valkey does not answer; the changes wait on.
+        """
+        async with self.database.write() as session:
+            waiting = await changes.waiting(session, _CHANGES_AT_ONCE)
+            version = await changes.next_version(session) if waiting else 0
+        if not waiting:
+            return 0
+        if any(change.kind == changes.EVERYTHING for change in waiting):
+            await self.rebuild()
+        else:
+            async with self.database.read() as session:
+                scope = await _scope_of(session, waiting)
+                found = await self._work_out(session, scope)
+            await self.store.write(version, scope.names, found)
+        async with self.database.write() as session:
+            await changes.forget(session, [change.id for change in waiting])
+        return len(waiting)
+
+    async def rebuild(self, tenant_id: UUID | None = None) -> int:
+        """Make all entries, or those of a tenant, what PostgreSQL says, and return how many have changed."""
+        await self._address_credentials()
+        async with self.database.write() as session:
+            version = await changes.next_version(session)
+        changed = 0
+        live: set[str] = set()
+        async with self.database.read() as session:
+            async for names, found in self._all(session, tenant_id):
+                changed += await self.store.write(version, names, found)
+                live |= found.keys()
+        if tenant_id is None:
+            strangers = [name async for name in self.store.strangers(live)]
+            changed += await self.store.write(version, strangers, {})
+            await self.store.note_built(version, live)
+        return changed
+
+    async def diff(self, tenant_id: UUID | None = None) -> Difference:
+        """Compare all entries, or those of a tenant, with what PostgreSQL says."""
+        difference = Difference()
+        live: set[str] = set()
+        async with self.database.read() as session:
+            async for names, found in self._all(session, tenant_id):
+                there = await self.store.read(sorted(names))
+                for name in sorted(names):
+                    if not same(there.get(name), found.get(name)):
+                        which = _kind_of_difference(name in there, name in found)
+                        getattr(difference, which).append(name)
+                live |= found.keys()
+            conditions = [crud.in_tenants([tenant_id])] if tenant_id else []
+            for one in await crud.deployments(session, *conditions):
+                reason = reason_against(one)
+                if reason is not None:
+                    difference.refused[one.id] = reason
+        if tenant_id is None:
+            known = live.union(difference.extra)
+            difference.extra += [name async for name in self.store.strangers(known)]
+        return difference
+
+    async def mend(self) -> None:
+        """Compare everything, and make it right where it is not."""
+        difference = await self.diff()
+        counts = {name: len(getattr(difference, name)) for name in ("missing", "extra", "different")}
+        changed = await self.rebuild()
+        if changed:
+            logger.warning("gateway_tables_mended", changed=changed, **counts)
+
+    async def is_built(self) -> bool:
+        """Tell whether Valkey has the tables at all."""
+        return await self.store.is_built()
+
+    async def _all(
+        self, session: ReadSession, tenant_id: UUID | None
+    ) -> AsyncIterator[tuple[Collection[str], Entries]]:
+        """Yield the names of all entries that there may be, a part at a time, with the entries that there should be."""
+        conditions = [crud.in_tenants([tenant_id])] if tenant_id else []
+        deployments = await crud.deployments(session, *conditions)
+        served = {one.id for one in deployments if is_served(one)}
+        models = entries.model_entries(deployments, served, self.settings.bud_doc_service_url)
+        yield {entries.model(one.id) for one in deployments}, models
+        if tenant_id is None:
+            yield {entries.PUBLISHED}, entries.published_entry(deployments)
+        async for rows in crud.pages_of_keys(session, tenant_id, _KEYS_AT_ONCE):
+            keys = await _keys(session, rows)
+            yield _names_of(keys), entries.api_key_entries(keys, deployments, now())
+
+    async def _work_out(self, session: ReadSession, scope: _Scope) -> Entries:
+        rows = await crud.keys(session, scope.hashes) if scope.hashes else []
+        openable = await crud.deployments(session, crud.opened_by(rows)) if rows else []
+        keys = await _keys(session, rows)
+        wanted = {entries.api_key(hashed) for hashed in scope.hashes}
+        made = entries.api_key_entries(keys, openable, now())
+        found = {name: entry for name, entry in made.items() if name in wanted}
+        if scope.endpoint_ids:
+            found |= await self._models(session, scope)
+        if scope.published:
+            found |= entries.published_entry(await crud.deployments(session, crud.published_by_platform()))
+        return found
+
+    async def _models(self, session: ReadSession, scope: _Scope) -> Entries:
+        of_tenants = await crud.deployments(session, crud.in_tenants(scope.tenant_ids)) if scope.tenant_ids else []
+        served = {one.id for one in of_tenants if is_served(one)}
+        wanted = [one for one in of_tenants if one.id in scope.endpoint_ids]
+        return entries.model_entries(wanted, served, self.settings.bud_doc_service_url)
+
+    async def _address_credentials(self) -> None:
+        """Encrypt the keys of providers for the gateway that there is now."""
+        gateway = self.credentials.recipients.gateway
+        async with self.database.write() as session:
+            for row in await crud.stale_credentials(session, gateway.id if gateway else None):
+                self.credentials.address_to_gateway(row)
+
+
+async def _scope_of(session: ReadSession, waiting: Iterable[Row[Any]]) -> _Scope:
+    """Return which entries follow from the changes."""
+    items: dict[str, set[str]] = {}
+    for change in waiting:
+        items.setdefault(change.kind, set()).add(change.item)
+    scope = _Scope(hashes=items.pop("key", set()))
+    by_kind = {kind: {UUID(item) for item in found} for kind, found in items.items()}
+    scope.endpoint_ids |= by_kind.get("endpoint", set()) | by_kind.get("adapter", set())
+    projects = by_kind.setdefault("project", set())
+    for kind, condition in crud.ENDPOINTS_OF.items():
+        for row in await crud.endpoints(session, condition(by_kind[kind])) if by_kind.get(kind) else ():
+            scope.endpoint_ids.add(row.id)
+            scope.tenant_ids.add(row.tenant_id)
+            projects.add(row.project_id)
+    scope.endpoint_ids |= await crud.adapters_of(session, scope.endpoint_ids)
+    for kind, condition in crud.KEYS_OF.items():
+        if by_kind.get(kind):
+            scope.hashes |= await crud.hashes(session, condition(by_kind[kind]))
+    scope.published = not by_kind.keys().isdisjoint({"catalog", "model", "provider_credential", "tenant"})
+    return scope
+
+
+async def _keys(session: ReadSession, rows: Sequence[Row[Any]]) -> list[Key]:
+    overrides = await crud.overrides_of(session, {row.User.id for row in rows}) if rows else {}
+    return [crud.key_of(row, may_call=may_call(row, overrides.get(row.User.id, {}))) for row in rows]
+
+
+def _names_of(keys: Iterable[Key]) -> set[str]:
+    hashes = ((key.hashed_key, key.previous_hashed_key) for key in keys)
+    return {entries.api_key(hashed) for pair in hashes for hashed in pair if hashed is not None}
+
+
+def _kind_of_difference(is_there: bool, should_be: bool) -> str:
+    return "different" if is_there and should_be else "missing" if should_be else "extra"

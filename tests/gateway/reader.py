@@ -1,0 +1,196 @@
+"""The gateway's side of its tables: what its parser accepts, with everything else refused, as it refuses it."""
+
+import json
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
+
+Endpoint = Literal[
+    "chat",
+    "embedding",
+    "moderation",
+    "audio_transcription",
+    "audio_translation",
+    "text_to_speech",
+    "realtime_session",
+    "realtime_transcription",
+    "responses",
+    "batch",
+    "image_generation",
+    "image_edit",
+    "image_variation",
+    "document",
+    "completions",
+    "classify",
+]
+Location = Annotated[str, Field(pattern=r"^(env::\w+|path_from_env::\w+|dynamic::\S+|path::\S+|sdk|none)$")]
+Hex = Annotated[str, Field(pattern=r"^([0-9a-f]{2})+$")]
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, protected_namespaces=())
+
+
+class Provider(Strict):
+    extra_body: Any = None
+    extra_headers: Any = None
+
+
+class Keyed(Provider):
+    model_name: str
+    api_key_location: Location
+
+
+class ByKey(Keyed):
+    type: Literal["anthropic", "deepseek", "google_ai_studio_gemini", "hyperbolic", "mistral", "xai"]
+
+
+class Thinking(Keyed):
+    type: Literal["fireworks", "together"]
+    parse_think_blocks: bool
+
+
+class MaybeElsewhere(Keyed):
+    type: Literal["openai", "openrouter"]
+    api_base: str | None = None
+
+
+class Served(Keyed):
+    type: Literal["vllm", "sglang", "buddoc", "budprompt"]
+    api_base: str
+
+
+class Tgi(Provider):
+    type: Literal["tgi"]
+    api_base: str
+    api_key_location: Location
+
+
+class Azure(Provider):
+    type: Literal["azure"]
+    deployment_id: str
+    endpoint: str
+    api_key_location: Location
+
+
+class Bedrock(Provider):
+    type: Literal["aws_bedrock"]
+    model_id: str
+    region: str
+    allow_auto_detect_region: bool
+
+
+class Sagemaker(Provider):
+    type: Literal["aws_sagemaker"]
+    endpoint_name: str
+    model_name: str
+    region: str
+    allow_auto_detect_region: bool
+    hosted_provider: Literal["openai", "tgi"]
+
+
+class Vertex(Provider):
+    type: Literal["gcp_vertex_anthropic", "gcp_vertex_gemini"]
+    model_id: str
+    location: str
+    project_id: str
+    credential_location: Location
+
+
+AnyProvider = Annotated[
+    ByKey | Thinking | MaybeElsewhere | Served | Tgi | Azure | Bedrock | Sagemaker | Vertex, Field(discriminator="type")
+]
+
+
+class Pricing(Strict):
+    input_cost: float
+    output_cost: float
+    currency: str
+    per_tokens: int
+
+
+class InferenceCost(Pricing):
+    per_tokens: Literal[1]
+
+
+class Retries(Strict):
+    num_retries: int = Field(ge=0)
+    max_delay_s: float
+
+
+class RateLimits(Strict):
+    algorithm: Literal["fixed_window", "sliding_window", "token_bucket"]
+    requests_per_second: int | None = None
+    requests_per_minute: int | None = None
+    requests_per_hour: int | None = None
+    burst_size: int | None = None
+    enabled: bool
+    cache_ttl_ms: int
+    local_allowance: float
+    sync_interval_ms: int
+
+
+class ModelConfig(Strict):
+    routing: list[str] = Field(min_length=1)
+    providers: dict[str, AnyProvider]
+    endpoints: list[Endpoint] = Field(min_length=1)
+    api_key: Hex | None = None
+    fallback_models: list[str] | None = None
+    retry_config: Retries | None = None
+    rate_limits: RateLimits | None = None
+    pricing: Pricing | None = None
+    inference_cost: InferenceCost | None = None
+    guardrail_profile: str | None = None
+
+    @model_validator(mode="after")
+    def _routes_exist(self) -> "ModelConfig":
+        assert set(self.routing) <= set(self.providers)
+        stores = [one for one in self.providers.values() if "::store_" in getattr(one, "api_key_location", "")]
+        assert bool(stores) == (self.api_key is not None)
+        return self
+
+
+class Reference(Strict):
+    endpoint_id: UUID
+    model_id: UUID
+    project_id: UUID
+
+
+class AuthMetadata(Strict):
+    api_key_id: UUID
+    user_id: UUID
+    api_key_project_id: UUID
+
+
+_REFERENCES = TypeAdapter(dict[str, Reference])
+
+
+def read_key(text: Any) -> tuple[dict[str, Reference], AuthMetadata]:
+    """Return what a key opens, and whose it is."""
+    value = json.loads(text)
+    metadata = AuthMetadata.model_validate_json(json.dumps(value.pop("__metadata__")))
+    return _REFERENCES.validate_json(json.dumps(value)), metadata
+
+
+def read_model(name: str, text: Any) -> ModelConfig:
+    """Return how a deployment is called; the entry names just the one that its place names."""
+    [(endpoint_id, config)] = TypeAdapter(dict[str, ModelConfig]).validate_json(text).items()
+    assert name == f"model_table:{endpoint_id}"
+    return config
+
+
+def read_published(text: Any) -> dict[str, Reference]:
+    """Return what customers may call."""
+    return _REFERENCES.validate_json(text)
+
+
+def read_any(name: str, text: Any) -> None:
+    """Read an entry of any table, or fail."""
+    if name.startswith("api_key:"):
+        read_key(text)
+    elif name.startswith("model_table:"):
+        read_model(name, text)
+    else:
+        assert name == "published_model_info"
+        read_published(text)
