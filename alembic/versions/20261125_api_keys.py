@@ -1,7 +1,7 @@
 """API keys: secrets that rotate, limits, settings of tenants; changes that the gateway's tables follow from
 
 Revision ID: 0061
-Revises: 0041
+Revises: 0031
 """
 
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision: str = "0061"
-down_revision: str | None = "0041"
+down_revision: str | None = "0031"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
