@@ -8,20 +8,25 @@ from budapp.commons.database import ReadSession, WriteSession, not_deleted
 from budapp.deployment_ops.models import DeploymentName
 from budapp.endpoint_ops.models import Endpoint
 from budapp.project_ops.models import Project
+from budapp.provider_credential_ops.models import ProviderCredential
 from budapp.template_ops.models import ModelTemplate
 
-Named = Row[Any, Any, Any, Any]
+Named = Row[Any, Any, Any, Any, Any]
 
 
 async def named(session: ReadSession, tenant_id: UUID, ids: dict[str, UUID | None]) -> Named:
-    """Return project, template, endpoint and cluster of these ids, None each where there is none."""
+    """Return project, template, endpoint, credential and cluster of these ids, None each where there is none."""
     nothing = select(literal(1).label("one")).subquery()
     statement = (
-        select(Project, ModelTemplate, Endpoint, Cluster)
+        select(Project, ModelTemplate, Endpoint, ProviderCredential, Cluster)
         .select_from(nothing)
         .outerjoin(Project, and_(Project.id == ids["project_id"], Project.tenant_id == tenant_id))
         .outerjoin(ModelTemplate, ModelTemplate.id == ids["template_id"])
         .outerjoin(Endpoint, and_(Endpoint.id == ids["endpoint_id"], Endpoint.tenant_id == tenant_id))
+        .outerjoin(
+            ProviderCredential,
+            and_(ProviderCredential.id == ids["credential_id"], ProviderCredential.tenant_id == tenant_id),
+        )
         .outerjoin(
             Cluster,
             and_(Cluster.cluster_id == ids["cluster_id"], Cluster.tenant_id == tenant_id, not_deleted(Cluster)),

@@ -40,6 +40,20 @@ class DeployConfigPost(Schema):
     e2e_latency: list[Seconds] | None = Field(default=None, min_length=2, max_length=2)
 
 
+class LegacyScaling(Schema):
+    """How deployments once scaled: taken from browsers that still send it, and without effect."""
+
+    enabled: bool | None = None
+    scalingType: Parser | None = None  # noqa: N815 - the browser's names
+    scalingMetric: Parser | None = None  # noqa: N815
+    scalingValue: float | None = None  # noqa: N815
+    minReplicas: int | None = None  # noqa: N815
+    maxReplicas: int | None = None  # noqa: N815
+    scaleUpTolerance: float | None = None  # noqa: N815
+    scaleDownTolerance: float | None = None  # noqa: N815
+    window: int | None = None
+
+
 class DeployPost(WorkflowPost):
     """A step of deploying a model; `cluster_id` is the one that budcluster knows."""
 
@@ -52,6 +66,7 @@ class DeployPost(WorkflowPost):
     endpoint_name: EndpointName | None = None
     deploy_config: DeployConfigPost | None = None
     budaiscaler_specification: ScalerSpecification | None = None
+    scaling_specification: LegacyScaling | None = Field(default=None, exclude=True)
     hardware_mode: Literal["dedicated", "shared"] | None = None
     enable_tool_calling: bool | None = None
     enable_reasoning: bool | None = None

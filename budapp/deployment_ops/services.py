@@ -12,11 +12,12 @@ from budapp.commons.scopes import Scope
 from budapp.deployment_ops import crud
 from budapp.deployment_ops.models import DeploymentName
 from budapp.endpoint_ops import lifecycle
-from budapp.endpoint_ops.step_views import TemplateBrief
+from budapp.endpoint_ops.step_views import CredentialBrief, TemplateBrief
 from budapp.integrations.peers import Json
 from budapp.model_ops import services as models
 from budapp.project_ops.models import Project
 from budapp.project_ops.services import RequiresInProject, RequiresInProjectOrPeer
+from budapp.provider_credential_ops.models import ProviderCredential
 from budapp.workflow_ops import services as workflows
 from budapp.workflow_ops.step_views import Named, StepObjects
 
@@ -25,7 +26,7 @@ DEPLOYING = RequiresInProjectOrPeer(Scope.ENDPOINT_MANAGE)
 MANAGING = RequiresInProject(Scope.ENDPOINT_MANAGE)
 """The same of people alone."""
 
-_NAMED = ("project_id", "template_id", "endpoint_id", "cluster_id")
+_NAMED = ("project_id", "template_id", "endpoint_id", "credential_id", "cluster_id")
 
 
 async def require_may_deploy(session: ReadSession, caller: Caller, data: Json) -> Project | None:
@@ -61,16 +62,21 @@ async def reserve_name(session: WriteSession, tenant_id: UUID, name: str, workfl
 
 
 async def name_objects(session: ReadSession, tenant_id: UUID, data: dict[str, Any]) -> StepObjects:
-    """Return the model, project, template, endpoint and cluster that the steps name; in two statements at most."""
+    """Return all that the steps name, from the model to the cluster; in two statements at most."""
     named = await models.name_objects(session, tenant_id, data)
     ids = {name: UUID(data[name]) if data.get(name) else None for name in _NAMED}
     if not any(ids.values()):
         return named
-    project, template, endpoint, cluster = await crud.named(session, tenant_id, ids)
+    project, template, endpoint, credential, cluster = await crud.named(session, tenant_id, ids)
     return {
         **named,
         "project": Named.model_validate(project) if project else None,
         "template": TemplateBrief.model_validate(template) if template else None,
         "endpoint": Named.model_validate(endpoint) if endpoint else None,
+        "credential": _credential(credential),
         "cluster": ClusterBrief.model_validate(cluster) if cluster else None,
     }
+
+
+def _credential(row: ProviderCredential | None) -> CredentialBrief | None:
+    return CredentialBrief(id=row.id, name=row.name, other_provider_creds=row.shown) if row else None

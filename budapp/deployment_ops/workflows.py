@@ -25,6 +25,7 @@ from budapp.integrations.budcluster_deployments import DEPLOYMENT_STEPS, Deploym
 from budapp.integrations.peers import Json, PeerCall
 from budapp.model_ops import services as models
 from budapp.model_ops.models import Model
+from budapp.provider_credential_ops import services as credentials
 from budapp.provider_ops import services as providers
 from budapp.provider_ops.models import ProviderType
 from budapp.workflow_ops.definitions import Definition, Events, Notice, Outcome, Run, Task
@@ -49,10 +50,21 @@ async def _check(session: WriteSession, caller: Caller, run: Run) -> None:
             run.keep(provider_type=model.provider_type)
     if data.get("template_id") and not await crud.template_exists(session, UUID(data["template_id"])):
         raise NotFound("Template not found", param="template_id")
+    if data.get("credential_id"):
+        await _check_credential(session, caller, run)
     if data.get("cluster_id") and not _in_cloud(data):
         await clusters.require_available(session, caller.tenant_id, UUID(data["cluster_id"]))
     if data.get("endpoint_name"):
         await _check_name(session, run)
+
+
+async def _check_credential(session: ReadSession, caller: Caller, run: Run) -> None:
+    credential_id = UUID(run.data["credential_id"])
+    if _in_cloud(run.data):
+        model = await _model(session, run)
+        await credentials.require_credential(session, caller.tenant_id, credential_id, model.source)
+    else:
+        await credentials.get_credential(session, caller, credential_id)
 
 
 async def _check_name(session: WriteSession, run: Run) -> None:
@@ -142,6 +154,8 @@ async def _add_endpoint(session: WriteSession, run: Run, result: Any) -> Outcome
 
 async def _add_cloud_endpoint(session: WriteSession, run: Run, _answer: Any) -> Outcome:
     model = await _model(session, run)
+    credential_id = UUID(run.data["credential_id"])
+    await credentials.require_credential(session, run.workflow.tenant_id, credential_id, model.source)
     endpoint = await _endpoint(session, run, model, [])
     endpoint.url, endpoint.namespace = CLOUD_URL, model.uri.removeprefix(f"{model.source}/")
     endpoint.active_replicas = endpoint.total_replicas = 1
@@ -234,7 +248,10 @@ DEPLOYMENT = Definition(
     refusal="Unable to perform model deployment",
     fields=DeployPost.step_fields(),
     shows=DeploySteps,
-    unshown=("project_id", "cluster_id", "endpoint_id", "budaiscaler_specification", KEPT),
+    unshown=(
+        *("project_id", "cluster_id", "endpoint_id", "budaiscaler_specification", "scaling_specification"),
+        KEPT,
+    ),
     name_objects=name_objects,
     check=_check,
     tasks=(SIMULATION, IN_CLOUD, ON_CLUSTER),

@@ -1,8 +1,8 @@
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from budapp.commons.schemas import Answer, OptionalText, PageAnswer, Schema
 from budapp.workflow_ops.schemas import WorkflowPost
@@ -70,12 +70,19 @@ class WorkerLogs(Answer):
     logs: list[LogLineView]
 
 
-class WorkerMetrics(Answer):
-    """What a worker uses, in budcluster's words: a measure → its values, by the time in seconds."""
+class WorkerUse(Schema):
+    """What a worker uses: the values of each measure by the time in seconds; budcluster may know more than these."""
 
+    model_config = ConfigDict(extra="allow")
+
+    cpu_metrics: dict[str, float] | None = None
+    memory_usage: dict[str, float] | float | None = None
+
+
+class WorkerMetrics(Answer):
     object: Literal["worker.metrics"] = "worker.metrics"
     message: str = "Metrics found"
-    metrics: dict[str, Any]
+    metrics: WorkerUse
 
 
 class AddWorkerPost(WorkflowPost):

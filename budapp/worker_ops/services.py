@@ -2,9 +2,11 @@
 
 from uuid import UUID
 
+from pydantic import ValidationError
+
 from budapp.commons.access import Caller
 from budapp.commons.database import ReadSession, release
-from budapp.commons.errors import NotFound
+from budapp.commons.errors import NotFound, PeerFailed
 from budapp.endpoint_ops import lifecycle
 from budapp.endpoint_ops.models import Endpoint
 from budapp.integrations import budcluster_deployments
@@ -17,6 +19,7 @@ from budapp.worker_ops.schemas import (
     WorkerMetrics,
     WorkerQuery,
     WorkerRetrieved,
+    WorkerUse,
     WorkerView,
 )
 
@@ -71,9 +74,12 @@ async def get_metrics(
     endpoint = await _released(session, caller, endpoint_id)
     await worker_of(dapr, endpoint, worker_id)
     try:
-        return WorkerMetrics(metrics=await budcluster_deployments.worker_metrics(dapr, worker_id))
+        found = await budcluster_deployments.worker_metrics(dapr, worker_id)
+        return WorkerMetrics(metrics=WorkerUse.model_validate(found))
     except PeerRefused as error:
         raise _known(error, "Worker not found") from error
+    except ValidationError as error:
+        raise PeerFailed from error
 
 
 async def worker_of(dapr: DaprClient, endpoint: Endpoint, worker_id: UUID, *, reload: bool = False) -> WorkerInfo:

@@ -95,6 +95,7 @@ class WorkflowState(Answer):
 class WorkflowRetrieved(WorkflowState):
     object: Literal["workflow.get"] = "workflow.get"
     message: str = "Workflow data retrieved successfully"
+    id: UUID
     workflow_steps: SerializeAsAny[WorkflowSteps]
     experiment_id: str | None = None
     client_metadata: ClientMetadata | None = None

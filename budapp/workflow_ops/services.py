@@ -79,6 +79,7 @@ class Workflows:
         named = data | await definition.name_objects(session, workflow.tenant_id, data)
         return WorkflowRetrieved.of(
             workflow,
+            id=workflow.id,
             workflow_steps=self.steps_view.model_validate(named),
             experiment_id=data.get("experiment_id"),
             client_metadata=data.get("client_metadata"),

@@ -5,8 +5,10 @@ from uuid import uuid4
 
 import pytest
 
+from tests.cast import Cast
 from tests.deployments.conftest import LOAD, PATH, Ground
 from tests.projects.data import messages
+from tests.provider_credentials.test_provider_credentials import keep
 from tests.workflows.test_cloud_model import draft, finish, offered
 
 
@@ -18,14 +20,20 @@ async def cloud_model(ground: Ground) -> str:
     return str(done["workflow_steps"]["model_id"])
 
 
-def all_at_once(ground: Ground, model_id: str, **more: Any) -> dict[str, Any]:
-    named = {"endpoint_name": "gpt", "deploy_config": LOAD, "credential_id": str(uuid4()), **more}
+@pytest.fixture
+async def key(ground: Ground) -> str:
+    """What openai knows the tenant by."""
+    return str((await keep(ground.bench.http, ground.bench.person))["id"])
+
+
+def all_at_once(ground: Ground, model_id: str, key: str, **more: Any) -> dict[str, Any]:
+    named = {"endpoint_name": "gpt", "deploy_config": LOAD, "credential_id": key, **more}
     begun = {"step_number": 1, "workflow_total_steps": 1, "trigger_workflow": True}
     return {**begun, "project_id": ground.project_id, "model_id": model_id, **named}
 
 
-async def test_a_cloud_model_is_deployed_at_once(ground: Ground, cloud_model: str) -> None:
-    done = await ground.bench.post(PATH, **all_at_once(ground, cloud_model))
+async def test_a_cloud_model_is_deployed_at_once(ground: Ground, cloud_model: str, key: str) -> None:
+    done = await ground.bench.post(PATH, **all_at_once(ground, cloud_model, key))
     assert (done["status"], done["current_step"]) == ("completed", 2)
     [endpoint] = await ground.endpoints()
     shown = done["workflow_steps"]["budserve_cluster_events"]
@@ -35,24 +43,26 @@ async def test_a_cloud_model_is_deployed_at_once(ground: Ground, cloud_model: st
     cost = endpoint["inference_cost"]
     assert cost["input_cost_per_token"] == "0.0000025"
     assert cost["output_cost_per_token"] == "0.00001"
+    assert endpoint["credential_id"] == key
     assert await ground.budcluster.requests(endpoint["id"]) == []
 
 
-async def test_the_steps_of_the_browser_deploy_a_cloud_model(ground: Ground, cloud_model: str) -> None:
+async def test_the_steps_of_the_browser_deploy_a_cloud_model(ground: Ground, cloud_model: str, key: str) -> None:
     workflow_id = await ground.begun(model_id=cloud_model)
-    await ground.step(2, workflow_id, credential_id=str(uuid4()))
+    chosen = await ground.step(2, workflow_id, credential_id=key)
+    assert chosen["workflow_steps"]["credential"]["id"] == key
     missing = await ground.step(4, workflow_id, 400, endpoint_name="gpt", trigger_workflow=True)
     assert "deploy_config" in missing["message"]
     done = await ground.step(4, workflow_id, endpoint_name="gpt", deploy_config=LOAD, trigger_workflow=True)
     assert (done["status"], done["current_step"]) == ("completed", 5)
     assert done["workflow_steps"]["project"]["id"] == ground.project_id
     await ground.step(4, workflow_id, 400, trigger_workflow=True)
-    again = await ground.bench.post(PATH, 409, **all_at_once(ground, cloud_model, endpoint_name="GPT"))
+    again = await ground.bench.post(PATH, 409, **all_at_once(ground, cloud_model, key, endpoint_name="GPT"))
     assert again["param"] == "endpoint_name"
 
 
-async def test_a_cloud_deployment_is_deleted_at_once(ground: Ground, cloud_model: str) -> None:
-    await ground.bench.post(PATH, **all_at_once(ground, cloud_model))
+async def test_a_cloud_deployment_is_deleted_at_once(ground: Ground, cloud_model: str, key: str) -> None:
+    await ground.bench.post(PATH, **all_at_once(ground, cloud_model, key))
     [endpoint] = await ground.endpoints()
     answer = await ground.bench.call("POST", f"/endpoints/{endpoint['id']}/delete-workflow")
     assert answer["object"] == "endpoint.delete"
@@ -62,8 +72,22 @@ async def test_a_cloud_deployment_is_deleted_at_once(ground: Ground, cloud_model
     assert told[-1] == "deployment_deletion_success"
     workers = f"/endpoints/{endpoint['id']}/workers"
     await ground.bench.call("GET", workers, 404)
-    assert (await ground.bench.post(PATH, **all_at_once(ground, cloud_model)))["status"] == "completed"
+    assert (await ground.bench.post(PATH, **all_at_once(ground, cloud_model, key)))["status"] == "completed"
     live = (await ground.endpoints())[1]
     assert (await ground.bench.call("GET", f"/endpoints/{live['id']}/workers"))["total_record"] == 0
     scaler = {"budaiscaler_specification": {"enabled": True}}
     await ground.bench.call("PUT", f"/endpoints/{live['id']}/autoscale", 400, json=scaler)
+
+
+async def test_the_credential_must_be_the_tenants_own_and_the_providers(
+    ground: Ground, cloud_model: str, cast: Cast
+) -> None:
+    bench = ground.bench
+    foreign = (await keep(bench.http, cast.other_admin))["id"]
+    for credential_id, status in ((str(uuid4()), 404), (foreign, 404)):
+        refused = await bench.post(PATH, status, **all_at_once(ground, cloud_model, credential_id))
+        assert refused["param"] == "credential_id"
+    other = await keep(bench.http, bench.person, type="anthropic", name="Other")
+    refused = await bench.post(PATH, 400, **all_at_once(ground, cloud_model, other["id"]))
+    assert refused["param"] == "credential_id"
+    assert await ground.endpoints() == []
