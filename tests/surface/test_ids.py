@@ -31,6 +31,7 @@ NOT_404: dict[tuple[str, str], str] = {
     ("POST /auth/logout", "body:tenant_id"): "is not read: the refresh token says whose it is",
     ("POST /users/reset-password", "body:tenant_id"): IN_REACH_OF_ALL,
     ("POST /oauth/login", "body:tenantId"): IN_REACH_OF_ALL,
+    ("POST /models/deploy-workflow", "body:simulator_id"): "budsim's name of a simulation, and no row of ours",
     ("GET /oauth/providers", "query:tenant_id"): IN_REACH_OF_ALL,
 }
 """Places where an id out of reach is not 404, each with the reason; nothing may leak there either."""
