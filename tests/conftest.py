@@ -32,6 +32,9 @@ from tests.surface.surface import Surface
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--rewrite-access-matrix", action="store_true", help="write what is found, for review")
+    parser.addoption(
+        "--faults", choices=("short", "all"), default="short", help="which outages to try in tests/system/faults"
+    )
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -1,6 +1,5 @@
 """From an access token to the caller, without asking Keycloak and, for a warm caller, without a statement."""
 
-import asyncio
 import time
 from uuid import UUID
 
@@ -9,6 +8,7 @@ from budapp.auth.tokens import TokenVerifier
 from budapp.commons.access import Caller
 from budapp.commons.database import Database
 from budapp.commons.errors import NotFound, Unauthenticated
+from budapp.commons.in_flight import InFlight
 from budapp.session_ops.last_used import LastUsed
 from budapp.user_ops.callers import Callers
 
@@ -21,7 +21,7 @@ class JwtAuthenticator:
         self._verifier = verifier
         self._callers = callers
         self._uses = uses
-        self._lookups: dict[str, asyncio.Task[Caller]] = {}
+        self._lookups: InFlight[str, Caller] = InFlight()
 
     async def authenticate(self, token: str) -> Caller:
         """Return the caller.
@@ -30,7 +30,7 @@ class JwtAuthenticator:
             Unauthenticated: the token is not an access token of an active tenant, or its session or user is out.
             Unavailable: PostgreSQL, or Keycloak when its keys are not known yet, cannot be reached.
         """
-        caller = self._callers.get(token) or await self._look_up_once(token)
+        caller = self._callers.get(token) or await self._lookups.share(token, lambda: self._look_up(token))
         self._uses.note(caller.session_id)
         return caller
 
@@ -46,14 +46,6 @@ class JwtAuthenticator:
         if caller is None:
             raise NotFound("User not found", param="user_id")
         return caller
-
-    async def _look_up_once(self, token: str) -> Caller:
-        lookup = self._lookups.get(token)
-        if lookup is None:
-            # All who come with the token meanwhile wait for this one; it goes on if its own request is gone.
-            lookup = self._lookups[token] = asyncio.create_task(self._look_up(token))
-            lookup.add_done_callback(lambda _: self._lookups.pop(token))
-        return await asyncio.shield(lookup)
 
     async def _look_up(self, token: str) -> Caller:
         realm, key_id = self._verifier.claimed_realm(token)

@@ -10,7 +10,8 @@ from typing import Any
 import jwt
 from jwt import PyJWK, PyJWKSet
 
-from budapp.commons.errors import Unauthenticated, Unavailable
+from budapp.commons.errors import AppError, Unauthenticated, Unavailable
+from budapp.commons.in_flight import InFlight
 from budapp.integrations.keycloak import Keycloak, RealmClient
 
 _ALGORITHMS = ["RS256"]
@@ -54,7 +55,7 @@ class SigningKeys:
         self._keys: dict[tuple[str, str], PyJWK] = {}
         self._begun_at: dict[str, float] = {}
         self._failed_until: dict[str, float] = {}
-        self._fetches: dict[str, asyncio.Task[None]] = {}
+        self._fetches: InFlight[str, None] = InFlight()
 
     async def get(self, realm: str, key_id: str) -> PyJWK:
         """Return the key.
@@ -69,28 +70,23 @@ class SigningKeys:
                 raise Unavailable("The sign-in service is unavailable; try again later")
             if self._begun_at.get(realm, 0) >= asked_at:
                 raise Unauthenticated("Invalid token")
-            await self._fetch_once(realm)
+            await self._fetches.share(realm, partial(self._fetch, realm))
         return key
-
-    async def _fetch_once(self, realm: str) -> None:
-        fetch = self._fetches.get(realm)
-        if fetch is None:
-            fetch = self._fetches[realm] = asyncio.create_task(self._fetch(realm))
-            fetch.add_done_callback(partial(self._settle, realm))
-        await asyncio.shield(fetch)
-
-    def _settle(self, realm: str, fetch: asyncio.Task[None]) -> None:
-        del self._fetches[realm]
-        if not fetch.cancelled() and fetch.exception() is not None:
-            self._failed_until[realm] = time.monotonic() + _REFETCH_SECONDS
 
     async def _fetch(self, realm: str) -> None:
         await asyncio.sleep(self._begun_at.get(realm, 0) + _REFETCH_SECONDS - time.monotonic())
         self._begun_at[realm] = time.monotonic()
+        try:
+            found = {(realm, str(key.key_id)): key for key in await self._signing_keys(realm)}
+        except (AppError, jwt.PyJWTError, ValueError, KeyError):
+            self._failed_until[realm] = time.monotonic() + _REFETCH_SECONDS
+            raise
+        self._keys = {at: key for at, key in self._keys.items() if at[0] != realm} | found
+
+    async def _signing_keys(self, realm: str) -> list[PyJWK]:
         document = await self._keycloak.signing_keys(realm)
         signing = [key for key in document["keys"] if key.get("use") == "sig" and key.get("alg") in _ALGORITHMS]
-        found = {(realm, str(key.key_id)): key for key in PyJWKSet.from_dict({"keys": signing}).keys}
-        self._keys = {at: key for at, key in self._keys.items() if at[0] != realm} | found
+        return PyJWKSet.from_dict({"keys": signing}).keys
 
 
 class TokenVerifier:

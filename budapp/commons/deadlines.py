@@ -5,6 +5,8 @@ begun to leave is not cut off.
 """
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from fastapi import Depends, Request
@@ -23,6 +25,8 @@ TRIGGER_SECONDS = 60
 UPLOAD_SECONDS = 120
 """For a route that stores a file."""
 
+_AGAIN_SECONDS = 2
+
 
 class _Deadline:
     """The time that is left for one request; the clock stands still while the client sends its body."""
@@ -34,6 +38,34 @@ class _Deadline:
     def allow(self, seconds: float) -> None:
         self._seconds = seconds
         self._begin_anew()
+
+    @contextmanager
+    def insisting(self) -> Iterator[None]:
+        """Cancel the block again where it goes on after the deadline.
+
+        A cancellation is lost where it meets the end of what is awaited, in `asyncio.wait_for` before Python 3.12.
+        """
+        loop, task, cancelled = asyncio.get_running_loop(), asyncio.current_task(), 0
+        assert task is not None
+        timer: asyncio.TimerHandle
+
+        def check() -> None:
+            nonlocal cancelled, timer
+            ends_at = self.timeout.when()
+            if self.timeout.expired():
+                cancelled += 1
+                task.cancel()
+                ends_at = loop.time()
+            if ends_at is not None:
+                timer = loop.call_at(ends_at + _AGAIN_SECONDS, check)
+
+        timer = loop.call_later(self._seconds + _AGAIN_SECONDS, check)
+        try:
+            yield
+        finally:
+            timer.cancel()
+            for _ in range(cancelled):
+                task.uncancel()
 
     def receiving(self, receive: Receive) -> Receive:
         async def timed() -> Message:
@@ -77,7 +109,8 @@ class DeadlineMiddleware:
         scope["deadline"] = deadline = _Deadline(self._seconds)
         try:
             async with deadline.timeout:
-                await self._app(scope, deadline.receiving(receive), deadline.sending(send))
+                with deadline.insisting():
+                    await self._app(scope, deadline.receiving(receive), deadline.sending(send))
         except TimeoutError:
             if not deadline.timeout.expired():
                 raise

@@ -22,6 +22,7 @@ from budapp.commons.backoff import pause_after
 from budapp.commons.database import Base, Database, WriteSession, now
 from budapp.commons.errors import Unavailable
 from budapp.commons.logging import get_logger
+from budapp.commons.outages import dependency_of
 from budapp.commons.storable import error_text
 
 logger = get_logger(__name__)
@@ -141,8 +142,8 @@ class _Loop(Generic[Item]):
 
     async def _note(self, item: str, attempts: int, error: Exception) -> None:
         """Write down why the item failed; that something is down is not counted against it."""
-        if not isinstance(error, Unavailable):
-            attempts += 1
+        is_outage = isinstance(error, Unavailable) or dependency_of(error) is not None
+        attempts += not is_outage
         is_set_aside = attempts >= MAX_TRIES
         pause = SET_ASIDE_FOR if is_set_aside else pause_after(attempts + 1)
         values = {"attempts": attempts, "reason": error_text(error), "next_attempt_at": func.now() + pause}
@@ -154,4 +155,5 @@ class _Loop(Generic[Item]):
         if is_set_aside:
             SET_ASIDE.labels(self.job).inc()
         log = logger.error if is_set_aside else logger.warning
-        log("job_item_failed", job=self.job, item=item, attempts=attempts, set_aside=is_set_aside, exc_info=error)
+        cause = {"reason": error_text(error)} if is_outage else {"exc_info": error}
+        log("job_item_failed", job=self.job, item=item, attempts=attempts, set_aside=is_set_aside, **cause)

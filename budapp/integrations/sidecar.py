@@ -19,6 +19,7 @@ from opentelemetry.instrumentation.grpc import aio_client_interceptors
 from budapp.commons.config import Settings
 from budapp.commons.dapr_sdk import configure_sdk, grpc_address
 from budapp.commons.errors import Conflict, Unavailable
+from budapp.commons.in_flight import InFlight
 from budapp.commons.logging import get_logger
 from budapp.commons.outages import DAPR, outages, unavailable
 
@@ -66,7 +67,7 @@ class Sidecar:
         self._token = token.get_secret_value() if token else None
         self._healthy = healthy
         self._sdk: SdkClient | None = None
-        self._connecting: asyncio.Task[SdkClient] | None = None
+        self._connecting: InFlight[None, SdkClient] = InFlight()
 
     async def close(self) -> None:
         """Close the channel; calls that are under way end as `Unavailable`."""
@@ -130,9 +131,7 @@ class Sidecar:
 
     async def _connect(self) -> SdkClient:
         """Make a client, once for all who wait for one."""
-        if self._connecting is None or self._connecting.done():
-            self._connecting = asyncio.create_task(self._make_client())
-        return await asyncio.shield(self._connecting)
+        return await self._connecting.share(None, self._make_client)
 
     async def _make_client(self) -> SdkClient:
         if not await self._healthy():

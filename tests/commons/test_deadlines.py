@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Annotated
 
 import httpx
@@ -23,18 +24,24 @@ from tests.cast import Cast
 from tests.commons.test_stores_down import assert_unavailable
 from tests.system.faults.proxy import Proxy
 
-REQUEST_SECONDS = 1
+REQUEST_SECONDS = 2
 
 
 @pytest.fixture
 async def hasty(settings: Settings, migrated: None) -> AsyncIterator[FastAPI]:
-    """An application in which a request may take a second, with routes that take longer."""
+    """An application in which a request may take two seconds, with routes that take longer."""
     router = APIRouter()
 
     @router.post("/slow", dependencies=[public])
     async def slow(session: Write) -> None:
         session.add(Tenant(name="slow", realm_name="slow", tenant_identifier="slow"))
         await session.flush()
+        await asyncio.sleep(3600)
+
+    @router.post("/stubborn", dependencies=[public])
+    async def stubborn() -> None:
+        with suppress(asyncio.CancelledError):
+            await asyncio.sleep(3600)
         await asyncio.sleep(3600)
 
     @router.post("/patient", dependencies=[public, may_take(60)])
@@ -70,6 +77,12 @@ async def test_what_takes_too_long_is_503_and_leaves_nothing(
         open_transactions = "select count(*) from pg_stat_activity where state like 'idle in%' and datname = :name"
         name = components_of(hasty)[Settings].psql_db_name
         assert await session.scalar(text(open_transactions), {"name": name}) == 0
+
+
+async def test_what_loses_a_cancellation_is_ended_all_the_same(hasty_client: httpx.AsyncClient) -> None:
+    async with asyncio.timeout(20):
+        assert_unavailable(await hasty_client.post("/stubborn"))
+        assert (await hasty_client.post("/patient")).is_success, "the next request is not cancelled"
 
 
 async def test_the_frontend_can_read_that_it_took_too_long(hasty_client: httpx.AsyncClient) -> None:

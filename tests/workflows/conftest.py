@@ -20,6 +20,7 @@ from budapp.workflow_ops.services import Workflows
 from tests.cast import Cast, Person
 from tests.events.sidecar import until
 from tests.peers.conftest import StandIn, environment, stand_in
+from tests.replicas import Replica, running_replica
 
 __all__ = ["environment", "stand_in"]
 
@@ -136,3 +137,10 @@ async def bench(
     await peer.behave()
     await redis.delete(settings.app_topic)
     await redis.aclose()
+
+
+@pytest.fixture
+async def replica(bench: Bench, settings: Settings) -> AsyncIterator[Replica]:
+    """A process of its own that serves the same tenants."""
+    async with running_replica(settings) as found:
+        yield found

@@ -8,10 +8,8 @@ import httpx
 import pytest
 
 from tests.events.sidecar import until
+from tests.replicas import Replica
 from tests.workflows.conftest import LOCAL, Bench
-from tests.workflows.test_killed import Replica, replica
-
-__all__ = ["replica"]
 
 Json = dict[str, Any]
 

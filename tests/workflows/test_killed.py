@@ -1,12 +1,6 @@
 """A process of budapp that is killed in the middle, and another one that goes on."""
 
 import asyncio
-import os
-import signal
-import sys
-from collections.abc import AsyncIterator
-from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,46 +8,11 @@ import httpx
 import pytest
 
 from budapp.commons.config import Settings
-from tests.events.sidecar import free_port, until
+from tests.events.sidecar import until
 from tests.projects.data import messages
+from tests.replicas import Replica
 from tests.workflows.conftest import CLOUD, LOCAL, Bench
 from tests.workflows.test_cloud_model import TAGS, draft, offered
-
-_OURS = ("psql_db_name", "default_realm_name", "app_topic", "bud_notify_app_id", "minio_model_bucket")
-
-
-@dataclass
-class Replica:
-    """A process of its own, as in production."""
-
-    process: asyncio.subprocess.Process
-    http: httpx.AsyncClient
-
-    def kill(self) -> None:
-        """End it at once; it gets no chance to clean up."""
-        with suppress(ProcessLookupError):
-            self.process.send_signal(signal.SIGKILL)
-
-
-@pytest.fixture
-async def replica(bench: Bench, settings: Settings) -> AsyncIterator[Replica]:
-    port = free_port()
-    ours = {name.upper(): str(getattr(settings, name)) for name in _OURS}
-    environment = os.environ | ours | {"APP_PORT": str(port), "APP_HOST": "127.0.0.1", "APP_WORKERS": "1"}
-    command = (sys.executable, "-m", "budapp.cli", "serve")
-    process = await asyncio.create_subprocess_exec(*command, env=environment, stdout=asyncio.subprocess.DEVNULL)
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30) as http:
-
-        async def is_up() -> bool:
-            with suppress(httpx.TransportError):
-                return (await http.get("/livez")).is_success
-            return False
-
-        await until(is_up, 30)
-        found = Replica(process, http)
-        yield found
-        found.kill()
-        await process.wait()
 
 
 async def killed_while_it_asks(bench: Bench, replica: Replica, path: str, contains: str, **body: Any) -> None:

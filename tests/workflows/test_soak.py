@@ -6,10 +6,8 @@ from budapp.commons.config import Settings
 from budapp.commons.domain import components_of
 from budapp.integrations.storage import Storage
 from tests.cast import Cast
+from tests.replicas import Replica
 from tests.workflows.conftest import Bench
-from tests.workflows.test_killed import Replica, replica
-
-__all__ = ["replica"]
 
 
 async def test_healthy_work_goes_on_beside_poison_of_each_kind(

@@ -1,0 +1,65 @@
+"""Processes of budapp beside the tests, as in production."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+from pydantic import SecretStr
+
+from budapp.commons.config import Settings, load_settings
+from tests.events.sidecar import free_port, until
+
+
+@dataclass
+class Replica:
+    """A process of its own, as in production."""
+
+    process: asyncio.subprocess.Process
+    http: httpx.AsyncClient
+
+    def kill(self) -> None:
+        """End it at once; it gets no chance to clean up."""
+        with suppress(ProcessLookupError):
+            self.process.send_signal(signal.SIGKILL)
+
+
+@asynccontextmanager
+async def running_replica(settings: Settings, log: Path | None = None) -> AsyncIterator[Replica]:
+    """Serve with these settings within the block, and write the log where a file is given for it."""
+    port = free_port()
+    environment = os.environ | _differences(settings)
+    environment |= {"APP_PORT": str(port), "APP_HOST": "127.0.0.1", "APP_WORKERS": "1"}
+    command = (sys.executable, "-m", "budapp.cli", "serve")
+    with (log or Path(os.devnull)).open("wb") as output:
+        process = await asyncio.create_subprocess_exec(*command, env=environment, stdout=output, stderr=output)
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30) as http:
+        found = Replica(process, http)
+        try:
+            await until(lambda: _is_up(http), 60)
+            yield found
+        finally:
+            found.kill()
+            await process.wait()
+
+
+async def _is_up(http: httpx.AsyncClient) -> bool:
+    with suppress(httpx.TransportError):
+        return (await http.get("/livez")).is_success
+    return False
+
+
+def _differences(settings: Settings) -> dict[str, str]:
+    """Return the variables that make a process's settings these, beside those of the stack."""
+    of_stack = load_settings()
+    values = {name: getattr(settings, name) for name in Settings.model_fields}
+    changed = {name: value for name, value in values.items() if value != getattr(of_stack, name)}
+    return {
+        name.upper(): value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+        for name, value in changed.items()
+    }
