@@ -12,7 +12,7 @@ async def _seed(context: SeedContext) -> Things:
 
 async def _seed_project(context: SeedContext) -> Things:
     endpoint_id = context.things["running_endpoint_id"]
-    name = f"adapter-{endpoint_id[-12:]}"
+    name = f"adapter-{context.owner.email.partition('@')[0]}"
     about = {"name": name, "deployment_name": name, "status": "running", "model_id": UUID(endpoint_id)}
     adapter = Adapter(endpoint_id=UUID(endpoint_id), **about, **context.owned)
     await context.add(adapter)

@@ -22,7 +22,7 @@ async def _seed_project(context: SeedContext) -> Things:
     """Put in a deployment on a cluster (`running_endpoint_id`); budcluster comes to know it when a request needs it."""
     project_id, bud_cluster_id = context.things["project_id"], uuid4()
     config = {**LOAD, "concurrent_requests": 10}
-    names = {"name": f"running-{project_id[-12:]}", "namespace": f"running-{uuid4()}"}
+    names = {"name": f"running-{context.owner.email.partition('@')[0]}", "namespace": f"running-{uuid4()}"}
     endpoint = endpoint_row(
         project_id, context.owner, bud_cluster_id=bud_cluster_id, deployment_config=config, total_replicas=1, **names
     )
