@@ -42,8 +42,8 @@ _ENDPOINTS = """
 insert into endpoint (id, tenant_id, name, project_id, model_id, url, namespace, status, created_by, active_replicas,
                       total_replicas, number_of_nodes, supported_endpoints, cache_enabled, is_deprecated, is_published,
                       created_at, modified_at)
-select gen_random_uuid(), $1, 'endpoint ' || n, p.id, gen_random_uuid(), 'http://model', 'namespace', 'running', $2,
-       1, 1, 1, '{}', false, false, false, now(), now()
+select gen_random_uuid(), $1, 'endpoint ' || row_number() over (), p.id, gen_random_uuid(), 'http://model',
+       'namespace', 'running', $2, 1, 1, 1, '{}', false, false, false, now(), now()
 from project p, generate_series(1, 2) n
 where p.tenant_id = $1
 """

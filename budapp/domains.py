@@ -27,7 +27,7 @@ LAYERS = (
     "deployment_ops",
     "adapter_ops | worker_ops",
     "cluster_endpoint_ops | pricing_ops",
-    "gateway_ops",
+    "deployment_setting_ops | gateway_ops | publication_ops | router_ops",
     "catalog_ops",
     "announced_ops",
     "permission_ops | platform_ops",

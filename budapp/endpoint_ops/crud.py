@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement, Row, and_, func, literal_column, select
 from budapp.cluster_ops.columns import hardware
 from budapp.cluster_ops.models import Cluster
 from budapp.commons.crud import Crud, Page
-from budapp.commons.database import ReadSession, not_deleted
+from budapp.commons.database import ReadSession, WriteSession, not_deleted
 from budapp.commons.paging import equal, matching
 from budapp.endpoint_ops.models import Endpoint, EndpointStatus
 from budapp.endpoint_ops.schemas import ProjectClusterQuery
@@ -108,3 +108,11 @@ async def out_of_step(session: ReadSession) -> Sequence[Row[Any]]:
     )
     rows: Sequence[Any] = (await session.execute(statement)).all()
     return rows
+
+
+async def lock_told_of(session: WriteSession, bud_cluster_id: UUID, namespace: str) -> Endpoint | None:
+    """Return the endpoint that budcluster runs there, of whichever tenant, locked."""
+    there = (Endpoint.bud_cluster_id == bud_cluster_id, Endpoint.namespace == namespace, not_deleted(Endpoint))
+    statement = select(Endpoint).where(*there).order_by(Endpoint.id.desc()).limit(1).with_for_update()
+    found: Endpoint | None = await session.scalar(statement.execution_options(populate_existing=True))
+    return found

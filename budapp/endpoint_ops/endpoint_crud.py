@@ -1,22 +1,23 @@
 """Endpoints as people reach them."""
 
+from collections.abc import Collection
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Select, and_, bindparam
+from sqlalchemy import Row, Select, bindparam
 
-from budapp.cluster_ops.models import Cluster
+from budapp.commons.access import Caller
 from budapp.commons.crud import Crud, Page, prepared
+from budapp.commons.database import ReadSession
 from budapp.commons.errors import NotFound
-from budapp.commons.paging import equal, matching
+from budapp.commons.paging import Paging, equal, matching
 from budapp.commons.scopes import Scope
 from budapp.endpoint_ops.columns import SORTABLE, endpoint_columns
-from budapp.endpoint_ops.models import Endpoint
+from budapp.endpoint_ops.models import Endpoint, EndpointHealth
 from budapp.endpoint_ops.schemas import EndpointQuery
-from budapp.model_ops.models import Model
-from budapp.project_ops.models import Project
 from budapp.project_ops.services import projects_holding
-from budapp.provider_ops.models import Provider
+
+HEALTH_SORTABLE = {name: getattr(EndpointHealth, name) for name in ("id", "created_at", "since")}
 
 
 class EndpointCrud(Crud[Endpoint]):
@@ -36,7 +37,11 @@ class EndpointCrud(Crud[Endpoint]):
     @prepared
     def _listed(self, query: EndpointQuery) -> Select[Any]:
         same = equal(query, project_id=Endpoint.project_id, status=Endpoint.status, is_published=Endpoint.is_published)
-        return _with_all(self.visible(*endpoint_columns())).where(*same, *matching(query, name=Endpoint.name))
+        return self.visible(*endpoint_columns()).where(*same, *matching(query, name=Endpoint.name))
+
+    async def of_ids(self, ids: Collection[UUID]) -> list[Endpoint]:
+        """Return those of the endpoints that are in reach."""
+        return list(await self.session.scalars(self.visible().where(Endpoint.id.in_(ids))))
 
     async def detail(self, endpoint_id: UUID) -> Row[Any]:
         """Return `endpoint_columns` of one endpoint, and how it was deployed; or raise `NotFound`."""
@@ -48,14 +53,25 @@ class EndpointCrud(Crud[Endpoint]):
     @prepared
     def _detail(self) -> Select[Any]:
         columns = (*endpoint_columns(), Endpoint.model_id, Endpoint.deployment_config, Endpoint.node_list)
-        return _with_all(self.visible(*columns)).where(Endpoint.id == bindparam("id"))
+        return self.visible(*columns).where(Endpoint.id == bindparam("id"))
 
 
-def _with_all(statement: Select[Any]) -> Select[Any]:
-    """Join what stands beside endpoints; by outer joins, which the count of all rows does without."""
-    return (
-        statement.outerjoin(Project, Project.id == Endpoint.project_id)
-        .outerjoin(Model, and_(Model.id == Endpoint.model_id, Model.tenant_id == Endpoint.tenant_id))
-        .outerjoin(Provider, Provider.id == Model.provider_id)
-        .outerjoin(Cluster, Cluster.id == Endpoint.cluster_id)
-    )
+class HealthCrud(Crud[EndpointHealth]):
+    """What one endpoint was, which the caller has been found to reach."""
+
+    model = EndpointHealth
+    soft_deleted = False
+
+    def __init__(self, session: ReadSession, caller: Caller, endpoint_id: UUID) -> None:
+        super().__init__(session, caller)
+        self.endpoint_id = endpoint_id
+
+    def reach(self) -> list[Any]:
+        """Add that it is the endpoint's;."""
+        return [*super().reach(), EndpointHealth.endpoint_id == self.endpoint_id]
+
+    async def history(self, paging: Paging) -> Page:
+        """Return a page of `HealthEntry` columns, the newest first."""
+        columns = (EndpointHealth.status.label("state"), EndpointHealth.since, EndpointHealth.reason)
+        found = self.visible(EndpointHealth.id, EndpointHealth.created_at, *columns)
+        return await self.page(paging, found, HEALTH_SORTABLE)

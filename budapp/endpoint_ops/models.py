@@ -3,12 +3,12 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, CheckConstraint, ForeignKey, Index, String, func, literal_column
+from sqlalchemy import ARRAY, CheckConstraint, ForeignKey, Index, String, event, func, inspect, literal_column
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
-from budapp.commons.auditing import Audited
-from budapp.commons.database import Base, TenantOwned, not_deleted
+from budapp.commons.auditing import Audited, NotAudited
+from budapp.commons.database import Base, TenantOwned, not_deleted, now
 from budapp.commons.feeding import FeedsGateway
 
 GATEWAY_COLUMNS = (
@@ -28,11 +28,15 @@ class EndpointStatus(StrEnum):
     PENDING = "pending"
 
 
+_TOLD = ("status_sync_at", "active_replicas", "total_replicas", "number_of_nodes", "node_list")
+"""What budcluster tells every few minutes."""
+
+
 class Endpoint(TenantOwned, Base):
     """A model deployed in a project; without a cluster where a provider's cloud runs it."""
 
     __tablename__ = "endpoint"
-    audited = Audited("endpoint", name="name")
+    audited = Audited("endpoint", name="name", ignored=_TOLD)
     feeds_gateway = FeedsGateway(
         {"endpoint": ("id",), "project": ("project_id",), "catalog": ("tenant_id",)}, when=GATEWAY_COLUMNS
     )
@@ -52,6 +56,7 @@ class Endpoint(TenantOwned, Base):
     url: Mapped[str]
     namespace: Mapped[str]
     status: Mapped[str]
+    reason: Mapped[str | None]
     status_sync_at: Mapped[datetime | None]
     created_by: Mapped[UUID] = mapped_column(ForeignKey("user.id"))
     active_replicas: Mapped[int] = mapped_column(default=0)
@@ -78,6 +83,33 @@ Index(
     unique=True,
     postgresql_where=not_deleted(Endpoint),
 )
+
+
+class EndpointHealth(TenantOwned, Base):
+    """What an endpoint was from a moment on, and why; the newest entry is what it is."""
+
+    __tablename__ = "endpoint_health"
+    audited = NotAudited("a history itself; the change of the endpoint is in the trail")
+
+    endpoint_id: Mapped[UUID] = mapped_column(ForeignKey("endpoint.id", ondelete="CASCADE"))
+    status: Mapped[str]
+    reason: Mapped[str | None]
+    since: Mapped[datetime]
+    endpoint: Mapped[Endpoint] = relationship(lazy="raise")
+
+
+Index(
+    "ix_endpoint_health_endpoint_id_created_at",
+    EndpointHealth.endpoint_id,
+    EndpointHealth.created_at.desc(),
+    EndpointHealth.id.desc(),
+)
+Index(
+    "ix_endpoint_bud_cluster_id_namespace",
+    Endpoint.bud_cluster_id,
+    Endpoint.namespace,
+    postgresql_where=not_deleted(Endpoint),
+)
 Index(
     "ix_endpoint_project_id_cluster_id",
     Endpoint.project_id,
@@ -102,3 +134,24 @@ Index(
     Endpoint.published_date,
     postgresql_where=literal_column("is_published"),
 )
+
+
+def _has_changed(endpoint: Endpoint, name: str) -> bool:
+    return bool(inspect(endpoint).attrs[name].history.has_changes())
+
+
+def _entry(endpoint: Endpoint, since: datetime) -> EndpointHealth:
+    about = {"status": endpoint.status, "reason": endpoint.reason, "since": since}
+    return EndpointHealth(tenant_id=endpoint.tenant_id, endpoint=endpoint, **about)
+
+
+@event.listens_for(Session, "before_flush")
+def _keep_history(session: Session, _context: object, _instances: object) -> None:
+    """Add an entry where a status or a reason changes; a reason goes with the status that it was given for."""
+    for endpoint in [row for row in (*session.new, *session.dirty) if isinstance(row, Endpoint)]:
+        is_new, status = endpoint in session.new, _has_changed(endpoint, "status")
+        if status and not is_new and not _has_changed(endpoint, "reason"):
+            endpoint.reason = None
+        if is_new or status or _has_changed(endpoint, "reason"):
+            told = endpoint.status_sync_at if _has_changed(endpoint, "status_sync_at") else None
+            session.add(_entry(endpoint, told or now()))

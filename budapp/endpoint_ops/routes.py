@@ -13,6 +13,8 @@ from budapp.endpoint_ops.schemas import (
     EndpointList,
     EndpointQuery,
     EndpointRetrieved,
+    HealthHistory,
+    HistoryQuery,
     ProjectClusterList,
     ProjectClusterQuery,
 )
@@ -49,3 +51,11 @@ async def list_endpoints(
 async def get_endpoint(endpoint_id: UUID, caller: Viewer, session: Read, files: LicenseFilesDep) -> EndpointRetrieved:
     """Get an endpoint, with all that is known of its model, its cluster, and how it was deployed."""
     return EndpointRetrieved(result=await services.get_endpoint(session, caller, files, endpoint_id))
+
+
+@router.get("/{endpoint_id}/history")
+async def list_health(
+    endpoint_id: UUID, caller: Viewer, session: Read, query: Annotated[HistoryQuery, Query()]
+) -> HealthHistory:
+    """List what an endpoint was, since when and why, the newest first."""
+    return HealthHistory.of(await services.list_health(session, caller, endpoint_id, query))

@@ -2,15 +2,19 @@ from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import BeforeValidator, ConfigDict, computed_field
+from pydantic import BeforeValidator, ConfigDict, Field, computed_field
 
 from budapp.cluster_ops.models import ClusterStatus, ClusterType
 from budapp.commons.crud import Page
-from budapp.commons.paging import Paging
+from budapp.commons.paging import MAX_LIMIT, Paging
 from budapp.commons.schemas import Answer, Money, OptionalText, PageAnswer, Schema
-from budapp.endpoint_ops.columns import nested
+from budapp.endpoint_ops.columns import shown
 from budapp.endpoint_ops.models import EndpointStatus
-from budapp.model_ops.schemas import ModelDetail, ModelView
+from budapp.integrations.budmodel import AudioConfig, TextConfig, VisionConfig
+from budapp.model_ops.schemas import Example, LicenseView, ModelView, PaperView, Requirements, Source
+from budapp.model_ops.step_views import Mark
+from budapp.provider_ops.modalities import Endpoints, Modalities
+from budapp.provider_ops.schemas import ProviderView
 
 HardwareType = Literal["CPU", "GPU", "HPU"]
 
@@ -83,6 +87,7 @@ class EndpointView(Schema):
     id: UUID
     name: str
     status: EndpointStatus
+    reason: str | None
     url: str
     project_id: UUID
     project_name: str
@@ -132,7 +137,7 @@ class EndpointList(PageAnswer):
     @classmethod
     def of(cls, page: Page) -> Self:
         """Return the answer with the page's rows, each with what stands beside it."""
-        endpoints = [EndpointView.model_validate(nested(dict(row._mapping))) for row in page.rows]
+        endpoints = [EndpointView.model_validate(shown(dict(row._mapping))) for row in page.rows]
         return cls(endpoints=endpoints, **page.envelope())
 
 
@@ -145,10 +150,47 @@ class EndpointPrice(Schema):
     per_tokens: int
 
 
-class DeployedModel(ModelDetail):
-    """All that is known of the model that a deployment serves, and what its tokens cost there."""
+class DeployedModel(Schema):
+    """What a deployment's model is and can do, and what its tokens cost there; not where it lies, or who added it."""
 
-    pricing: EndpointPrice | None = None
+    id: UUID
+    name: str
+    description: str | None
+    author: str | None
+    icon: str | None
+    uri: str
+    source: str
+    provider_type: Source
+    provider: ProviderView | None
+    model_size: int | None
+    model_weights_size: int | None
+    kv_cache_size: int | None
+    model_type: str | None
+    family: str | None
+    tags: list[Mark] | None
+    tasks: list[Mark] | None
+    modality: Modalities
+    supported_endpoints: Endpoints
+    bud_verified: bool
+    scan_verified: bool | None
+    eval_verified: bool
+    languages: list[str] | None
+    use_cases: list[str] | None
+    strengths: list[str] | None
+    limitations: list[str] | None
+    examples: list[Example] | None
+    base_model: list[str] | None
+    minimum_requirements: Requirements | None
+    model_licenses: LicenseView | None
+    paper_published: list[PaperView]
+    github_url: str | None
+    huggingface_url: str | None
+    website_url: str | None
+    architecture_text_config: TextConfig | None
+    architecture_vision_config: VisionConfig | None
+    architecture_audio_config: AudioConfig | None
+    created_at: datetime
+    pricing: EndpointPrice | None
 
 
 class EngineConfigs(Schema):
@@ -180,6 +222,7 @@ class EndpointDetail(Schema):
     id: UUID
     name: str
     status: EndpointStatus
+    reason: str | None
     url: str
     project_id: UUID
     project_name: str
@@ -202,3 +245,24 @@ class EndpointRetrieved(Answer):
     object: Literal["endpoint.get"] = "endpoint.get"
     message: str = "Endpoint found"
     result: EndpointDetail
+
+
+class HistoryQuery(Paging):
+    """Which entries of a history are wanted."""
+
+    limit: int = Field(default=20, ge=0, le=MAX_LIMIT)
+
+
+class HealthEntry(Schema):
+    """What an endpoint was from a moment on, and why."""
+
+    id: UUID
+    state: EndpointStatus
+    since: datetime
+    reason: str | None
+
+
+class HealthHistory(PageAnswer):
+    object: Literal["endpoint.history"] = "endpoint.history"
+    message: str = "History found"
+    history: list[HealthEntry]

@@ -1,3 +1,4 @@
+from collections.abc import Collection
 from uuid import UUID
 
 from budapp.commons.access import Caller
@@ -7,15 +8,15 @@ from budapp.commons.errors import BadRequest
 from budapp.commons.hooks import hooks_of
 from budapp.commons.scopes import Scope
 from budapp.endpoint_ops import crud, hooks
-from budapp.endpoint_ops.columns import nested
-from budapp.endpoint_ops.endpoint_crud import EndpointCrud
+from budapp.endpoint_ops.columns import shown
+from budapp.endpoint_ops.endpoint_crud import EndpointCrud, HealthCrud
 from budapp.endpoint_ops.models import Endpoint
-from budapp.endpoint_ops.schemas import DeployedModel, EndpointDetail, EndpointQuery, ProjectClusterQuery
+from budapp.endpoint_ops.schemas import DeployedModel, EndpointDetail, EndpointQuery, HistoryQuery, ProjectClusterQuery
 from budapp.model_ops import services as models
 from budapp.model_ops.license_files import LicenseFiles
 from budapp.project_ops import services as project_services
 from budapp.project_ops.hooks import Removal
-from budapp.project_ops.services import RequiresInProject
+from budapp.project_ops.services import RequiresInProject, RequiresInProjectOrPeer
 
 
 async def _project_of(session: ReadSession, caller: Caller, endpoint_id: UUID) -> UUID:
@@ -26,6 +27,8 @@ VIEWING = RequiresInProject(Scope.ENDPOINT_VIEW, project_of=_project_of)
 """What looking at an endpoint asks for, in its project."""
 MANAGING = RequiresInProject(Scope.ENDPOINT_MANAGE, project_of=_project_of)
 """What changing an endpoint asks for, in its project."""
+VIEWING_OR_PEER = RequiresInProjectOrPeer(Scope.ENDPOINT_VIEW, project_of=_project_of)
+MANAGING_OR_PEER = RequiresInProjectOrPeer(Scope.ENDPOINT_MANAGE, project_of=_project_of)
 
 
 async def list_project_clusters(
@@ -73,11 +76,11 @@ async def get_endpoint(session: ReadSession, caller: Caller, files: LicenseFiles
         NotFound: no such endpoint, or out of reach.
     """
     row = await EndpointCrud(session, caller).detail(endpoint_id)
-    found = nested({**row._mapping, "nodes": row.node_list})
+    found = shown({**row._mapping, "nodes": row.node_list})
     if found["model"] is not None:
         report = await models.get_model(session, caller, files, row.model_id)
         price = await hooks_of(session).one(hooks.price)(session, endpoint_id)
-        found["model"] = DeployedModel.model_construct(**dict(report.model), pricing=price)
+        found["model"] = DeployedModel.model_validate({**dict(report.model), "pricing": price})
     return EndpointDetail.model_validate(found)
 
 
@@ -96,3 +99,18 @@ async def changeable(session: WriteSession, caller: Caller, endpoint_id: UUID) -
     endpoint = await EndpointCrud(session, caller).get(endpoint_id, for_update=True)
     await MANAGING.check(session, caller, endpoint.project_id)
     return endpoint
+
+
+async def endpoints_of_ids(session: ReadSession, caller: Caller, ids: Collection[UUID]) -> list[Endpoint]:
+    """Return those of the endpoints that are in the caller's reach."""
+    return await EndpointCrud(session, caller).of_ids(ids)
+
+
+async def list_health(session: ReadSession, caller: Caller, endpoint_id: UUID, query: HistoryQuery) -> Page:
+    """Return a page of what the endpoint was, since when and why, the newest first.
+
+    Raises:
+        NotFound: no such endpoint, or out of reach.
+    """
+    await reach_endpoint(session, caller, endpoint_id)
+    return await HealthCrud(session, caller, endpoint_id).history(query)

@@ -131,9 +131,7 @@ class ProjectCrud(Crud[Project]):
         found = self.visible(Project.id)
         if not self.caller.is_client and self.caller.may(scope):
             return found
-        names: list[ColumnElement[str]] = [literal_column(f"'{held}'") for held in sorted(scopes_implying(scope))]
-        given = or_(*(name == any_(ProjectMember.scopes) for name in names))
-        return found.where(exists(select(1).where(*self._own_membership(), given)))
+        return found.where(exists(select(1).where(*self._own_membership(), _holds(scope))))
 
     async def access(self) -> Sequence[Row[Any]]:
         """Return id and own scopes of the newest projects in reach."""
@@ -203,6 +201,17 @@ class MemberCrud:
         leaving = select(ProjectMember).where(self._here(), ProjectMember.user_id.in_(user_ids))
         for member in await self.session.scalars(leaving):
             await self.session.delete(member)
+
+
+async def members_holding(session: ReadSession, project_id: UUID, scope: Scope) -> set[UUID]:
+    """Return the members of the project, active or invited, that hold the scope there."""
+    members = select(ProjectMember.user_id).join(User, ProjectMember.user_id == User.id)
+    return set(await session.scalars(members.where(ProjectMember.project_id == project_id, PRESENT, _holds(scope))))
+
+
+def _holds(scope: Scope) -> ColumnElement[bool]:
+    names: list[ColumnElement[str]] = [literal_column(f"'{name}'") for name in sorted(scopes_implying(scope))]
+    return or_(*(name == any_(ProjectMember.scopes) for name in names))
 
 
 def _one(rows: Sequence[Row[Any]]) -> Row[Any]:

@@ -16,6 +16,7 @@ from budapp.commons.hooks import hooks_of
 from budapp.commons.integrity import conflict_on
 from budapp.commons.scopes import Scope, with_implied
 from budapp.events.notify import notify_users
+from budapp.project_ops import crud
 from budapp.project_ops.crud import Lock, ProjectCrud
 from budapp.project_ops.hooks import Removal, before_removal
 from budapp.project_ops.models import Project, ProjectMember, ProjectStatus, ProjectType
@@ -178,6 +179,11 @@ def projects_in_reach(session: ReadSession, caller: Caller) -> Select[Any]:
 def projects_holding(session: ReadSession, caller: Caller, scope: Scope) -> Select[Any]:
     """Return the select of the ids of the projects in the caller's reach where they hold the scope."""
     return ProjectCrud(session, caller).holding(scope)
+
+
+async def members_holding(session: ReadSession, project_id: UUID, scope: Scope) -> set[UUID]:
+    """Return the members of the project, active or invited, that hold the scope there."""
+    return await crud.members_holding(session, project_id, scope)
 
 
 async def require_project(

@@ -120,7 +120,7 @@ async def test_a_list_is_one_statement(
 async def test_a_detail_tells_the_model_and_how_it_was_deployed(
     client: httpx.AsyncClient, cast: Cast, make_endpoint: MakeEndpoint, make_model: MakeModel, statements: Statements
 ) -> None:
-    model = await make_model("Llama", use_cases=["Chat"])
+    model = await make_model("Llama", use_cases=["Chat"], local_path="secret_folder")
     engine = {"enable_tool_calling": True, "tool_calling_parser_type": "hermes"}
     config = {"concurrent_requests": 5, "avg_context_length": 100, "engine_configs": engine, "nodes": []}
     created = now() - timedelta(days=1)
@@ -130,12 +130,15 @@ async def test_a_detail_tells_the_model_and_how_it_was_deployed(
     path = f"/endpoints/{endpoint.id}/model-cluster-detail"
     assert (await client.get(path, headers=cast.tester.headers)).status_code == 200
     statements.clear()
-    found = (await client.get(path, headers=cast.tester.headers)).json()["result"]
+    answer = await client.get(path, headers=cast.tester.headers)
+    found = answer.json()["result"]
     assert len(statements) <= 5
     assert (found["name"], found["model"]["name"], found["model"]["use_cases"]) == ("chat", "Llama", ["Chat"])
     assert (found["nodes"], found["cluster"], found["model"]["pricing"]) == (["n1"], None, None)
     assert found["deployment_config"]["engine_configs"]["tool_calling_parser_type"] == "hermes"
     assert found["deployment_config"]["concurrent_requests"] == 5
+    assert "secret_folder" not in answer.text
+    assert cast.admin.email not in answer.text
 
 
 async def test_a_detail_out_of_reach_is_404(client: httpx.AsyncClient, cast: Cast, make_endpoint: MakeEndpoint) -> None:

@@ -43,6 +43,7 @@ FILTERS: dict[tuple[str, str], str] = {
     ("GET /datasets", "query:project_id"): "a filter: what is out of reach holds nothing",
     ("GET /credentials/", "query:project_id"): "a filter: what is out of reach holds no keys in reach",
     ("GET /proprietary/credentials/", "query:id"): "a filter: what is out of reach is not in the list",
+    ("GET /endpoints/", "query:project_id"): "a filter: what is out of reach holds nothing",
     ("GET /models/", "query:provider_id"): "a filter: only providers have models",
     ("GET /credentials/cloud-providers/credentials", "query:provider_id"): "a filter, by what all tenants share",
 }
