@@ -3,7 +3,20 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, bindparam, delete, func, literal_column, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Row,
+    Select,
+    String,
+    and_,
+    bindparam,
+    cast,
+    delete,
+    func,
+    literal_column,
+    or_,
+    select,
+)
 
 from budapp.cluster_ops import hooks
 from budapp.cluster_ops.columns import HARDWARE, hardware
@@ -43,13 +56,10 @@ class ClusterCrud(Crud[Cluster]):
 
     @prepared
     def _listed(self, query: ClusterQuery) -> Select[Any]:
-        of_kind = [
-            count > literal_column("0") for kind, count in HARDWARE.items() if kind in (query.hardware_type or ())
-        ]
         return self.visible(*self._columns()).where(
             *equal(query, status=Cluster.status, cluster_type=Cluster.cluster_type),
             *matching(query, name=Cluster.name),
-            *([or_(*of_kind)] if of_kind else []),
+            *_has_one_of(query.hardware_type),
         )
 
     @prepared
@@ -62,6 +72,17 @@ class ClusterCrud(Crud[Cluster]):
 
     def _usage(self) -> dict[str, ColumnElement[int]]:
         return dict(self.hooks.one(hooks.usage)(Cluster.id))
+
+
+def _has_one_of(kinds: Any) -> list[ColumnElement[bool]]:
+    """Return the condition that the cluster has one of the kinds of processors, or of the parameters for them."""
+    if not kinds:
+        return []
+    named, none = [cast(kind, String) for kind in kinds], literal_column("0")
+    there = [
+        and_(one == literal_column(f"'{kind}'"), count > none) for one in named for kind, count in HARDWARE.items()
+    ]
+    return [or_(*there)]
 
 
 async def find_clusters(session: ReadSession, tenant_id: UUID, bud_cluster_ids: Collection[UUID]) -> list[Cluster]:
