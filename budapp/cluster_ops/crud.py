@@ -78,10 +78,9 @@ def _has_one_of(kinds: Any) -> list[ColumnElement[bool]]:
     """Return the condition that the cluster has one of the kinds of processors, or of the parameters for them."""
     if not kinds:
         return []
-    named, none = [cast(kind, String) for kind in kinds], literal_column("0")
-    there = [
-        and_(one == literal_column(f"'{kind}'"), count > none) for one in named for kind, count in HARDWARE.items()
-    ]
+    named = [cast(kind, String) for kind in kinds]
+    pairs = [(one, kind, count) for one in named for kind, count in HARDWARE.items()]
+    there = [and_(one == literal_column(f"'{kind}'"), count > literal_column("0")) for one, kind, count in pairs]
     return [or_(*there)]
 
 
