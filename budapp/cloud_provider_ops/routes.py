@@ -22,6 +22,7 @@ router = APIRouter(prefix="/credentials/cloud-providers", tags=["cloud providers
 
 Viewer = Annotated[Caller, Depends(Requires(Scope.CLUSTER_VIEW))]
 Manager = Annotated[Caller, Depends(Requires(Scope.CLUSTER_MANAGE))]
+ProviderViewer = Annotated[Caller, Depends(Requires(Scope.CLUSTER_VIEW, row=services.get_provider))]
 Owner = Annotated[Caller, Depends(Requires(Scope.CLUSTER_MANAGE, row=services.reach_credential))]
 
 
@@ -57,7 +58,7 @@ async def get_cloud_credential(credential_id: UUID, caller: Owner, session: Read
 
 
 @router.get("/{provider_id}/regions")
-async def list_cloud_regions(provider_id: UUID, _caller: Viewer, session: Read) -> CloudRegionList:
+async def list_cloud_regions(provider_id: UUID, caller: ProviderViewer, session: Read) -> CloudRegionList:
     """List the regions of a cloud."""
-    provider = await services.get_provider(session, provider_id)
+    provider = await services.get_provider(session, caller, provider_id)
     return CloudRegionList.model_validate({"provider_id": provider.id, "regions": provider.regions})

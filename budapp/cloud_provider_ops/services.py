@@ -36,8 +36,8 @@ async def list_providers(session: ReadSession) -> Sequence[CloudProvider]:
     return await crud.providers(session)
 
 
-async def get_provider(session: ReadSession, provider_id: UUID) -> CloudProvider:
-    """Return a provider, or raise `NotFound`."""
+async def get_provider(session: ReadSession, _caller: Caller, provider_id: UUID) -> CloudProvider:
+    """Return a provider, whoever calls: all tenants share them; or raise `NotFound`."""
     return await crud.provider(session, provider_id)
 
 
