@@ -75,7 +75,14 @@ def member_rows(project: Project, members: Iterable[tuple[UUID, Sequence[str]]])
 
 
 def endpoint_row(project_id: str, person: Person, **fields: Any) -> Endpoint:
-    values = {"name": "chat", "model_id": uuid7(), "url": "http://x", "namespace": "n", "status": "running", **fields}
+    values = {
+        "name": f"chat-{uuid7()}",
+        "model_id": uuid7(),
+        "url": "http://x",
+        "namespace": "n",
+        "status": "running",
+        **fields,
+    }
     return Endpoint(tenant_id=person.tenant_id, project_id=UUID(project_id), created_by=person.id, **values)
 
 
