@@ -1,12 +1,13 @@
 """Calls of services that only look at something: those that are alike and under way at the same moment are one."""
 
-import asyncio
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from budapp.commons.errors import NotFound, PeerFailed
+from budapp.commons.in_flight import InFlight
 from budapp.commons.logging import get_logger
 from budapp.integrations.dapr import DaprClient, PeerRefused
 from budapp.integrations.peers import read
@@ -24,7 +25,7 @@ class SharedCalls:
 
     def __init__(self, dapr: DaprClient) -> None:
         self._dapr = dapr
-        self._under_way: dict[object, asyncio.Task[Any]] = {}
+        self._under_way: InFlight[object, Any] = InFlight()
 
     async def get(self, schema: type[T], peer: str, path: str, params: Mapping[str, Any] | None = None) -> T:
         """Return what the service answers, as the schema has it; odd members that need not be there are left out.
@@ -50,21 +51,9 @@ class SharedCalls:
 
     async def stop(self) -> None:
         """End what is under way."""
-        tasks = list(self._under_way.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._under_way.stop()
 
     async def _shared(self, peer: str, path: str, params: Mapping[str, Any]) -> Any:
         key = (peer, path, tuple(sorted((name, str(value)) for name, value in params.items())))
-        task = self._under_way.get(key)
-        if task is None:
-            task = asyncio.create_task(self._dapr.invoke(peer, "GET", path, params=params, timeout=SECONDS))
-            self._under_way[key] = task
-            task.add_done_callback(lambda done: self._finished(key, done))
-        return await asyncio.shield(task)  # whoever stops waiting does not stop it for the others
-
-    def _finished(self, key: object, task: asyncio.Task[Any]) -> None:
-        self._under_way.pop(key, None)
-        if not task.cancelled():
-            task.exception()  # those who waited have heard of it
+        invoke = partial(self._dapr.invoke, peer, "GET", path, params=params, timeout=SECONDS)
+        return await self._under_way.share(key, invoke)
