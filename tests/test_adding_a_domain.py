@@ -40,7 +40,7 @@ with Path("docs/openapi.json").open("w") as file, redirect_stdout(file):
 """Writes the migration and the OpenAPI document as the page's commands do, in one process, which is faster."""
 
 LINE = '    "note_ops",\n'
-AT = '    "provider_ops",\n'
+AT = '    "cloud_provider_ops | provider_ops",\n'
 
 
 @pytest.fixture(scope="module")

@@ -28,6 +28,7 @@ router = APIRouter(prefix="/proprietary/credentials", tags=["provider credential
 
 Viewer = Annotated[Caller, Depends(Requires(Scope.MODEL_VIEW))]
 Reader = Annotated[Caller, Depends(Requires(Scope.MODEL_VIEW, row=services.get_credential))]
+Changer = Annotated[Caller, Depends(Requires(Scope.MODEL_VIEW, row=services.reach_changeable))]
 
 CREDENTIAL = "/{provider_credential_id}"
 
@@ -60,7 +61,7 @@ async def get_provider_info(
 async def update_provider_credential(
     provider_credential_id: UUID,
     data: CredentialUpdate,
-    caller: Reader,
+    caller: Changer,
     session: Write,
     secrets: ProviderCredentialsDep,
 ) -> CredentialUpdated:
@@ -69,7 +70,9 @@ async def update_provider_credential(
 
 
 @router.delete(CREDENTIAL)
-async def delete_provider_credential(provider_credential_id: UUID, caller: Reader, session: Write) -> CredentialDeleted:
+async def delete_provider_credential(
+    provider_credential_id: UUID, caller: Changer, session: Write
+) -> CredentialDeleted:
     """Delete a credential that no deployment uses."""
     await services.delete_credential(session, caller, provider_credential_id)
     return CredentialDeleted()

@@ -67,6 +67,16 @@ async def get_credential(session: ReadSession, caller: Caller, credential_id: UU
     return _view(await crud.ProviderCredentialCrud(session, caller).get(credential_id))
 
 
+async def reach_changeable(session: ReadSession, caller: Caller, credential_id: UUID) -> None:
+    """Pass where the caller made the credential, or is an administrator.
+
+    Raises:
+        NotFound: no such credential.
+        Forbidden: somebody else made it, and the caller lacks user:manage.
+    """
+    _refuse_others(await crud.ProviderCredentialCrud(session, caller).get(credential_id), caller, administrators=True)
+
+
 async def credential_details(session: ReadSession, caller: Caller, credential_id: UUID) -> CredentialDetails:
     """Return the credential with the deployments that use it, or raise `NotFound`."""
     row = await crud.ProviderCredentialCrud(session, caller).get(credential_id)

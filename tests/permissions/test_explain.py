@@ -43,6 +43,13 @@ NOTED_AT_SIGN_IN = {"DELETE /users/me/sessions/{session_id}"}
 """Here the scene's session was begun past the API, which is what notes sessions."""
 
 
+OWN_DRAFTS = {"POST /models/cancel-deployment"}
+"""Here the body names a workflow in place of a project, and everybody may end what they have begun."""
+
+OWN_KEYS = {"POST /credentials/{credential_id}/rotate"}
+"""Here the request that is valid is the one of the row's owner, whoever calls."""
+
+
 async def explain(client: httpx.AsyncClient, by: Person, **query: Any) -> dict[str, Any]:
     answer = await client.get("/permissions/explain", params=query, headers=by.headers)
     assert answer.status_code == 200, answer.text
@@ -105,8 +112,8 @@ async def test_explanations_agree_with_the_access_matrix(surface: Surface) -> No
     wrong = []
     callers = [name for name, kind in CALLERS.items() if kind.person is not None and not kind.expired]
     for operation, route in ROUTES.items():
-        row_id = row_of(route, surface.scene.here)
-        if row_id is None or operation in NOTED_AT_SIGN_IN:
+        row_id = row_of(operation, route, surface.scene.here)
+        if row_id is None or operation in NOTED_AT_SIGN_IN | OWN_DRAFTS:
             continue
         if operation.startswith("GET "):
             await surface.prepare(operation, "super_admin", surface.scene.here)
@@ -115,6 +122,8 @@ async def test_explanations_agree_with_the_access_matrix(surface: Surface) -> No
         for caller in callers:
             person = surface.person(caller)
             assert person is not None
+            if operation in OWN_KEYS:
+                await surface.prepare(operation, caller, surface.scene.here)
             told = await explain(surface.client, person, method=method, path=path, id=row_id)
             expected = statuses[caller] if statuses[caller] in {"401", "403", "404"} else "None"
             if str(told["status"]) != expected or None in [step["passed"] for step in told["steps"]]:
@@ -122,9 +131,11 @@ async def test_explanations_agree_with_the_access_matrix(surface: Surface) -> No
     assert not wrong, "\n".join(wrong)
 
 
-def row_of(route: APIRoute, things: Things) -> str | None:
+def row_of(operation: str, route: APIRoute, things: Things) -> str | None:
     """The id of the row that the route is about, if it is about one; that of a project where the body names one."""
     parameter = row_parameter(route)
+    valid = SHARE_OF[operation].requests.get(operation)
+    parameter = valid.path.get(parameter, parameter) if valid and parameter else parameter
     if parameter is None and isinstance(access_of(route), RequiresInProject):
         return things["project_id"]
     return things[parameter] if parameter is not None and declared(route).kind != "public" else None

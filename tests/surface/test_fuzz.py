@@ -97,9 +97,14 @@ async def test_odd_values_are_never_a_failure_of_ours(surface: Surface, operatio
                 await surface.restore()
 
 
+HALF_A_PAIR = b'{"name": "\\ud83d"}'
+SAYS_NOTHING = {b"", b"null", HALF_A_PAIR}
+"""What a route may take that asks for no body, or for no field."""
+
+
 @pytest.mark.parametrize(
     "content",
-    [b"", b"{", b"null", b"[" * 50_000, b'"\xff\xfe"', b'{"name": "\\ud83d"}', b"NaN", b"1" * 5000],
+    [b"", b"{", b"null", b"[" * 50_000, b'"\xff\xfe"', HALF_A_PAIR, b"NaN", b"1" * 5000],
     ids=["empty", "cut", "null", "deep", "no utf-8", "half a pair", "NaN", "long number"],
 )
 async def test_what_is_no_json_is_never_a_failure_of_ours(surface: Surface, with_body: str, content: bytes) -> None:
@@ -110,7 +115,7 @@ async def test_what_is_no_json_is_never_a_failure_of_ours(surface: Surface, with
         method = with_body.partition(" ")[0]
         answer: httpx.Response = await surface.client.request(method, url, content=content, headers=headers)
         surface.check(answer)
-        assert 400 <= answer.status_code < 500
+        assert (200 if content in SAYS_NOTHING else 400) <= answer.status_code < 500
 
 
 async def test_every_field_of_every_list_can_be_searched_and_sorted_by_anything(
