@@ -36,7 +36,7 @@ _CONNECTION_LOST = ("08", "53", "57P")
 class _Outage:
     began: float
     last_failure: float
-    told: float
+    reported_at: float
     failures: int = 0
 
 
@@ -57,8 +57,8 @@ class Outages:
             logger.warning("dependency_down", dependency=dependency, reason=_text(error))
         outage.failures += 1
         outage.last_failure = moment
-        if moment - outage.told >= REMINDER_SECONDS:
-            outage.told = moment
+        if moment - outage.reported_at >= REMINDER_SECONDS:
+            outage.reported_at = moment
             logger.warning("dependency_still_down", dependency=dependency, reason=_text(error), **_extent(outage))
 
     def answered(self, dependency: str) -> None:
@@ -83,7 +83,13 @@ def unavailable(dependency: str, message: str | None, cause: object) -> Unavaila
 
 
 def dependency_of(error: BaseException) -> str | None:
-    """Return which dependency the error is an outage of, or None where it is none."""
+    """Return which dependency the error is an outage of, or None where it is none.
+
+    A group is an outage where each of its errors is: what runs side by side loses its connections together.
+    """
+    if isinstance(error, BaseExceptionGroup):
+        found = [dependency_of(part) for part in error.exceptions]
+        return found[0] if all(found) else None
     if isinstance(error, Unavailable):
         return error.dependency
     if isinstance(error, RedisError):

@@ -13,7 +13,7 @@ from budapp.commons.config import Settings
 from budapp.commons.domain import components_of
 from budapp.commons.errors import Unavailable
 from budapp.commons.logging import configure_logging, get_logger
-from budapp.commons.outages import Outages, log_failure
+from budapp.commons.outages import Outages, dependency_of, log_failure
 from budapp.integrations.storage import Storage
 from budapp.main import create_app
 from tests.cast import Cast
@@ -105,3 +105,10 @@ async def test_a_store_that_hangs_keeps_no_thread_from_others(settings: Settings
             await asyncio.gather(*asked, return_exceptions=True)
         assert await storage.healthy()
     await components_of(app).close()
+
+
+def test_a_group_is_an_outage_only_where_each_of_its_errors_is() -> None:
+    lost, ours = DBAPIError("select 1", {}, ConnectionError("cut")), ValueError("ours")
+    assert dependency_of(ExceptionGroup("job", [lost, ExceptionGroup("lease", [lost])])) == "postgresql"
+    assert dependency_of(ExceptionGroup("job", [lost, ours])) is None
+    assert dependency_of(ExceptionGroup("job", [ours, lost])) is None
