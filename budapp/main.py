@@ -11,6 +11,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from budapp import __version__
 from budapp.commons.access import api_routes, check_routes
 from budapp.commons.authentication import AuthenticationMiddleware
+from budapp.commons.background import log_abandoned_errors
 from budapp.commons.config import Settings, get_settings
 from budapp.commons.deadlines import DeadlineMiddleware
 from budapp.commons.domain import Components, Domain, components_of
@@ -87,6 +88,7 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    log_abandoned_errors()
     try:
         await asyncio.to_thread(app.openapi)  # takes a second, and is kept
         async with components_of(app).running():

@@ -72,16 +72,17 @@ def test_the_first_session_works_as_printed(root: Path, administrator: str) -> N
     assert done.stderr == "curl: (22) The requested URL returned error: 401\n"
 
 
-def test_models_and_a_dataset_come_in_as_printed(root: Path, administrator: str, tmp_path: Path) -> None:
+@pytest.mark.timeout(400)
+def test_models_a_dataset_and_a_deployment_come_in_as_printed(root: Path, administrator: str, tmp_path: Path) -> None:
     functions = first_session(root)[0]
-    session = "\n".join([functions, *blocks_of(root, "Models and datasets")])
+    session = "\n".join([functions, *blocks_of(root, "Models and datasets"), *blocks_of(root, "A running deployment")])
     session = here(session, address(root) | {ADMINISTRATOR: administrator, "range(5_000_000)": "range(500_000)"})
     done = subprocess.run(
         ["bash", "-euo", "pipefail"],
         input=session,
         capture_output=True,
         text=True,
-        timeout=180,
+        timeout=360,
         check=False,
         cwd=tmp_path,
     )
@@ -93,6 +94,11 @@ def test_models_and_a_dataset_come_in_as_printed(root: Path, administrator: str,
     assert "scan_result.status: safe" in lines
     assert "checking" in lines
     assert '"number"' in done.stdout
+    deployed = lines[lines.index("Endpoint published") - 1 :]
+    assert re.fullmatch(r"This is chat-\d+\. You said: Hello", deployed[0])
+    assert re.fullmatch(r"chat-\d+", deployed[2]), "the catalog does not show it"
+    assert deployed[3].startswith("bud_")
+    assert deployed[4:] == ["COMPLETED Deleting model deployment", "COMPLETED Deleting Cluster"]
     assert list(tmp_path.iterdir()) == []
 
 

@@ -10,7 +10,7 @@ from budapp.commons.database import Read
 from budapp.commons.deadlines import TRIGGER_SECONDS, may_take
 from budapp.commons.idempotency import IdempotentRoute
 from budapp.deployment_ops.services import MANAGING
-from budapp.endpoint_ops.lifecycle import VIEWING
+from budapp.endpoint_ops.access import VIEWING
 from budapp.workflow_ops.schemas import WorkflowRetrieved
 from budapp.workflow_ops.services import WorkflowsDep
 

@@ -10,13 +10,13 @@ from budapp.commons.access import Caller
 from budapp.commons.crud import Page
 from budapp.commons.database import ReadSession, WriteSession
 from budapp.commons.scopes import Scope
-from budapp.endpoint_ops import lifecycle
+from budapp.endpoint_ops.access import reach_endpoint
 from budapp.project_ops.services import RequiresInProject
 
 
 async def _project_of(session: ReadSession, caller: Caller, adapter_id: UUID) -> UUID:
     adapter = await reach_adapter(session, caller, adapter_id)
-    return (await lifecycle.reach(session, caller, adapter.endpoint_id)).project_id
+    return (await reach_endpoint(session, caller, adapter.endpoint_id)).project_id
 
 
 MANAGING = RequiresInProject(Scope.ENDPOINT_MANAGE, project_of=_project_of)
@@ -30,7 +30,7 @@ async def list_adapters(session: ReadSession, caller: Caller, endpoint_id: UUID,
         NotFound: no such endpoint, or out of reach.
         Forbidden: the caller lacks endpoint:view in its project.
     """
-    await lifecycle.viewed(session, caller, endpoint_id)
+    await reach_endpoint(session, caller, endpoint_id)
     return await AdapterCrud(session, caller).page_of_adapters(endpoint_id, query)
 
 

@@ -17,6 +17,7 @@ from budapp.commons.integrity import conflict_on
 from budapp.commons.scopes import Scope
 from budapp.deployment_ops import services as deployments
 from budapp.endpoint_ops import lifecycle
+from budapp.endpoint_ops.access import changeable_endpoint
 from budapp.endpoint_ops.models import Endpoint
 from budapp.endpoint_ops.step_views import AdapterConfig
 from budapp.events.outbox import enqueue_call
@@ -37,7 +38,7 @@ async def _check(session: WriteSession, caller: Caller, run: Run) -> None:
     data = run.data
     if not data.get("endpoint_id"):
         raise BadRequest("Name the endpoint first", param="endpoint_id")
-    endpoint = await lifecycle.managed(session, caller, UUID(data["endpoint_id"]), on_cluster=True)
+    endpoint = await changeable_endpoint(session, caller, UUID(data["endpoint_id"]), on_cluster=True)
     if ((endpoint.deployment_config or {}).get("engine_configs") or {}).get("supports_lora") is False:
         raise BadRequest("The deployment's engine does not support adapters", param="endpoint_id")
     if "endpoint_id" in run.posted:
@@ -145,7 +146,7 @@ async def _take_back(session: WriteSession, run: Run, result: Any) -> None:
 
 async def _check_deletion(session: WriteSession, caller: Caller, run: Run) -> None:
     adapter = await services.reach_adapter(session, caller, UUID(run.data["adapter_id"]))
-    endpoint = await lifecycle.managed(session, caller, adapter.endpoint_id, on_cluster=True)
+    endpoint = await changeable_endpoint(session, caller, adapter.endpoint_id, on_cluster=True)
     locked = await crud.lock(session, caller.tenant_id, adapter.id)
     if locked is None:
         raise NotFound("Adapter not found", param="adapter_id")

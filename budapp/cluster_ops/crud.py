@@ -112,7 +112,7 @@ async def lock(session: WriteSession, tenant_id: UUID, id: UUID) -> Cluster | No
     return found
 
 
-async def lock_told_of(session: WriteSession, bud_cluster_id: UUID) -> Cluster | None:
+async def lock_reported(session: WriteSession, bud_cluster_id: UUID) -> Cluster | None:
     """Return the cluster that budcluster knows by the id, of whichever tenant, locked."""
     found: Cluster | None = await session.scalar(
         select(Cluster).where(Cluster.cluster_id == bud_cluster_id, not_deleted(Cluster)).with_for_update()
@@ -123,7 +123,7 @@ async def lock_told_of(session: WriteSession, bud_cluster_id: UUID) -> Cluster |
 async def lock_silent(
     session: WriteSession, before: datetime, deleting_before: datetime, limit: int
 ) -> Sequence[Cluster]:
-    """Return clusters of all tenants of which nothing was told since, or that are being deleted for longer, locked."""
+    """Return clusters of all tenants not reported since, or that are being deleted for longer, locked."""
     available = Cluster.status == literal_column(f"'{ClusterStatus.AVAILABLE}'")
     deleting = Cluster.status == literal_column(f"'{ClusterStatus.DELETING}'")
     silent = func.coalesce(Cluster.status_sync_at, Cluster.created_at) <= before

@@ -26,7 +26,7 @@ class ClusterType(StrEnum):
 class Cluster(TenantOwned, Base):
     """Machines that deployments run on; budcluster knows it by `cluster_id`.
 
-    `status_sync_at` is the time of the newest status that budcluster has told, by its own clock.
+    `status_sync_at` is the time of the newest status that budcluster reported, by its clock.
     """
 
     __tablename__ = "cluster"

@@ -28,23 +28,23 @@ _MAX_REASON = 500
 
 
 async def take_report(session: WriteSession, event: Event) -> None:
-    """Bring a status event to its cluster; one that came late, comes again or makes no sense changes nothing."""
+    """Apply a status event to its cluster; one that came late, comes again or makes no sense changes nothing."""
     try:
-        told = ClusterReport.model_validate(event.payload.content.result)
+        report = ClusterReport.model_validate(event.payload.content.result)
     except ValidationError as error:
         logger.warning("cluster_report_unreadable", problems=error.error_count())
         return
-    cluster = await crud.lock_told_of(session, told.cluster_id)
+    cluster = await crud.lock_reported(session, report.cluster_id)
     if cluster is None:
-        logger.info("cluster_report_ignored", bud_cluster_id=str(told.cluster_id), why="no such cluster")
+        logger.info("cluster_report_ignored", bud_cluster_id=str(report.cluster_id), why="no such cluster")
         return
-    reason = told.reason[:_MAX_REASON] if told.reason else None
+    reason = report.reason[:_MAX_REASON] if report.reason else None
     state = _state_of(cluster)
-    after = after_report(state, Report(told.status, reason, event.time))
+    after = after_report(state, Report(report.status, reason, event.time))
     if after is None:
-        logger.info("cluster_report_ignored", cluster=str(cluster.id), status=cluster.status, said=told.status[:50])
+        logger.info("cluster_report_ignored", cluster=str(cluster.id), status=cluster.status, said=report.status[:50])
         return
-    nodes = told.node_info.nodes if told.node_info is not None else []
+    nodes = report.node_info.nodes if report.node_info is not None else []
     if nodes and after.status in (ClusterStatus.AVAILABLE, ClusterStatus.NOT_AVAILABLE):
         for name, count in counts_of(nodes).items():
             setattr(cluster, name, count)
@@ -76,7 +76,7 @@ async def _become(session: WriteSession, cluster: Cluster, after: State) -> None
     lost = cluster.status == ClusterStatus.AVAILABLE and after.status != ClusterStatus.AVAILABLE
     overdue = cluster.status == ClusterStatus.DELETING
     cluster.status, cluster.reason = after.status, after.reason
-    cluster.status_sync_at, cluster.deleting_since = after.told_at, after.deleting_since
+    cluster.status_sync_at, cluster.deleting_since = after.reported_at, after.deleting_since
     if not (lost or overdue):
         return
     await notify_users(

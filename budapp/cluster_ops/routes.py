@@ -82,7 +82,7 @@ async def get_cluster(cluster_id: UUID, caller: ReaderOrPeer, session: Read) -> 
 async def edit_cluster(
     cluster_id: UUID, data: ClusterEdit, caller: Changer, database: DatabaseDep, dapr: DaprDep
 ) -> ClusterEdited:
-    """Update a cluster; budcluster is told of a new ingress address first."""
+    """Update a cluster; a new ingress address goes to budcluster first."""
     return ClusterEdited.of(await services.edit_cluster(database, dapr, caller, cluster_id, data))
 
 

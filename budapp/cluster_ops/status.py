@@ -36,19 +36,19 @@ class State:
     Attributes:
         status: now.
         reason: why, where it is not available.
-        told_at: the time of the newest report that counted.
+        reported_at: the time of the newest report that counted.
         deleting_since: since when it is being deleted.
     """
 
     status: ClusterStatus
     reason: str | None
-    told_at: datetime | None
+    reported_at: datetime | None
     deleting_since: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What budcluster has told, and when by its own clock."""
+    """What budcluster reported, and when, by its clock."""
 
     status: str
     reason: str | None
@@ -57,14 +57,14 @@ class Report:
 
 def after_report(state: State, report: Report) -> State | None:
     """Return what the cluster is after a report, or None where it changes nothing: it is older, or not possible."""
-    if state.told_at is not None and report.at < state.told_at:
+    if state.reported_at is not None and report.at < state.reported_at:
         return None
     if state.status == ClusterStatus.DELETING:
         return _overdue(state, report.at)
     if report.status not in TRANSITIONS[state.status]:
         return None
     status = ClusterStatus(report.status)
-    reason = None if status == ClusterStatus.AVAILABLE else report.reason or _said(status)
+    reason = None if status == ClusterStatus.AVAILABLE else report.reason or _default_reason(status)
     return State(status, reason, report.at, None)
 
 
@@ -74,17 +74,17 @@ def after_silence(state: State, now: datetime, heard_at: datetime) -> State | No
         return _overdue(state, now)
     if state.status != ClusterStatus.AVAILABLE or now - heard_at < SILENT_AFTER:
         return None
-    reason = f"budcluster has told nothing of the cluster since {heard_at:%Y-%m-%d %H:%M} UTC"
-    return State(ClusterStatus.NOT_AVAILABLE, reason, state.told_at, None)
+    reason = f"budcluster has not reported the cluster since {heard_at:%Y-%m-%d %H:%M} UTC"
+    return State(ClusterStatus.NOT_AVAILABLE, reason, state.reported_at, None)
 
 
 def _overdue(state: State, now: datetime) -> State | None:
     if state.deleting_since is None or now - state.deleting_since <= DELETING_AT_MOST:
         return None
-    return State(ClusterStatus.ERROR, NOT_DELETED_IN_TIME, state.told_at, None)
+    return State(ClusterStatus.ERROR, NOT_DELETED_IN_TIME, state.reported_at, None)
 
 
-def _said(status: ClusterStatus) -> str:
+def _default_reason(status: ClusterStatus) -> str:
     return "budcluster can't reach the cluster" if status == ClusterStatus.NOT_AVAILABLE else "budcluster has an error"
 
 

@@ -4,6 +4,7 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from prometheus_client import Counter, Gauge
 
@@ -44,6 +45,22 @@ async def stop(*tasks: asyncio.Task[None]) -> None:
             task.cancel()
         _, going_on = await asyncio.wait(going_on, timeout=1)
     await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def log_abandoned_errors() -> None:
+    """Have the running loop log what a task raised that nobody waits for any more; an outage is counted in its place.
+
+    SQLAlchemy leaves such a task behind where a request is cut off while a dead connection is being closed.
+    """
+    asyncio.get_running_loop().set_exception_handler(_log_abandoned)
+
+
+def _log_abandoned(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    error = context.get("exception")
+    if error is None:
+        loop.default_exception_handler(context)
+    else:
+        log_failure(logger, "abandoned_task_failed", error, reason=context["message"])
 
 
 async def _keep_running(name: str, work: Callable[[], Awaitable[None]]) -> None:

@@ -1,4 +1,4 @@
-"""How deployments scale by themselves: budcluster does it, and is told first."""
+"""How deployments scale by themselves: budcluster does it, and is asked first."""
 
 from uuid import UUID
 
@@ -6,7 +6,7 @@ from budapp.commons.access import Caller
 from budapp.commons.database import Database, ReadSession
 from budapp.commons.errors import BadRequest
 from budapp.deployment_ops.scaling_schemas import Autoscale, ScalerSpecification
-from budapp.endpoint_ops import lifecycle
+from budapp.endpoint_ops.access import changeable_endpoint, reach_endpoint
 from budapp.endpoint_ops.models import Endpoint, EndpointStatus
 from budapp.integrations import budcluster_deployments
 from budapp.integrations.dapr import DaprClient
@@ -21,7 +21,7 @@ async def get_autoscale(session: ReadSession, caller: Caller, endpoint_id: UUID)
         NotFound: no such endpoint, or out of reach.
         Forbidden: the caller lacks endpoint:view in its project.
     """
-    return _shown(await lifecycle.viewed(session, caller, endpoint_id))
+    return _shown(await reach_endpoint(session, caller, endpoint_id))
 
 
 async def set_autoscale(
@@ -36,14 +36,14 @@ async def set_autoscale(
         PeerFailed, Unavailable: budcluster; nothing is kept then.
     """
     async with database.read() as session:
-        endpoint = await lifecycle.managed(session, caller, endpoint_id, on_cluster=True)
+        endpoint = await changeable_endpoint(session, caller, endpoint_id, on_cluster=True)
     if endpoint.status not in _CAN_SCALE or endpoint.bud_cluster_id is None:
         raise BadRequest(f"A deployment that is {endpoint.status} can't be scaled")
-    said = wanted.model_dump(mode="json")
-    await budcluster_deployments.set_autoscale(dapr, endpoint.bud_cluster_id, endpoint.namespace, said)
+    body = wanted.model_dump(mode="json")
+    await budcluster_deployments.set_autoscale(dapr, endpoint.bud_cluster_id, endpoint.namespace, body)
     async with database.write() as session:
-        endpoint = await lifecycle.managed(session, caller, endpoint_id, for_update=True)
-        endpoint.deployment_config = {**(endpoint.deployment_config or {}), "budaiscaler": said}
+        endpoint = await changeable_endpoint(session, caller, endpoint_id, for_update=True)
+        endpoint.deployment_config = {**(endpoint.deployment_config or {}), "budaiscaler": body}
         return _shown(endpoint)
 
 

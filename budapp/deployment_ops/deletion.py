@@ -13,6 +13,7 @@ from budapp.deployment_ops.schemas import EndpointDeletionPost
 from budapp.deployment_ops.services import name_objects
 from budapp.deployment_ops.step_views import DeploySteps
 from budapp.endpoint_ops import lifecycle
+from budapp.endpoint_ops.access import changeable_endpoint
 from budapp.endpoint_ops.models import Endpoint, EndpointStatus
 from budapp.integrations import budcluster_deployments
 from budapp.integrations.budcluster_deployments import DELETION_STEPS
@@ -21,7 +22,7 @@ from budapp.workflow_ops.definitions import Definition, Events, Notice, Outcome,
 
 
 async def _check(session: WriteSession, caller: Caller, run: Run) -> None:
-    endpoint = await lifecycle.managed(session, caller, UUID(run.data["endpoint_id"]), for_update=True)
+    endpoint = await changeable_endpoint(session, caller, UUID(run.data["endpoint_id"]), for_update=True)
     if endpoint.status == EndpointStatus.DELETING:
         raise BadRequest("Deployment is already deleting")
     for check in hooks_of(session).all(hooks.before_deletion):

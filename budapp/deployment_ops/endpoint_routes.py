@@ -12,7 +12,7 @@ from budapp.deployment_ops import autoscale
 from budapp.deployment_ops.deletion import DELETION
 from budapp.deployment_ops.scaling_schemas import Autoscale, AutoscaleUpdate
 from budapp.deployment_ops.schemas import EndpointDeletionPost, EndpointDeletionRequest, EndpointDeletionStarted
-from budapp.endpoint_ops.lifecycle import MANAGING_OR_PEER, VIEWING_OR_PEER
+from budapp.endpoint_ops.access import MANAGING_OR_PEER, VIEWING_OR_PEER
 from budapp.integrations.dapr import DaprDep
 from budapp.workflow_ops.services import WorkflowsDep
 

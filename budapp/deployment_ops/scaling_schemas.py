@@ -93,7 +93,7 @@ class ScaleToZero(Schema):
 
 
 class ScalerSpecification(Schema):
-    """What budcluster's autoscaler is told; what is left out has its default."""
+    """The specification of budcluster's autoscaler; what is left out has its default."""
 
     enabled: bool = False
     minReplicas: Replicas = 1  # noqa: N815

@@ -7,6 +7,7 @@ from uuid_utils.compat import uuid7
 
 from budapp.cluster_ops import services as clusters
 from budapp.cluster_ops.simulation import simulation_events
+from budapp.cluster_setting_ops import services as cluster_settings
 from budapp.commons.access import Caller
 from budapp.commons.database import ReadSession, WriteSession, now
 from budapp.commons.errors import BadRequest, NotFound
@@ -125,8 +126,17 @@ async def _ask_to_deploy(session: ReadSession, run: Run) -> PeerCall:
         enable_tool_calling=data.get("enable_tool_calling"),
         enable_reasoning=data.get("enable_reasoning"),
         model_max_context_length=context_length(model),
+        **await _storage(session, run),
         **{name: value or None for name, value in targets_of(config).items()},
     )
+
+
+async def _storage(session: ReadSession, run: Run) -> Json:
+    """Return how the cluster's deployments store their data, where that was set."""
+    tenant_id = run.workflow.tenant_id
+    cluster = await clusters.require_there(session, tenant_id, UUID(run.data["cluster_id"]))
+    found = await cluster_settings.find_settings(session, tenant_id, cluster.id)
+    return {name: getattr(found, name, None) for name in ("default_storage_class", "default_access_mode")}
 
 
 async def _nobody_to_ask(session: ReadSession, run: Run) -> None:
@@ -149,7 +159,7 @@ async def _add_endpoint(session: WriteSession, run: Run, result: Any) -> Outcome
     await lifecycle.add(session, endpoint)
     notice = Notice("deployment_success", endpoint.name, "Deployment is Done", ("endpoint", endpoint.id), model.icon)
     step = {"endpoint_id": str(endpoint.id), "endpoint_details": {"result": result["result"]}}
-    return Outcome([step], notice, _told(endpoint))
+    return Outcome([step], notice, _result(endpoint))
 
 
 async def _add_cloud_endpoint(session: WriteSession, run: Run, _answer: Any) -> Outcome:
@@ -162,10 +172,10 @@ async def _add_cloud_endpoint(session: WriteSession, run: Run, _answer: Any) -> 
     endpoint.inference_cost = cost_in_cloud(await providers.find_offer(session, model.source, model.uri))
     endpoint.deployment_config = _deployment_config(run.data, [])
     await lifecycle.add(session, endpoint)
-    told = {"status": "completed", "endpoint_id": str(endpoint.id), "endpoint_url": endpoint.url, "steps": []}
-    told["message"] = "The deployment is ready"
-    run.workflow.progress = {**told, "progress_type": "budserve_cluster_events"}
-    return Outcome([{"budserve_cluster_events": told, "endpoint_id": str(endpoint.id)}], None, _told(endpoint))
+    progress = {"status": "completed", "endpoint_id": str(endpoint.id), "endpoint_url": endpoint.url, "steps": []}
+    progress["message"] = "The deployment is ready"
+    run.workflow.progress = {**progress, "progress_type": "budserve_cluster_events"}
+    return Outcome([{"budserve_cluster_events": progress, "endpoint_id": str(endpoint.id)}], None, _result(endpoint))
 
 
 async def _endpoint(session: WriteSession, run: Run, model: Model, served: list[str]) -> Endpoint:
@@ -196,7 +206,7 @@ def _deployment_config(data: Json, nodes: list[Json]) -> Json:
     return {**kept, "budaiscaler": scaler} if scaler else kept
 
 
-def _told(endpoint: Endpoint) -> Json:
+def _result(endpoint: Endpoint) -> Json:
     return {"endpoint_id": str(endpoint.id), "url": endpoint.url, "name": endpoint.name}
 
 

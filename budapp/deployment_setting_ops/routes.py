@@ -13,7 +13,7 @@ from budapp.deployment_setting_ops.schemas import (
     DeploymentSettingsUpdate,
     DeploymentSettingsUpdated,
 )
-from budapp.endpoint_ops.services import MANAGING_OR_PEER, VIEWING_OR_PEER
+from budapp.endpoint_ops.access import MANAGING_OR_PEER, VIEWING_OR_PEER
 
 router = APIRouter(prefix="/endpoints/{endpoint_id}", tags=["endpoints"], route_class=IdempotentRoute)
 

@@ -13,8 +13,9 @@ from budapp.deployment_setting_ops import crud
 from budapp.deployment_setting_ops.fallbacks import circle_through
 from budapp.deployment_setting_ops.models import DeploymentSettingsRevision
 from budapp.deployment_setting_ops.schemas import DeploymentSettings
+from budapp.endpoint_ops.access import MANAGING, changeable_endpoint, reach_endpoint
 from budapp.endpoint_ops.models import Endpoint, EndpointStatus
-from budapp.endpoint_ops.services import MANAGING, changeable, endpoints_of_ids, reach_endpoint
+from budapp.endpoint_ops.services import endpoints_of_ids
 from budapp.events.notify import notify_users
 
 _PARAM = "fallback_config.fallback_models"
@@ -77,7 +78,7 @@ async def _lock(session: WriteSession, caller: Caller, endpoint_id: UUID, *, fal
     if fallbacks:
         project_id = (await reach_endpoint(session, caller, endpoint_id)).project_id
         await MANAGING.check(session, caller, project_id, lock="update")
-    endpoint = await changeable(session, caller, endpoint_id)
+    endpoint = await changeable_endpoint(session, caller, endpoint_id, for_update=True)
     if endpoint.status == EndpointStatus.DELETING:
         raise BadRequest("The endpoint is being deleted")
     return endpoint

@@ -110,9 +110,24 @@ async def out_of_step(session: ReadSession) -> Sequence[Row[Any]]:
     return rows
 
 
-async def lock_told_of(session: WriteSession, bud_cluster_id: UUID, namespace: str) -> Endpoint | None:
+async def lock_reported(session: WriteSession, bud_cluster_id: UUID, namespace: str) -> Endpoint | None:
     """Return the endpoint that budcluster runs there, of whichever tenant, locked."""
     there = (Endpoint.bud_cluster_id == bud_cluster_id, Endpoint.namespace == namespace, not_deleted(Endpoint))
     statement = select(Endpoint).where(*there).order_by(Endpoint.id.desc()).limit(1).with_for_update()
     found: Endpoint | None = await session.scalar(statement.execution_options(populate_existing=True))
+    return found
+
+
+async def find(session: ReadSession, tenant_id: UUID, endpoint_id: UUID) -> Endpoint | None:
+    """Return the tenant's endpoint, whoever asks; None where it is deleted."""
+    mine = (Endpoint.id == endpoint_id, Endpoint.tenant_id == tenant_id, not_deleted(Endpoint))
+    found: Endpoint | None = await session.scalar(select(Endpoint).where(*mine))
+    return found
+
+
+async def lock(session: WriteSession, tenant_id: UUID, endpoint_id: UUID) -> Endpoint | None:
+    """Return the same, locked until the commit."""
+    mine = (Endpoint.id == endpoint_id, Endpoint.tenant_id == tenant_id, not_deleted(Endpoint))
+    statement = select(Endpoint).where(*mine).with_for_update().execution_options(populate_existing=True)
+    found: Endpoint | None = await session.scalar(statement)
     return found

@@ -153,5 +153,5 @@ def _keep_history(session: Session, _context: object, _instances: object) -> Non
         if status and not is_new and not _has_changed(endpoint, "reason"):
             endpoint.reason = None
         if is_new or status or _has_changed(endpoint, "reason"):
-            told = endpoint.status_sync_at if _has_changed(endpoint, "status_sync_at") else None
-            session.add(_entry(endpoint, told or now()))
+            reported_at = endpoint.status_sync_at if _has_changed(endpoint, "status_sync_at") else None
+            session.add(_entry(endpoint, reported_at or now()))

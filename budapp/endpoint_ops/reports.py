@@ -27,23 +27,23 @@ _MESSAGES = {
 async def take_report(session: WriteSession, event: Event) -> None:
     """Bring a status event to its endpoint; one that came late, comes again or is not possible changes nothing."""
     try:
-        told = DeploymentReport.model_validate(event.payload.content.result)
+        report = DeploymentReport.model_validate(event.payload.content.result)
     except ValidationError as error:
         logger.warning("deployment_report_unreadable", problems=error.error_count())
         return
-    endpoint = await crud.lock_told_of(session, told.cluster_id, told.deployment_name)
+    endpoint = await crud.lock_reported(session, report.cluster_id, report.deployment_name)
     if endpoint is None:
-        logger.info("deployment_report_ignored", bud_cluster_id=str(told.cluster_id), why="no such endpoint")
+        logger.info("deployment_report_ignored", bud_cluster_id=str(report.cluster_id), why="no such endpoint")
         return
     state = State(EndpointStatus(endpoint.status), endpoint.reason, endpoint.status_sync_at)
-    reason = clean_text(told.why[:_MAX_REASON]) if told.why else None
-    after = after_report(state, Report(told.status, reason, event.time))
+    reason = clean_text(report.why[:_MAX_REASON]) if report.why else None
+    after = after_report(state, Report(report.status, reason, event.time))
     if isinstance(after, str):
-        logger.warning("deployment_report_refused", endpoint=str(endpoint.id), said=told.status[:50], why=after)
+        logger.warning("deployment_report_refused", endpoint=str(endpoint.id), reported=report.status[:50], why=after)
         return
-    if told.worker_data_list is not None:
-        _count(endpoint, told.worker_data_list)
-    endpoint.status, endpoint.reason, endpoint.status_sync_at = after.status, after.reason, after.told_at
+    if report.worker_data_list is not None:
+        _count(endpoint, report.worker_data_list)
+    endpoint.status, endpoint.reason, endpoint.status_sync_at = after.status, after.reason, after.reported_at
     if after.status != state.status:
         await _tell(session, endpoint, after)
 

@@ -9,6 +9,7 @@ from budapp.commons.database import Read
 from budapp.commons.idempotency import IdempotentRoute
 from budapp.commons.scopes import Scope
 from budapp.endpoint_ops import services
+from budapp.endpoint_ops.access import VIEWING
 from budapp.endpoint_ops.schemas import (
     EndpointList,
     EndpointQuery,
@@ -18,7 +19,6 @@ from budapp.endpoint_ops.schemas import (
     ProjectClusterList,
     ProjectClusterQuery,
 )
-from budapp.endpoint_ops.services import VIEWING
 from budapp.model_ops.license_files import LicenseFilesDep
 from budapp.project_ops.services import require_project
 

@@ -206,7 +206,7 @@ class EngineConfigs(Schema):
 
 
 class DeploymentConfig(Schema):
-    """How a model was deployed: the load that it was deployed for, and what else budcluster was told."""
+    """How a model was deployed: the load that it was deployed for, and what else budcluster was given."""
 
     model_config = ConfigDict(extra="allow", from_attributes=True)
 

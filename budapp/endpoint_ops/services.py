@@ -8,6 +8,7 @@ from budapp.commons.errors import BadRequest
 from budapp.commons.hooks import hooks_of
 from budapp.commons.scopes import Scope
 from budapp.endpoint_ops import crud, hooks
+from budapp.endpoint_ops.access import reach_endpoint
 from budapp.endpoint_ops.columns import shown
 from budapp.endpoint_ops.endpoint_crud import EndpointCrud, HealthCrud
 from budapp.endpoint_ops.models import Endpoint
@@ -16,19 +17,6 @@ from budapp.model_ops import services as models
 from budapp.model_ops.license_files import LicenseFiles
 from budapp.project_ops import services as project_services
 from budapp.project_ops.hooks import Removal
-from budapp.project_ops.services import RequiresInProject, RequiresInProjectOrPeer
-
-
-async def _project_of(session: ReadSession, caller: Caller, endpoint_id: UUID) -> UUID:
-    return (await EndpointCrud(session, caller).get(endpoint_id)).project_id
-
-
-VIEWING = RequiresInProject(Scope.ENDPOINT_VIEW, project_of=_project_of)
-"""What looking at an endpoint asks for, in its project."""
-MANAGING = RequiresInProject(Scope.ENDPOINT_MANAGE, project_of=_project_of)
-"""What changing an endpoint asks for, in its project."""
-VIEWING_OR_PEER = RequiresInProjectOrPeer(Scope.ENDPOINT_VIEW, project_of=_project_of)
-MANAGING_OR_PEER = RequiresInProjectOrPeer(Scope.ENDPOINT_MANAGE, project_of=_project_of)
 
 
 async def list_project_clusters(
@@ -82,23 +70,6 @@ async def get_endpoint(session: ReadSession, caller: Caller, files: LicenseFiles
         price = await hooks_of(session).one(hooks.price)(session, endpoint_id)
         found["model"] = DeployedModel.model_validate({**dict(report.model), "pricing": price})
     return EndpointDetail.model_validate(found)
-
-
-async def reach_endpoint(session: ReadSession, caller: Caller, endpoint_id: UUID) -> Endpoint:
-    """Return the endpoint, or raise `NotFound` where it is out of reach."""
-    return await EndpointCrud(session, caller).get(endpoint_id)
-
-
-async def changeable(session: WriteSession, caller: Caller, endpoint_id: UUID) -> Endpoint:
-    """Return the endpoint, locked, if the caller may change it.
-
-    Raises:
-        NotFound: no such endpoint, or out of reach.
-        Forbidden: the caller lacks endpoint:manage in its project.
-    """
-    endpoint = await EndpointCrud(session, caller).get(endpoint_id, for_update=True)
-    await MANAGING.check(session, caller, endpoint.project_id)
-    return endpoint
 
 
 async def endpoints_of_ids(session: ReadSession, caller: Caller, ids: Collection[UUID]) -> list[Endpoint]:

@@ -44,17 +44,17 @@ class State:
     Attributes:
         status: now.
         reason: why, where it is not running.
-        told_at: the time of the newest report that counted.
+        reported_at: the time of the newest report that counted.
     """
 
     status: EndpointStatus
     reason: str | None
-    told_at: datetime | None
+    reported_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What budcluster has told, and when by its own clock."""
+    """What budcluster reported, and when, by its clock."""
 
     status: str
     reason: str | None
@@ -63,7 +63,7 @@ class Report:
 
 def after_report(state: State, report: Report) -> State | str:
     """Return what the endpoint is after a report, or in words why the report does not count."""
-    if state.told_at is not None and report.at <= state.told_at:
+    if state.reported_at is not None and report.at <= state.reported_at:
         return "an event as new as this one, or newer, has counted already"
     status = REPORTED.get(report.status)
     if status is None:

@@ -128,9 +128,9 @@ def deploy(*, cluster_id: str, endpoint_name: str, model: str | None, concurrenc
         concurrency: requests at once.
         more: the optional fields of the contract; those that are None are left out.
     """
-    said = {name: value for name, value in more.items() if value is not None}
+    given = {name: value for name, value in more.items() if value is not None}
     body: Json = {"cluster_id": cluster_id, "endpoint_name": endpoint_name, "model": model, "concurrency": concurrency}
-    return PeerCall(Peer.BUDCLUSTER, "POST", "deployment", {**body, **said})
+    return PeerCall(Peer.BUDCLUSTER, "POST", "deployment", {**body, **given})
 
 
 def delete_deployment(cluster_id: UUID | str, namespace: str) -> PeerCall:

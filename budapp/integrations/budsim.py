@@ -56,7 +56,7 @@ class ClusterRecommendation(Reply):
 
 
 class SimulationResult(Reply):
-    """The result of a simulation, the best cluster first; `workflow_id` is what budcluster is told of it."""
+    """The result of a simulation, the best cluster first; `workflow_id` is its id for budcluster."""
 
     workflow_id: UUID
     recommendations: list[ClusterRecommendation]

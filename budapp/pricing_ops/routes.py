@@ -5,8 +5,8 @@ from fastapi import APIRouter, Depends, Query
 
 from budapp.commons.access import Caller
 from budapp.commons.database import Read, Write
+from budapp.endpoint_ops.access import MANAGING, VIEWING
 from budapp.endpoint_ops.schemas import HistoryQuery
-from budapp.endpoint_ops.services import MANAGING, VIEWING
 from budapp.pricing_ops import services
 from budapp.pricing_ops.schemas import PriceHistory, PriceInput, PriceRetrieved, PriceUpdated
 

@@ -6,9 +6,9 @@ from budapp.commons.access import Caller
 from budapp.commons.crud import Page
 from budapp.commons.database import ReadSession, WriteSession
 from budapp.commons.errors import BadRequest, NotFound
+from budapp.endpoint_ops.access import changeable_endpoint, reach_endpoint
 from budapp.endpoint_ops.models import Endpoint
 from budapp.endpoint_ops.schemas import EndpointPrice, HistoryQuery
-from budapp.endpoint_ops.services import changeable, reach_endpoint
 from budapp.pricing_ops import crud
 from budapp.pricing_ops.models import DeploymentPricing
 from budapp.pricing_ops.schemas import PriceInput
@@ -56,7 +56,7 @@ async def change_price(session: WriteSession, caller: Caller, endpoint_id: UUID,
         Forbidden: the caller may not change it.
         BadRequest: it is not published.
     """
-    endpoint = await changeable(session, caller, endpoint_id)
+    endpoint = await changeable_endpoint(session, caller, endpoint_id, for_update=True)
     if not endpoint.is_published:
         raise BadRequest("The endpoint is not published; publish it with its price")
     return await set_price(session, caller, endpoint, data)

@@ -6,9 +6,9 @@ from budapp.commons.access import Caller
 from budapp.commons.crud import Page
 from budapp.commons.database import ReadSession, WriteSession, now
 from budapp.commons.errors import BadRequest
+from budapp.endpoint_ops.access import changeable_endpoint, reach_endpoint
 from budapp.endpoint_ops.models import Endpoint, EndpointStatus
 from budapp.endpoint_ops.schemas import HistoryQuery
-from budapp.endpoint_ops.services import changeable, reach_endpoint
 from budapp.pricing_ops.schemas import PriceInput
 from budapp.pricing_ops.services import current_price, set_price
 from budapp.publication_ops.crud import PublicationCrud
@@ -26,7 +26,7 @@ async def change_publication(
         Forbidden: the caller may not change it.
         BadRequest: it is not running, and can't be published.
     """
-    endpoint = await changeable(session, caller, endpoint_id)
+    endpoint = await changeable_endpoint(session, caller, endpoint_id, for_update=True)
     before = PublicationState.model_validate(endpoint)
     if change.action == PublicationAction.PUBLISH:
         await _publish(session, caller, endpoint, change.pricing)

@@ -2,7 +2,7 @@
 
 from budapp.commons.access import Caller
 from budapp.commons.database import Database
-from budapp.endpoint_ops import lifecycle
+from budapp.endpoint_ops.access import changeable_endpoint
 from budapp.integrations.dapr import DaprClient
 from budapp.worker_ops import services, workflows
 from budapp.worker_ops.schemas import WorkerDeletion, WorkerDeletionPost, WorkerDeletionStarted
@@ -21,7 +21,7 @@ async def delete_worker(
         PeerFailed, Unavailable: budcluster.
     """
     async with database.read() as session:
-        endpoint = await lifecycle.managed(session, caller, data.endpoint_id, on_cluster=True)
+        endpoint = await changeable_endpoint(session, caller, data.endpoint_id, on_cluster=True)
     await services.worker_of(dapr, endpoint, data.worker_id)
     step = {"step_number": 1, "workflow_total_steps": 1, "trigger_workflow": True}
     post = WorkerDeletionPost.model_validate({**step, **data.model_dump()})

@@ -8,7 +8,7 @@ from uuid import UUID
 from budapp.commons.access import Caller
 from budapp.commons.database import Database
 from budapp.commons.errors import AppError
-from budapp.endpoint_ops import lifecycle
+from budapp.endpoint_ops.access import reach_endpoint
 from budapp.integrations.dapr import DaprClient
 from budapp.worker_ops import services
 
@@ -27,7 +27,7 @@ async def follow(
         PeerFailed, Unavailable: budcluster.
     """
     async with database.read() as session:
-        endpoint = await lifecycle.viewed(session, caller, endpoint_id)
+        endpoint = await reach_endpoint(session, caller, endpoint_id)
     await services.worker_of(dapr, endpoint, worker_id)
     return _events(dapr, worker_id, seconds)
 

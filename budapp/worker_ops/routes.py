@@ -10,7 +10,7 @@ from budapp.commons.deadlines import TRIGGER_SECONDS, may_take
 from budapp.commons.domain import provided
 from budapp.commons.idempotency import IdempotentRoute
 from budapp.deployment_ops.services import MANAGING
-from budapp.endpoint_ops.lifecycle import VIEWING
+from budapp.endpoint_ops.access import VIEWING
 from budapp.integrations.dapr import DaprDep
 from budapp.worker_ops import deletion, log_stream, services, workflows
 from budapp.worker_ops.schemas import (

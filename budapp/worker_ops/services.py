@@ -7,7 +7,7 @@ from pydantic import ValidationError
 from budapp.commons.access import Caller
 from budapp.commons.database import ReadSession, release
 from budapp.commons.errors import NotFound, PeerFailed
-from budapp.endpoint_ops import lifecycle
+from budapp.endpoint_ops.access import reach_endpoint
 from budapp.endpoint_ops.models import Endpoint
 from budapp.integrations import budcluster_deployments
 from budapp.integrations.budcluster_deployments import LogLine, WorkerInfo
@@ -110,7 +110,7 @@ async def logs_of(dapr: DaprClient, worker_id: UUID) -> list[LogLine]:
 
 async def _released(session: ReadSession, caller: Caller, endpoint_id: UUID) -> Endpoint:
     """Return the endpoint, with the connection given back for the time in which budcluster is asked."""
-    endpoint = await lifecycle.viewed(session, caller, endpoint_id)
+    endpoint = await reach_endpoint(session, caller, endpoint_id)
     await release(session)
     return endpoint
 

@@ -12,6 +12,7 @@ from budapp.deployment_ops.services import name_objects
 from budapp.deployment_ops.simulation import KEPT, ask_for_clusters, context_length, keep_clusters, targets_of
 from budapp.deployment_ops.step_views import DeploySteps
 from budapp.endpoint_ops import lifecycle
+from budapp.endpoint_ops.access import changeable_endpoint
 from budapp.endpoint_ops.models import Endpoint
 from budapp.integrations import budcluster, budcluster_deployments
 from budapp.integrations.budcluster_deployments import (
@@ -34,7 +35,7 @@ _RANGES = ("ttft", "per_session_tokens_per_sec", "e2e_latency")
 async def _check(session: WriteSession, caller: Caller, run: Run) -> None:
     if not run.data.get("endpoint_id"):
         raise BadRequest("Name the endpoint first", param="endpoint_id")
-    endpoint = await lifecycle.managed(session, caller, UUID(run.data["endpoint_id"]), on_cluster=True)
+    endpoint = await changeable_endpoint(session, caller, UUID(run.data["endpoint_id"]), on_cluster=True)
     run.workflow.title = endpoint.name
     if run.posted.get("additional_concurrency"):
         run.keep(deploy_config=_load(endpoint, run.posted["additional_concurrency"]), model_id=str(endpoint.model_id))
@@ -117,7 +118,7 @@ async def _count_added(session: WriteSession, run: Run, result: Any) -> Outcome:
 
 
 async def _check_deletion(session: WriteSession, caller: Caller, run: Run) -> None:
-    endpoint = await lifecycle.managed(session, caller, UUID(run.data["endpoint_id"]), on_cluster=True)
+    endpoint = await changeable_endpoint(session, caller, UUID(run.data["endpoint_id"]), on_cluster=True)
     run.workflow.title = run.data["worker_name"]
     run.keep(project_id=str(endpoint.project_id))
 

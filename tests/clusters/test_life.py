@@ -259,7 +259,7 @@ async def test_a_cluster_that_is_not_heard_of_is_not_available_and_its_owner_tol
         "heard": "available",
         "slow": "error",
     }
-    assert "has told nothing" in found["quiet"]["reason"]
+    assert "has not reported" in found["quiet"]["reason"]
     assert sorted(await sent(site)) == ["cluster_error", "cluster_not_available"]
     await watch_for_silence(site.bench.database)
     assert len(await sent(site)) == 2, "told once"

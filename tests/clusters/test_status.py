@@ -68,8 +68,8 @@ def test_only_what_the_table_allows_is_ever_reached(state: State, reports: list[
 def test_time_never_runs_backwards_and_the_newest_report_counts(state: State, reports: list[Report]) -> None:
     for report in reports:
         after = after_report(state, report)
-        if after is not None and state.told_at is not None and after.told_at is not None:
-            assert after.told_at >= state.told_at
+        if after is not None and state.reported_at is not None and after.reported_at is not None:
+            assert after.reported_at >= state.reported_at
         state = after or state
 
 

@@ -1,6 +1,7 @@
 """What runs in the background comes back by itself, is seen while it is away, and stops one way or another."""
 
 import asyncio
+import gc
 from typing import Any
 
 import pytest
@@ -8,13 +9,14 @@ from fastapi import FastAPI
 from prometheus_client import REGISTRY
 
 from budapp.commons import background
-from budapp.commons.background import keep_running, stop
+from budapp.commons.background import keep_running, log_abandoned_errors, stop
 from budapp.commons.config import Settings
 from budapp.commons.database import Database
 from budapp.commons.domain import Component, Domain, components_of
 from budapp.domains import DOMAINS
 from budapp.integrations.dapr import DaprClient
 from budapp.main import create_app
+from tests.logs import Logged
 
 
 def figure(name: str, task: str) -> float:
@@ -106,3 +108,23 @@ async def test_the_shutdown_goes_on_to_the_end_whatever_one_part_raises(
         await components_of(app)[DaprClient].invoke("anyone", "GET", "/")
     assert components_of(app)[Database].engine.pool.status().endswith("Current Checked out connections: 0")
     assert [task for task in asyncio.all_tasks() if task.get_name() in {"caller_changes", "outbox"}] == []
+
+
+@pytest.mark.parametrize(("error", "is_logged"), [(ConnectionError("cut"), False), (ValueError("ours"), True)])
+async def test_what_nobody_waits_for_is_logged_unless_it_is_an_outage(
+    error: Exception, is_logged: bool, logged: Logged
+) -> None:
+    loop = asyncio.get_running_loop()
+    before = loop.get_exception_handler()
+
+    async def failing() -> None:
+        raise error
+
+    log_abandoned_errors()
+    try:
+        asyncio.create_task(failing())  # noqa: RUF006 - it is to be forgotten
+        await asyncio.sleep(0.01)
+        gc.collect()
+    finally:
+        loop.set_exception_handler(before)
+    assert bool(logged.of("abandoned_task_failed")) == is_logged

@@ -4,6 +4,7 @@ from decimal import Decimal
 
 import httpx
 
+from tests.cast import Cast
 from tests.deployments.conftest import Ground
 from tests.projects.data import messages
 
@@ -47,3 +48,15 @@ async def test_a_model_is_deployed_step_by_step_and_answers_at_its_url(ground: G
         vectors = (await model.post("/v1/embeddings", json={"model": "chat-one", "input": ["a", "b"]})).json()
         assert len(vectors["data"]) == 2
         assert (await model.get("/v1/models")).json()["data"][0]["id"] == "chat-one"
+
+
+async def test_a_deployment_stores_its_data_as_the_clusters_settings_say(ground: Ground, cast: Cast) -> None:
+    bench = ground.bench
+    [(cluster_id,)] = await bench.sql("select id from cluster")
+    chosen = {"default_storage_class": "fast-ssd", "default_access_mode": "ReadWriteMany"}
+    answer = await bench.http.post(f"/clusters/{cluster_id}/settings", json=chosen, headers=cast.admin.headers)
+    assert answer.status_code == 201, answer.text
+    await ground.deployed()
+    [attempt] = await bench.sql("select correlation_id from workflow_attempt where task = 'deployment'")
+    [request] = await ground.budcluster.requests(str(attempt[0]))
+    assert chosen.items() <= request["body"].items()

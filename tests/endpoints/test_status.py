@@ -42,7 +42,7 @@ def test_only_the_ways_in_the_table_are_taken(state: State, reports: list[Report
         if isinstance(after, State):
             assert after.status in TRANSITIONS[state.status]
             assert after.status == REPORTED[report.status]
-            assert state.told_at is None or after.told_at > state.told_at  # type: ignore[operator]
+            assert state.reported_at is None or after.reported_at > state.reported_at  # type: ignore[operator]
             assert (after.reason is None) == (after.status == EndpointStatus.RUNNING)
             state = after
     assert state.status not in {EndpointStatus.FAILURE, EndpointStatus.DEPLOYING} or not state.reason

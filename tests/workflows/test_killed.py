@@ -1,38 +1,13 @@
 """A process of budapp that is killed in the middle, and another one that goes on."""
 
 import asyncio
-from datetime import UTC, datetime
-from typing import Any
-
-import httpx
-import pytest
 
 from budapp.commons.config import Settings
-from tests.events.sidecar import until
 from tests.projects.data import messages
 from tests.replicas import Replica
 from tests.workflows.conftest import CLOUD, LOCAL, Bench
+from tests.workflows.killing import end_leases, killed_while_it_asks
 from tests.workflows.test_cloud_model import TAGS, draft, offered
-
-
-async def killed_while_it_asks(bench: Bench, replica: Replica, path: str, contains: str, **body: Any) -> None:
-    """Post the step that triggers, and kill the process as soon as budmodel has been asked."""
-    begun = datetime.now(UTC)
-    post = asyncio.create_task(replica.http.post(path, json=body, headers=bench.person.headers))
-
-    async def has_asked() -> bool:
-        found = await bench.peer.requests(contains)
-        asked = [datetime.fromisoformat(request["received_at"]) for request in found if request["method"] == "POST"]
-        return any(moment > begun for moment in asked)
-
-    await until(has_asked, 20)
-    replica.kill()
-    with pytest.raises(httpx.TransportError):
-        await post
-
-
-async def end_leases(bench: Bench) -> None:
-    await bench.sql("update workflow_attempt set lease_expires_at = now() - interval '1 second'")
 
 
 async def states(bench: Bench) -> list[str]:
