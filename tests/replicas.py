@@ -41,7 +41,7 @@ async def running_replica(settings: Settings, log: Path | None = None) -> AsyncI
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30) as http:
         found = Replica(process, http)
         try:
-            await until(lambda: _is_up(http), 60)
+            await until(lambda: _is_up(http), 180)
             yield found
         finally:
             found.kill()

@@ -71,5 +71,5 @@ def test_two_replicas_that_start_at_once_both_come_up(config: Config) -> None:
     environment = os.environ | {"PSQL_DB_NAME": config.attributes["url"].database}
     command_line = [sys.executable, "-m", "budapp.cli", "migrate"]
     replicas = [subprocess.Popen(command_line, env=environment) for _ in range(2)]
-    assert [replica.wait(60) for replica in replicas] == [0, 0]
+    assert [replica.wait(240) for replica in replicas] == [0, 0]
     assert "user" in tables(config)

@@ -14,7 +14,7 @@ from tests.workflows.conftest import Bench
 
 
 async def killed_while_it_asks(
-    bench: Bench, replica: Replica, path: str, contains: str, *, peer: StandIn | None = None, **body: Any
+    bench: Bench, replica: Replica, path: str, contains: str, peer: StandIn | None = None, **body: Any
 ) -> None:
     """Post the step that triggers, and kill the process as soon as the peer has been asked.
 

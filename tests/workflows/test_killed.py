@@ -5,7 +5,7 @@ import asyncio
 from budapp.commons.config import Settings
 from tests.projects.data import messages
 from tests.replicas import Replica
-from tests.workflows.conftest import CLOUD, LOCAL, Bench
+from tests.workflows.conftest import CLOUD, LOCAL, Bench, Json
 from tests.workflows.killing import end_leases, killed_while_it_asks
 from tests.workflows.test_cloud_model import TAGS, draft, offered
 
@@ -17,7 +17,7 @@ async def states(bench: Bench) -> list[str]:
 async def test_work_that_was_begun_is_followed_by_its_events(bench: Bench, replica: Replica) -> None:
     workflow_id = await bench.draft()
     await bench.peer.does_wrong(workflow_id, hang=True, but_do_it=True)
-    trigger = {"step_number": 3, "workflow_id": workflow_id, "trigger_workflow": True}
+    trigger: Json = {"step_number": 3, "workflow_id": workflow_id, "trigger_workflow": True}
     await killed_while_it_asks(bench, replica, LOCAL, workflow_id, **trigger)
     assert await states(bench) == ["asking"]
     for event in await bench.until_told(13):
@@ -33,7 +33,7 @@ async def test_work_that_was_begun_is_followed_by_its_events(bench: Bench, repli
 async def test_work_that_never_began_fails_and_a_retry_does_it(bench: Bench, replica: Replica) -> None:
     workflow_id = await bench.draft()
     await bench.peer.does_wrong(workflow_id, hang=True)
-    trigger = {"step_number": 3, "workflow_id": workflow_id, "trigger_workflow": True}
+    trigger: Json = {"step_number": 3, "workflow_id": workflow_id, "trigger_workflow": True}
     await killed_while_it_asks(bench, replica, LOCAL, workflow_id, **trigger)
     await bench.reconcile()
     assert await states(bench) == ["asking"], "the lease is not over"
@@ -53,7 +53,7 @@ async def test_an_answer_that_was_lost_is_asked_for_again(bench: Bench, replica:
     offer = await offered(bench, "grok-2-vision", "xai")
     workflow_id = await draft(bench, offer)
     await bench.peer.does_wrong(offer["uri"], hang=True)
-    last = {"step_number": 5, "workflow_id": workflow_id, "trigger_workflow": True, "name": "Ours", "tags": TAGS}
+    last: Json = {"step_number": 5, "workflow_id": workflow_id, "trigger_workflow": True, "name": "Ours", "tags": TAGS}
     await killed_while_it_asks(bench, replica, CLOUD, offer["uri"], **last)
     await bench.peer.behave()
     await end_leases(bench)
