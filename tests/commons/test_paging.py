@@ -137,7 +137,8 @@ async def test_a_damaged_cursor_is_refused_or_harmless(database: Database, table
     cursor = (await fetch(database, limit=1, order_by="score,label,moment")).next_cursor
     assert cursor is not None
     at = data.draw(st.integers(0, len(cursor) - 1))
-    await refused_or_page(database, cursor[:at] + data.draw(st.characters()) + cursor[at + 1 :], "score,label,moment")
+    damage = data.draw(st.characters(exclude_categories=["Cs"]))  # a request's text has no lone surrogates
+    await refused_or_page(database, cursor[:at] + damage + cursor[at + 1 :], "score,label,moment")
 
 
 @pytest.mark.parametrize(

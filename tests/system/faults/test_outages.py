@@ -63,6 +63,7 @@ def _behind(proxies: dict[str, Proxy], settings: Settings) -> Settings:
             "keycloak_server_url": f"http://127.0.0.1:{proxies['keycloak'].port}",
             "keycloak_public_url": settings.keycloak_public_url or settings.keycloak_server_url,
             "keycloak_timeout_seconds": Settings.model_fields["keycloak_timeout_seconds"].default,
+            "rate_limit_address": "100000/minute",
             "minio_endpoint": f"127.0.0.1:{proxies['storage'].port}",
         }
     )
