@@ -28,7 +28,6 @@ async def list_adapters(session: ReadSession, caller: Caller, endpoint_id: UUID,
 
     Raises:
         NotFound: no such endpoint, or out of reach.
-        Forbidden: the caller lacks endpoint:view in its project.
     """
     await reach_endpoint(session, caller, endpoint_id)
     return await AdapterCrud(session, caller).page_of_adapters(endpoint_id, query)

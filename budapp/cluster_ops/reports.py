@@ -42,7 +42,8 @@ async def take_report(session: WriteSession, event: Event) -> None:
     state = _state_of(cluster)
     after = after_report(state, Report(report.status, reason, event.time))
     if after is None:
-        logger.info("cluster_report_ignored", cluster=str(cluster.id), status=cluster.status, said=report.status[:50])
+        reported = report.status[:50]
+        logger.info("cluster_report_ignored", cluster=str(cluster.id), status=cluster.status, reported=reported)
         return
     nodes = report.node_info.nodes if report.node_info is not None else []
     if nodes and after.status in (ClusterStatus.AVAILABLE, ClusterStatus.NOT_AVAILABLE):

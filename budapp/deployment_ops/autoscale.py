@@ -19,7 +19,6 @@ async def get_autoscale(session: ReadSession, caller: Caller, endpoint_id: UUID)
 
     Raises:
         NotFound: no such endpoint, or out of reach.
-        Forbidden: the caller lacks endpoint:view in its project.
     """
     return _shown(await reach_endpoint(session, caller, endpoint_id))
 

@@ -33,7 +33,6 @@ async def list_workers(
 
     Raises:
         NotFound: no such endpoint, out of reach, or budcluster does not know the deployment.
-        Forbidden: the caller lacks endpoint:view in its project.
         PeerFailed, Unavailable: budcluster.
     """
     endpoint = await _released(session, caller, endpoint_id)

@@ -116,6 +116,7 @@ async def test_what_nobody_waits_for_is_logged_unless_it_is_an_outage(
 ) -> None:
     loop = asyncio.get_running_loop()
     before = loop.get_exception_handler()
+    failures = REGISTRY.get_sample_value("budapp_dependency_failures_total", {"dependency": "postgresql"}) or 0
 
     async def failing() -> None:
         raise error
@@ -128,3 +129,6 @@ async def test_what_nobody_waits_for_is_logged_unless_it_is_an_outage(
     finally:
         loop.set_exception_handler(before)
     assert bool(logged.of("abandoned_task_failed")) == is_logged
+    assert ("Traceback" in logged.text) == is_logged
+    counted = REGISTRY.get_sample_value("budapp_dependency_failures_total", {"dependency": "postgresql"}) or 0
+    assert (counted > failures) != is_logged
