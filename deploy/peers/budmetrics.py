@@ -1,4 +1,4 @@
-"""The stand-in for budmetrics: how much somebody has used, as it was told or as their id gives; what clusters do."""
+"""The stand-in for budmetrics: how much somebody has used, as it was told or as their id gives; requests; clusters."""
 
 import hashlib
 from collections.abc import AsyncIterator
@@ -10,9 +10,10 @@ from uuid import UUID
 from fastapi import APIRouter, FastAPI, HTTPException, Response, status
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from peers import cluster_metrics
+from peers import cluster_metrics, observability
 from peers.control import Control
 from peers.sidecar import Sidecar
+from peers.traffic import Traffic
 
 
 class Usage(BaseModel):
@@ -109,14 +110,17 @@ def _param(usage: Usage) -> dict[str, Any]:
 def router(control: Control) -> APIRouter:
     """Return the routes of the contract, and those that set what it says."""
     metrics, sidecar = Metrics(), Sidecar(control.settings)
+    traffic = Traffic(control.settings.tensorzero_redis_url.get_secret_value())
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         yield
         await sidecar.close()
+        await traffic.close()
 
     routes = APIRouter(lifespan=lifespan)
     routes.include_router(cluster_metrics.router(sidecar))
+    routes.include_router(observability.router(traffic))
     routes.add_api_route("/observability/usage/summary", metrics.summary)
     routes.add_api_route("/observability/credential-usage", metrics.key_usage, methods=["POST"])
     path = "/control/credential-usage/{credential_id}"

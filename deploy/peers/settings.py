@@ -18,6 +18,9 @@ class PeerSettings(BaseSettings):
     minio_secure: bool = False
     minio_bucket: str = "models-registry"
 
+    tensorzero_redis_url: SecretStr = SecretStr("")
+    """Where the gateway's tables are: budmetrics makes up the traffic of the keys in them."""
+
     peers_step_seconds: float = 1
     """How long a step of work takes."""
 
