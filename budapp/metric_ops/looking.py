@@ -51,8 +51,12 @@ async def look(session: ReadSession, caller: Caller, asked: Filters) -> Look | N
     return Look(scope, {name: sorted(map(str, values)) for name, values in filters.items() if values is not None})
 
 
-async def whole_scope(session: ReadSession, caller: Caller) -> TrafficScope:
-    """Return all that the caller may see, and let go of the connection; `NotFound` where that is nothing."""
+async def scope_for(session: ReadSession, caller: Caller, _inference_id: UUID) -> TrafficScope:
+    """Return in which projects a request must be for the caller to see it, and let go of the connection.
+
+    Raises:
+        NotFound: in none.
+    """
     found = await look(session, caller, Filters())
     if found is None:
         raise NotFound("Inference not found")

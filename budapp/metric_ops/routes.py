@@ -11,11 +11,13 @@ from budapp.metric_ops import requests as ask
 from budapp.metric_ops import schemas as view
 from budapp.metric_ops import services
 from budapp.metric_ops.gateway import GatewayMetrics
+from budapp.metric_ops.looking import scope_for
 from budapp.metric_ops.services import Metrics
 
 router = APIRouter(prefix="/metrics", tags=["metrics"])
 
 Looker = Annotated[Caller, Depends(Requires(Scope.PROJECT_VIEW))]
+LookerAt = Annotated[Caller, Depends(Requires(Scope.PROJECT_VIEW, row=scope_for))]
 Administrator = Annotated[Caller, Depends(Requires(Scope.USER_MANAGE))]
 MetricsDep = Annotated[Metrics, provided(Metrics)]
 GatewayDep = Annotated[GatewayMetrics, provided(GatewayMetrics)]
