@@ -94,13 +94,17 @@ async def list_inferences(
 
 
 @router.get("/inferences/{inference_id}")
-async def get_inference(inference_id: UUID, caller: Looker, session: Read, metrics: MetricsDep) -> view.InferenceAnswer:
+async def get_inference(
+    inference_id: UUID, caller: LookerAt, session: Read, metrics: MetricsDep
+) -> view.InferenceAnswer:
     """Get all that is known of a request."""
     return await metrics.inference(session, caller, inference_id)
 
 
 @router.get("/inferences/{inference_id}/feedback")
-async def list_feedback(inference_id: UUID, caller: Looker, session: Read, metrics: MetricsDep) -> view.FeedbackAnswer:
+async def list_feedback(
+    inference_id: UUID, caller: LookerAt, session: Read, metrics: MetricsDep
+) -> view.FeedbackAnswer:
     """List what people thought of the answer to a request."""
     return await metrics.feedback(session, caller, inference_id)
 
