@@ -1,6 +1,7 @@
 """The gateway's tables in Valkey: who may call which model, and how."""
 
 from datetime import timedelta
+from functools import partial
 
 from redis.asyncio import Redis
 
@@ -8,9 +9,11 @@ from budapp.commons.config import Settings
 from budapp.commons.database import Database
 from budapp.commons.domain import Component, Components, Domain
 from budapp.commons.jobs import Job
+from budapp.gateway_ops import models
 from budapp.gateway_ops.commands import app as commands
 from budapp.gateway_ops.services import GatewayTables
 from budapp.gateway_ops.store import GatewayStore
+from budapp.gateway_ops.tokens import purge_tokens
 from budapp.gateway_ops.worker import GatewayWorker
 from budapp.provider_credential_ops.services import ProviderCredentials
 
@@ -19,13 +22,21 @@ def _tables(c: Components) -> GatewayTables:
     return GatewayTables(c[Database], GatewayStore(c[Redis]), c[Settings], c[ProviderCredentials])
 
 
+def _jobs(c: Components) -> tuple[Job, ...]:
+    return (
+        Job("mend_gateway_tables", timedelta(hours=1), c[GatewayTables].mend),
+        Job("purge_gateway_tokens", timedelta(hours=1), partial(purge_tokens, c[Database])),
+    )
+
+
 domain = Domain(
+    tables=(models,),
     components=(
         Component(GatewayTables, _tables),
         Component(
             GatewayWorker, lambda c: GatewayWorker(c[GatewayTables]), start=GatewayWorker.start, stop=GatewayWorker.stop
         ),
     ),
-    jobs=lambda c: (Job("mend_gateway_tables", timedelta(hours=1), c[GatewayTables].mend),),
+    jobs=_jobs,
     commands={"gateway": commands},
 )

@@ -4,14 +4,14 @@ The gateway refuses a whole entry for one field or value that it does not know, 
 """
 
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from budapp.gateway_ops.providers import Inexpressible, Json, form_of
-from budapp.gateway_ops.rows import Deployment, Key
+from budapp.gateway_ops.rows import Deployment, Key, Token
 
 PUBLISHED = "published_model_info"
 METADATA = "__metadata__"
@@ -61,26 +61,62 @@ def model(endpoint_id: object) -> str:
     return f"model_table:{endpoint_id}"
 
 
+class _Openable:
+    """The deployments that keys and tokens can open: those that run, and that the gateway can call."""
+
+    def __init__(self, deployments: Iterable[Deployment]) -> None:
+        self._by_project: dict[UUID, list[Deployment]] = {}
+        self._published: dict[UUID, list[Deployment]] = {}
+        for deployment in deployments:
+            if deployment.status == _RUNNING and reason_against(deployment) is None:
+                self._by_project.setdefault(deployment.project_id, []).append(deployment)
+                if deployment.is_published:
+                    self._published.setdefault(deployment.tenant_id, []).append(deployment)
+
+    def of(self, one: Key | Token, project_ids: Iterable[UUID]) -> Iterator[Deployment]:
+        """Yield those of the projects, and before them what is published where that is open too."""
+        if one.opens_published:
+            yield from self._published.get(one.tenant_id, ())
+        for project_id in project_ids:
+            yield from self._by_project.get(project_id, ())
+
+
 def api_key_entries(keys: Iterable[Key], deployments: Collection[Deployment], at: datetime) -> Entries:
     """Return what each key opens; a key that is over, or whose owner may call nothing, has no entry."""
-    by_project: dict[UUID, list[Deployment]] = {}
-    published: dict[UUID, list[Deployment]] = {}
-    for deployment in deployments:
-        if deployment.status == _RUNNING and reason_against(deployment) is None:
-            by_project.setdefault(deployment.project_id, []).append(deployment)
-            if deployment.is_published:
-                published.setdefault(deployment.tenant_id, []).append(deployment)
+    openable = _Openable(deployments)
     entries: Entries = {}
     for key in keys:
         if not key.may_call:
             continue
-        open_to_all = published.get(key.tenant_id, []) if key.opens_published else []
-        opened = [one for one in (*open_to_all, *by_project.get(key.project_id, [])) if _opens(key, one)]
+        opened = (one for one in openable.of(key, [key.project_id]) if _opens(key, one))
         value = _text({**{one.name: _reference(one) for one in opened}, METADATA: _metadata(key)})
         for hashed, ends in _secrets(key):
             if ends is None or ends > at:
                 entries[api_key(hashed)] = Entry(value, ends)
     return entries
+
+
+def token_entries(tokens: Iterable[Token], deployments: Collection[Deployment], at: datetime) -> Entries:
+    """Return what each token opens; one that is over, or whose owner may call nothing, has no entry."""
+    openable = _Openable(deployments)
+    return {
+        api_key(token.hashed_token): Entry(_token(token, openable), token.expires_at)
+        for token in tokens
+        if token.expires_at > at and (token.project_ids or token.opens_published)
+    }
+
+
+def _token(token: Token, openable: _Openable) -> str:
+    wanted = token.endpoint_ids
+    opened = (
+        one
+        for one in openable.of(token, token.project_ids)
+        if wanted is None or not wanted.isdisjoint({one.id, one.adapted})
+    )
+    metadata: Json = {"api_key_id": None, "user_id": str(token.user_id)}
+    if token.project_ids:
+        metadata["api_key_project_id"] = str(token.project_ids[0])
+    return _text({**{one.name: _reference(one) for one in opened}, METADATA: metadata})
 
 
 def model_entries(deployments: Collection[Deployment], known: Collection[UUID], document_url: str | None) -> Entries:

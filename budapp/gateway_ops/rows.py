@@ -68,3 +68,20 @@ class Key:
     endpoint_ids: frozenset[UUID] | None
     model_ids: frozenset[UUID] | None
     may_call: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A token that is no API key and opens the gateway for a while.
+
+    `project_ids` are the projects, in a fixed order, in which its owner may call deployments now; `opens_published`:
+    and what their tenant has published.
+    """
+
+    tenant_id: UUID
+    user_id: UUID
+    hashed_token: str
+    expires_at: datetime
+    project_ids: tuple[UUID, ...]
+    opens_published: bool
+    endpoint_ids: frozenset[UUID] | None

@@ -15,11 +15,12 @@ from budapp.commons.config import Settings
 from budapp.commons.database import Database, ReadSession, now
 from budapp.commons.logging import get_logger
 from budapp.gateway_changes import services as changes
-from budapp.gateway_ops import crud, entries
+from budapp.gateway_ops import crud, entries, token_crud
 from budapp.gateway_ops.entries import Entries, is_served, reason_against
 from budapp.gateway_ops.owners import may_call
 from budapp.gateway_ops.rows import Key
 from budapp.gateway_ops.store import GatewayStore, same
+from budapp.gateway_ops.tokens import tokens_of
 from budapp.provider_credential_ops.services import ProviderCredentials
 
 logger = get_logger(__name__)
@@ -160,6 +161,10 @@ class GatewayTables:
         async for rows in crud.pages_of_keys(session, tenant_id, _KEYS_AT_ONCE):
             keys = await _keys(session, rows)
             yield _names_of(keys), entries.api_key_entries(keys, deployments, now())
+        async for rows in token_crud.pages(session, tenant_id, _KEYS_AT_ONCE):
+            tokens = await tokens_of(session, rows, deployments)
+            names = {entries.api_key(row.GatewayToken.hashed_token) for row in rows}
+            yield names, entries.token_entries(tokens, deployments, now())
 
     async def _work_out(self, session: ReadSession, scope: _Scope) -> Entries:
         rows = await crud.keys(session, scope.hashes) if scope.hashes else []
@@ -168,11 +173,19 @@ class GatewayTables:
         wanted = {entries.api_key(hashed) for hashed in scope.hashes}
         made = entries.api_key_entries(keys, openable, now())
         found = {name: entry for name, entry in made.items() if name in wanted}
+        found |= await self._tokens(session, scope.hashes - {key.hashed_key for key in keys})
         if scope.endpoint_ids:
             found |= await self._models(session, scope)
         if scope.published:
             found |= entries.published_entry(await crud.deployments(session, crud.published_by_platform()))
         return found
+
+    async def _tokens(self, session: ReadSession, hashes: Collection[str]) -> Entries:
+        rows = await token_crud.with_hashes(session, hashes) if hashes else []
+        if not rows:
+            return {}
+        openable = await crud.deployments(session, crud.in_tenants({row.GatewayToken.tenant_id for row in rows}))
+        return entries.token_entries(await tokens_of(session, rows, openable), openable, now())
 
     async def _models(self, session: ReadSession, scope: _Scope) -> Entries:
         of_tenants = await crud.deployments(session, crud.in_tenants(scope.tenant_ids)) if scope.tenant_ids else []
@@ -206,6 +219,7 @@ async def _scope_of(session: ReadSession, waiting: Iterable[Row[Any]]) -> _Scope
     for kind, condition in crud.KEYS_OF.items():
         if by_kind.get(kind):
             scope.hashes |= await crud.hashes(session, condition(by_kind[kind]))
+            scope.hashes |= await token_crud.hashes(session, token_crud.TOKENS_OF[kind](by_kind[kind]))
     scope.published = not by_kind.keys().isdisjoint({"catalog", "model", "provider_credential", "tenant"})
     return scope
 

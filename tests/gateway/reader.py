@@ -158,9 +158,9 @@ class Reference(Strict):
 
 
 class AuthMetadata(Strict):
-    api_key_id: UUID
+    api_key_id: UUID | None
     user_id: UUID
-    api_key_project_id: UUID
+    api_key_project_id: UUID | None = None
 
 
 _REFERENCES = TypeAdapter(dict[str, Reference])
