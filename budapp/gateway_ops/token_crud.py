@@ -3,7 +3,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, delete, or_, select
+from sqlalchemy import ColumnElement, Row, delete, or_, select
 
 from budapp.commons.database import ReadSession, WriteSession, now
 from budapp.gateway_ops.models import GatewayToken
@@ -45,7 +45,7 @@ async def pages(session: ReadSession, tenant_id: UUID | None, size: int) -> Asyn
         last = rows[-1].GatewayToken.id
 
 
-def _tokens() -> Select[Any]:
+def _tokens() -> Any:
     return (
         select(GatewayToken, User, Tenant.is_active)
         .join(User, User.id == GatewayToken.user_id)
