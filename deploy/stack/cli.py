@@ -48,6 +48,8 @@ def _arguments() -> argparse.Namespace:
     arguments, rest = parser.parse_known_args()
     if rest and arguments.command is not _test:
         parser.error(f"unknown: {' '.join(rest)}; --help tells what there is")
+    if rest and arguments.stop:
+        parser.error(f"--stop runs no test: leave out {' '.join(rest)}")
     arguments.rest = rest
     return arguments
 
@@ -78,7 +80,8 @@ _DOWN = """Stop what start_dev.sh started, even after a crash. The data is kept.
 
 _TEST = """Start the test stack (its own ports, settings and data, in .dev/test) and run pytest against it.
 
-The stack stays up for the next run, except with --stop or where CI=true. All other arguments go to pytest."""
+The stack stays up for the next run, except where CI=true; --stop stops it, and runs nothing. All other arguments go to
+pytest."""
 
 
 def _add_up(parser: argparse.ArgumentParser) -> None:
@@ -105,7 +108,7 @@ def _add_down(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_test(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--stop", action="store_true", help="stop the stack after the tests")
+    parser.add_argument("--stop", action="store_true", help="stop the stack, and run no test")
     parser.add_argument("--infra-only", action="store_true", help="do not start budapp and the stand-ins")
     parser.set_defaults(command=_test)
 
@@ -187,9 +190,11 @@ def _down(arguments: argparse.Namespace) -> int:
 
 
 def _test(arguments: argparse.Namespace) -> int:
+    if arguments.stop:
+        return _down(argparse.Namespace(test=True))
     loaded = _settings(for_tests=True)
     run = native.Run(loaded, Supervisor(loaded))
-    stop_after = arguments.stop or os.environ.get("CI", "").lower() == "true"
+    stop_after = os.environ.get("CI", "").lower() == "true"
     try:
         with native.exclusive(loaded):
             tools = native.up(run, infra_only=arguments.infra_only, again=False)

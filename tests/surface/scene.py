@@ -4,6 +4,7 @@ The rows themselves are the domains' own: `seed` and `seed_project` of their sha
 """
 
 import asyncio
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
@@ -21,6 +22,7 @@ from budapp.project_ops.models import ProjectType
 from budapp.project_ops.schemas import MEMBER_SCOPES
 from tests.cast import PASSWORD, Account, Cast, Person, Realms, Role, tenant_row, user_row
 from tests.emptying import empty
+from tests.surface.copies import Copies
 from tests.surface.share import SeedContext, Things
 from tests.surface.shares import SHARES
 
@@ -28,6 +30,9 @@ Members = Sequence[tuple[UUID, Sequence[str]]]
 
 GROWS_BY_REFUSALS = {"audit_trail", "audit_unsealed"}
 """Tables that even a request which is refused adds to."""
+
+_SCENE_SECONDS = 1200
+"""After how long the scene is entered anew: links and uploads in it run out after an hour."""
 
 READER = Role(0, UserRole.TESTER, UserType.ADMIN)
 
@@ -102,9 +107,14 @@ async def enter_scene(database: Database, realms: Realms, extras: Extras) -> Sce
         hidden = await _seed(replace(clients, project_type=ProjectType.CLIENT_APP), project_only=True)
         idle = tenant_row(uuid7(), RealmClient(extras.idle_realm, "bud", ""))
         session.add(idle)
+    idle_tenant = {"idle_tenant_id": str(idle.id)}
+    return Scene(cast, reader, here | idle_tenant, there | idle_tenant, hidden)
+
+
+def fresh(extras: Extras) -> Things:
+    """Return names that nothing has yet: what requests make in Keycloak outlives a test."""
     new = uuid7().hex
-    fresh = {"fresh": new, "new_realm": f"{extras.idle_realm}-{new[-8:]}", "idle_tenant_id": str(idle.id)}
-    return Scene(cast, reader, here | fresh, there | fresh, hidden)
+    return {"fresh": new, "new_realm": f"{extras.idle_realm}-{new[-8:]}"}
 
 
 async def _enter_reader(session: WriteSession, cast: Cast, extras: Extras) -> Person:
@@ -154,19 +164,23 @@ async def fingerprints(database: Database, tenant_id: UUID | None = None) -> dic
 
 
 class Stage:
-    """Keeps the scene in the database from one test to the next, and enters it anew where anything has changed it."""
+    """Keeps the scene in the database; what a test has changed is put back before the next."""
 
     def __init__(self, database: Database, realms: Realms, extras: Extras) -> None:
         self._database = database
         self._realms = realms
         self._extras = extras
+        self._copies = Copies(database)
         self._scene: Scene | None = None
-        self._entered: dict[str, str] = {}
+        self._entered_at = 0.0
 
     async def restored(self) -> Scene:
-        """Return the scene as it is at its beginning; its ids may be new ones."""
-        if self._scene is None or await fingerprints(self._database) != self._entered:
+        """Return the scene as it is at its beginning, with new names for what requests make."""
+        if self._scene is None or time.monotonic() - self._entered_at > _SCENE_SECONDS:
             self._scene = await enter_scene(self._database, self._realms, self._extras)
-            self._entered = await fingerprints(self._database)
-        scene = self._scene
-        return replace(scene, here=dict(scene.here), there=dict(scene.there), hidden=dict(scene.hidden))
+            self._entered_at = time.monotonic()
+            await self._copies.take()
+        else:
+            await self._copies.put_back()
+        scene, new = self._scene, fresh(self._extras)
+        return replace(scene, here=scene.here | new, there=scene.there | new, hidden=dict(scene.hidden))
