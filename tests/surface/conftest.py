@@ -21,7 +21,10 @@ def _of_the_platform(operation: str) -> bool:
 
 KINDS: dict[str, Callable[[str], bool]] = {
     "operation": lambda operation: True,
-    "bounded": lambda operation: not _of_the_platform(operation),
+    "with_places": lambda operation: bool(document().locations(operation)),
+    "with_ids": lambda operation: (
+        not _of_the_platform(operation) and any(place.takes_id for place in document().locations(operation))
+    ),
     "of_tenant": _of_a_tenant,
     "reading": lambda operation: operation.startswith("GET ") and _of_a_tenant(operation),
     "writing": lambda operation: not operation.startswith("GET ") and _of_a_tenant(operation),

@@ -11,9 +11,10 @@ import httpx
 import pytest
 from uuid_utils.compat import uuid4, uuid7
 
+from tests.failures import failures
 from tests.surface.callers import CALLERS
 from tests.surface.requests import fill
-from tests.surface.routes import ROUTES, Location
+from tests.surface.routes import ROUTES, Location, document
 from tests.surface.scene import OF_NO_TENANT, fingerprints, ids_of
 from tests.surface.surface import Surface, with_value
 
@@ -91,18 +92,19 @@ async def works(surface: Surface, operation: str, caller: str) -> bool:
     return answer.is_success
 
 
-async def test_an_id_out_of_reach_is_like_one_that_nothing_has(surface: Surface, bounded: str) -> None:
-    found = [place for place in places(surface, bounded) if (bounded, str(place)) not in NOT_404]
-    may = {caller: await works(surface, bounded, caller) for caller in CALLING if found}
+async def test_an_id_out_of_reach_is_like_one_that_nothing_has(surface: Surface, with_ids: str) -> None:
+    found = [place for place in places(surface, with_ids) if (with_ids, str(place)) not in NOT_404]
+    may = {caller: await works(surface, with_ids, caller) for caller in CALLING}
+    before = await fingerprints(surface.database)
     for place in found:
         for caller in CALLING:
-            expects_404 = (bounded, str(place)) not in FILTERS and may[caller]
-            await _check_place(surface, bounded, place, caller, expects_404=expects_404)
+            expects_404 = (with_ids, str(place)) not in FILTERS and may[caller]
+            await _check_place(surface, with_ids, place, caller, expects_404=expects_404)
+    assert await fingerprints(surface.database) == before
 
 
 async def _check_place(surface: Surface, operation: str, place: Location, caller: str, *, expects_404: bool) -> None:
     valid = fill(operation, surface.scene.here)
-    before = await fingerprints(surface.database)
     missing = {}
     for unused in (str(uuid4()), str(uuid7())):
         missing[unused] = outcome_of(await surface.send(with_value(valid, place, unused), caller), unused)
@@ -112,7 +114,6 @@ async def _check_place(surface: Surface, operation: str, place: Location, caller
     for foreign in out_of_reach(surface, caller, place):
         answer = await surface.send(with_value(valid, place, foreign), caller)
         assert outcome_of(answer, foreign) == expected, f"{place} as {caller} with {foreign}"
-    assert await fingerprints(surface.database) == before
 
 
 @pytest.mark.parametrize(("named", "location"), NOT_404)
@@ -153,8 +154,10 @@ async def test_a_cursor_of_another_tenant_leads_to_no_row_of_it(surface: Surface
             assert answer.json()["total_record"] == own.json()["total_record"]
 
 
-@pytest.mark.parametrize(("named", "place"), [*NOT_404, *FILTERS])
-def test_every_exception_is_still_a_place_that_takes_an_id(surface: Surface, named: str, place: str) -> None:
-    assert named in ROUTES
-    assert place in {str(found) for found in places(surface, named)}
+def test_every_exception_is_still_a_place_that_takes_an_id() -> None:
     assert set(CALLING) <= set(CALLERS)
+    with failures() as failed:
+        for named, place in [*NOT_404, *FILTERS]:
+            with failed(f"{named} {place}"):
+                assert named in ROUTES
+                assert place in {str(found) for found in document().locations(named) if found.takes_id}
