@@ -213,4 +213,5 @@ def _pytest(loaded: Settings, programs: Mapping[str, str], rest: Sequence[str]) 
     workers = str(2 * len(os.sched_getaffinity(0)))  # a test waits for stores more than it computes
     command: list[str | Path] = [PROJECT_PYTHON, "-m", "pytest", "-n", workers, *rest]
     environment = {**os.environ, "BUDAPP_ENV_FILE": str(loaded.env_file), **programs}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # compiling all modules again takes each worker seconds
     return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
