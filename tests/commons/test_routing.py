@@ -7,7 +7,6 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import APIRouter, FastAPI, WebSocket
-from fastapi.routing import APIRoute
 
 from budapp.commons.routing import RouteIndex
 from tests.cast import Cast
