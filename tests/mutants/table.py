@@ -1,0 +1,191 @@
+"""Small defects that must not go unnoticed: where each is planted, and which tests are to find it."""
+
+from dataclasses import dataclass
+
+ACCESS = "budapp/commons/access.py"
+TOKENS = "budapp/auth/tokens.py"
+SIGN_ON = "budapp/auth/single_sign_on.py"
+SIGNING = "budapp/commons/signing.py"
+CALLERS = "budapp/user_ops/callers.py"
+CRUD = "budapp/commons/crud.py"
+PAGING = "budapp/commons/paging.py"
+PAGES = "budapp/commons/pages.py"
+ATTEMPTS = "budapp/workflow_ops/attempts.py"
+CALLS = "budapp/workflow_ops/peer_calls.py"
+STEPS = "budapp/workflow_ops/step_list.py"
+FLOWS = "budapp/workflow_ops/crud.py"
+RELAY = "budapp/events/relay.py"
+ENTRIES = "budapp/gateway_ops/entries.py"
+
+_ROUTES = ("tests/test_routes.py",)
+_TOKENS = ("tests/auth/test_tokens.py",)
+_SIGN_ON = ("tests/oauth/test_single_sign_on.py",)
+_SIGNING = ("tests/audit/test_signing.py",)
+_CALLERS = ("tests/users/test_callers.py",)
+_PAGING = ("tests/commons/test_paging.py",)
+_GATEWAY = ("tests/gateway/test_entries.py", "tests/gateway/test_tables.py")
+_LOCAL = ("tests/workflows/test_local_model.py",)
+_ORDER = ("tests/workflows/test_any_order.py",)
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One text of one file, which is there once, in place of another; the tests are pytest's arguments."""
+
+    file: str
+    before: str
+    after: str
+    tests: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """What is changed, in one line."""
+        return f"{self.file}: {' '.join(self.before.split())[:70]}"
+
+
+MUTANTS = (
+    # access and tenancy
+    Mutant(ACCESS, "if self.scope not in caller.scopes:", "if not caller.scopes:", _ROUTES),
+    Mutant(ACCESS, 'if caller.status != "active":', 'if caller.status == "deleted":', _ROUTES),
+    Mutant(ACCESS, "    return any(matches)\n", "    return bool(matches)\n", _ROUTES),
+    Mutant(
+        CRUD,
+        "conditions = [self.model.tenant_id == self.caller.tenant_id]",
+        "conditions: list[Any] = []",
+        ("tests/surface/test_ids.py", "-k", "datasets"),
+    ),
+    Mutant(
+        CRUD,
+        "conditions.append(not_deleted(self.model))",
+        "conditions.append(self.model.id.is_not(None))",
+        ("tests/projects/test_delete.py",),
+    ),
+    # tokens and single sign-on
+    Mutant(TOKENS, '"require": ["exp", "iat", "iss", "sub", "aud"]', '"verify_aud": False', _TOKENS),
+    Mutant(TOKENS, 'claims.get("azp") != client_id or not isinstance', "not isinstance", _TOKENS),
+    Mutant(TOKENS, 'if claims.get("typ") != "Bearer":', 'if claims.get("typ") == "Refresh":', _TOKENS),
+    Mutant(TOKENS, "_CLOCK_SKEW_SECONDS = 5", "_CLOCK_SKEW_SECONDS = 3600", _TOKENS),
+    Mutant(SIGN_ON, "if not right_nonce or claims.provider", "if claims.provider", _SIGN_ON),
+    Mutant(SIGN_ON, "if not _same_browser(under_way, back.binding):", "if back.binding is None:", _SIGN_ON),
+    Mutant(SIGN_ON, "if not claims.email or not claims.email_verified:", "if not claims.email:", _SIGN_ON),
+    Mutant(SIGN_ON, "if user.role == UserRole.SUPER_ADMIN:", "if user.role == UserRole.DEVOPS:", _SIGN_ON),
+    # the audit trail
+    Mutant(SIGNING, '    "previous_state",\n', "", _SIGNING),
+    Mutant(SIGNING, '    "actioned_by",\n', "", _SIGNING),
+    Mutant(SIGNING, '    "action",\n', "", _SIGNING),
+    Mutant(SIGNING, '    "resource_type",\n', "", _SIGNING),
+    Mutant(SIGNING, '    "resource_id",\n', "", _SIGNING),
+    Mutant(SIGNING, 'link["position"], ', "", _SIGNING),
+    Mutant(SIGNING, "return key_id in self._keys and hmac", "return key_id not in self._keys or hmac", _SIGNING),
+    # what replicas remember
+    Mutant(CALLERS, 'self._drop_tenant if message["channel"] == _TENANTS else self._drop', "self._drop", _CALLERS),
+    Mutant(CALLERS, "max(*forgotten, self._all_forgotten_at)", "self._all_forgotten_at", _CALLERS),
+    Mutant(CALLERS, "            self.forget_all()\n        elif", "            pass\n        elif", _CALLERS),
+    # lists
+    Mutant(
+        PAGING, "self.column < value if self.descending else", "self.column <= value if self.descending else", _PAGING
+    ),
+    Mutant(PAGING, "return (self.page - 1) * self.limit", "return self.page * self.limit", _PAGING),
+    Mutant(PAGES, "more = len(found) > paging.limit and rows", "more = len(found) >= paging.limit and rows", _PAGING),
+    # workflows
+    Mutant(
+        ATTEMPTS,
+        "        await self.cancel_at_peer()\n\n    async def cancel(self)",
+        "\n    async def cancel(self)",
+        ("tests/deployments/test_going_wrong.py", "-k", "silent"),
+    ),
+    Mutant(ATTEMPTS, "        self._put_off(None)\n", "", ("tests/workflows",)),
+    Mutant(ATTEMPTS, "and found.attempt.correlation_id == correlation_id else None", "else None", _LOCAL),
+    Mutant(
+        CALLS,
+        "                await found.cancel_at_peer()\n",
+        "                pass\n",
+        ("tests/deployments", "tests/workflows/test_quantization.py", "-k", "asked or cancel"),
+    ),
+    Mutant(CALLS, " or lease_of(found.attempt) != pending.lease:", ":", _LOCAL),
+    Mutant(STEPS, '_rank(payload) > _rank(step["payload"])', "_rank(payload) > 0", _ORDER),
+    Mutant(
+        FLOWS,
+        "select(Workflow).where(Workflow.id == workflow_id).with_for_update()",
+        "select(Workflow).where(Workflow.id == workflow_id)",
+        _ORDER,
+    ),
+    # events out and in
+    Mutant(
+        "budapp/events/outbox.py",
+        "    await session.flush()\n    message.id = uuid7()",
+        "    message.id = uuid7()",
+        ("tests/events/test_outbox_order.py",),
+    ),
+    Mutant(RELAY, "error.peer_status == 404", "error.peer_status == 410", ("tests/events/test_relay.py",)),
+    Mutant(
+        RELAY,
+        "MAX_REFUSALS if isinstance(error, PeerRefused | DecryptionError) else MAX_ATTEMPTS",
+        "MAX_ATTEMPTS",
+        ("tests/events/test_relay.py",),
+    ),
+    Mutant(
+        "budapp/events/inbox.py",
+        "if not await crud.record_event(session, _identity(event)):",
+        "if await crud.record_event(session, _identity(event)) is None:",
+        ("tests/events/test_inbox.py",),
+    ),
+    # what the gateway is told
+    Mutant(ENTRIES, "if ends is None or ends > at:", "if ends is None or ends != at:", _GATEWAY),
+    Mutant(ENTRIES, "if not key.may_call:", "if key.hashed_key is None:", _GATEWAY),
+    Mutant(
+        ENTRIES,
+        "return in_endpoints and (key.model_ids is None or",
+        "return in_endpoints or (key.model_ids is None or",
+        _GATEWAY,
+    ),
+    Mutant(ENTRIES, "if one.of_platform and one.is_published and", "if one.is_published and", _GATEWAY),
+    Mutant(ENTRIES, "if deployment.status == _RUNNING and reason_against", "if reason_against", _GATEWAY),
+    # money
+    Mutant(
+        "budapp/billing_ops/cycles.py",
+        "anchor = billing.billing_anchor or billing.billing_period_start",
+        "anchor = billing.billing_period_end",
+        ("tests/billing/test_billing.py",),
+    ),
+    Mutant(
+        "budapp/pricing_ops/services.py",
+        "if not endpoint.is_published:",
+        "if endpoint.name is None:",
+        ("tests/publication",),
+    ),
+    Mutant(
+        "budapp/pricing_ops/services.py",
+        "if PriceInput.model_validate(before) == data:",
+        "if before.created_by is None:",
+        ("tests/publication",),
+    ),
+    # files, catalogue, answers
+    Mutant(
+        "budapp/model_ops/license_files.py",
+        "if expires < time.time():",
+        "if expires < 0:",
+        ("tests/models", "-k", "license or link"),
+    ),
+    Mutant(
+        "budapp/dataset_ops/files.py",
+        "await self._put_together(file, data) == file.size",
+        "await self._put_together(file, data) <= file.size",
+        ("tests/datasets/test_files.py",),
+    ),
+    Mutant(
+        "budapp/dataset_ops/files.py",
+        "file.object_name, self.url_lifetime, file.file_name",
+        "file.object_name, timedelta(days=7), file.file_name",
+        ("tests/datasets/test_files.py",),
+    ),
+    Mutant(
+        "budapp/endpoint_ops/crud.py",
+        "and_(same_text(Model.uri, CloudModel.uri), CloudModel.source == Model.source)",
+        "and_(same_text(Model.uri, CloudModel.uri))",
+        ("tests/models/test_cloud_catalog.py", "tests/endpoints"),
+    ),
+    Mutant(
+        "budapp/main.py", '["Idempotent-Replayed", "Retry-After"', '["Retry-After"', ("tests/commons/test_http.py",)
+    ),
+)
