@@ -32,9 +32,23 @@ from tests.surface.surface import Surface
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--rewrite-access-matrix", action="store_true", help="write what is found, for review")
+    parser.addoption("--times", type=int, default=1, help="run each test so many times")
     parser.addoption(
         "--faults", choices=("short", "all"), default="short", help="which outages to try in tests/system/faults"
     )
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    times: int = metafunc.config.getoption("--times")
+    if times > 1:
+        metafunc.fixturenames.append("repetition")
+        metafunc.parametrize("repetition", range(1, times + 1), indirect=True, ids=lambda number: f"time {number}")
+
+
+@pytest.fixture
+def repetition(request: pytest.FixtureRequest) -> int:
+    """Which time it is that the test runs, with `--times`."""
+    return int(request.param)
 
 
 @pytest.hookimpl(tryfirst=True)
