@@ -22,7 +22,7 @@ from tests.surface.routes import ROUTES
 from tests.surface.share import Things
 from tests.surface.surface import Surface
 from tests.surface.test_access_matrix import SHARE_OF, read_matrix
-from tests.test_routes import OPERATIONS, declared, url
+from tests.test_routes import declared, method_of, url
 from tests.users import test_users as users
 
 PEOPLE = ("admin", "manager", "developer", "tester", "client", "invited", "other_admin")
@@ -73,7 +73,7 @@ async def make_rows(client: httpx.AsyncClient, cast: Cast, database: Database) -
 
 def judged() -> list[tuple[str, APIRoute]]:
     """The routes that ask for somebody, those that take things away last."""
-    asking = [(method, route) for method, route in OPERATIONS if declared(route).kind != "public"]
+    asking = [(method_of(name), route) for name, route in ROUTES.items() if declared(route).kind != "public"]
     return sorted(asking, key=lambda each: (each[0] == "DELETE", "remove" in each[1].path))
 
 
