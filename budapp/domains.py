@@ -28,7 +28,7 @@ LAYERS = (
     "adapter_ops | worker_ops",
     "cluster_endpoint_ops | pricing_ops",
     "deployment_setting_ops | gateway_ops | publication_ops | router_ops",
-    "catalog_ops | metric_ops",
+    "catalog_ops | metric_ops | service_account_ops",
     "announced_ops",
     "permission_ops | platform_ops",
     "auth",

@@ -5,7 +5,7 @@ from fastapi import APIRouter, Depends, Query
 
 from budapp.adapter_ops import services, workflows
 from budapp.adapter_ops.schemas import AdapterList, AdapterQuery, AddAdapterPost, DeleteAdapterPost
-from budapp.commons.access import Caller
+from budapp.commons.access import Caller, service_accounts_may
 from budapp.commons.database import Read
 from budapp.commons.deadlines import TRIGGER_SECONDS, may_take
 from budapp.commons.idempotency import IdempotentRoute
@@ -14,7 +14,9 @@ from budapp.endpoint_ops.access import VIEWING
 from budapp.workflow_ops.schemas import WorkflowRetrieved
 from budapp.workflow_ops.services import WorkflowsDep
 
-router = APIRouter(prefix="/endpoints", tags=["adapters"], route_class=IdempotentRoute)
+router = APIRouter(
+    prefix="/endpoints", tags=["adapters"], route_class=IdempotentRoute, dependencies=[service_accounts_may]
+)
 
 Viewer = Annotated[Caller, Depends(VIEWING)]
 Manager = Annotated[Caller, Depends(MANAGING)]

@@ -13,6 +13,7 @@ from budapp.commons.database import ReadSession, WriteSession
 from budapp.commons.paging import equal, matching
 from budapp.commons.scopes import Scope
 from budapp.project_ops.models import Project
+from budapp.user_ops.columns import ADMITTED, PERSON, people
 from budapp.user_ops.models import User
 
 _SHOWN = (
@@ -92,12 +93,12 @@ async def policy(session: ReadSession, tenant_id: UUID, *, for_update: bool = Fa
 
 
 async def expiring(session: WriteSession, limit: int) -> Sequence[Row[Any]]:
-    """Return each `Credential` that expires soon and whose owner does not know, with its `project_name`."""
+    """Return each `Credential` that expires soon and whose owner does not know, with its `project_name` if any."""
     days = func.coalesce(ApiKeyPolicy.notify_days, literal(Policy().notify_days))
     soon = func.now() + days * literal(timedelta(days=1))
     statement = (
         select(Credential, Project.name.label("project_name"))
-        .join(Project, Project.id == Credential.project_id)
+        .outerjoin(Project, Project.id == Credential.project_id)
         .outerjoin(ApiKeyPolicy, ApiKeyPolicy.tenant_id == Credential.tenant_id)
         .where(Credential.expiry_notified_at.is_(None), Credential.expiry > func.now(), Credential.expiry <= soon)
         .order_by(Credential.expiry)
@@ -148,6 +149,24 @@ async def lock_project(session: WriteSession, project_id: UUID) -> Project:
     return (await session.scalars(statement)).one()
 
 
-async def project_of(session: ReadSession, key: Credential) -> Project:
-    """Return the project that the key is of."""
-    return (await session.scalars(select(Project).where(Project.id == key.project_id))).one()
+async def project_of(session: ReadSession, key: Credential) -> Project | None:
+    """Return the project that the key is of, if it is of one."""
+    return (await session.scalars(select(Project).where(Project.id == key.project_id))).one_or_none()
+
+
+async def keys_of(session: ReadSession, owner_id: UUID) -> Sequence[Credential]:
+    """Return all keys of somebody, the newest first."""
+    mine = select(Credential).where(Credential.user_id == owner_id)
+    return (await session.scalars(mine.order_by(Credential.created_at.desc(), Credential.id.desc()))).all()
+
+
+async def admitted(session: ReadSession, hashed_key: str) -> Row[Any] | None:
+    """Return the columns of `people` and the `Credential` of the secret with this hash, if a service account's.
+
+    None where the account is disabled, or its tenant is out.
+    """
+    found = or_(Credential.hashed_key == hashed_key, Credential.previous_hashed_key == hashed_key)
+    statement = people().add_columns(Credential).join(Credential, Credential.user_id == User.id)
+    statement = statement.where(found, Credential.tenant_id == User.tenant_id, ADMITTED, ~PERSON)
+    row: Row[Any] | None = (await session.execute(statement)).one_or_none()
+    return row

@@ -30,7 +30,7 @@ def as_stored(limits: Mapping[str, Any]) -> dict[str, Any]:
     return stored
 
 
-async def check(session: ReadSession, project: Project, key: Credential) -> None:
+async def check(session: ReadSession, project: Project | None, key: Credential) -> None:
     """Check that the budgets add up, and that there is what the key is limited to.
 
     Raises:
@@ -42,7 +42,7 @@ async def check(session: ReadSession, project: Project, key: Credential) -> None
         raise UnprocessableContent("The budgets of the models exceed max_budget", param="model_budgets")
     if not (budgets or key.endpoint_ids or key.model_ids):
         return
-    rows = await hooks_of(session).one(deployed)(session, project)
+    rows = await hooks_of(session).one(deployed)(session, project) if project is not None else []
     endpoints, models = {row.id for row in rows}, {row.model_id for row in rows}
     _require("endpoint_ids", key.endpoint_ids or (), endpoints)
     _require("model_ids", key.model_ids or (), models)

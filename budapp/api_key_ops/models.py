@@ -27,7 +27,10 @@ class CredentialType(StrEnum):
 
 
 class Credential(TenantOwned, Base):
-    """An API key for the gateway, which a user made in a project.
+    """An API key for the gateway, which a user made in a project; or a service account's, which also opens budapp.
+
+    A key of a service account may be in no project: then it opens budapp alone. `issued_by` is who made it for the
+    account.
 
     `hashed_key` is what the gateway looks it up by, `key_hmac` what budapp knows it by; after a rotation the secret
     before counts until `previous_expires_at`. `encrypted_key` is the secret as only the owner's browser can read it.
@@ -40,8 +43,9 @@ class Credential(TenantOwned, Base):
     __table_args__ = (CheckConstraint("credential_type in ('client_app', 'admin_app')", name="credential_type"),)
 
     name: Mapped[str]
-    project_id: Mapped[UUID] = mapped_column(ForeignKey("project.id", ondelete="CASCADE"))
+    project_id: Mapped[UUID | None] = mapped_column(ForeignKey("project.id", ondelete="CASCADE"))
     user_id: Mapped[UUID] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"))
+    issued_by: Mapped[UUID | None] = mapped_column(ForeignKey("user.id", ondelete="SET NULL"))
     credential_type: Mapped[str]
     hashed_key: Mapped[str] = mapped_column(unique=True)
     key_hmac: Mapped[str | None]
@@ -72,6 +76,13 @@ class ApiKeyPolicy(TenantOwned, Base):
 
 
 Index("uq_credential_project_id_name", Credential.project_id, func.lower(Credential.name), unique=True)
+Index(
+    "uq_credential_user_id_name_in_no_project",
+    Credential.user_id,
+    func.lower(Credential.name),
+    unique=True,
+    postgresql_where=Credential.project_id.is_(None),
+)
 Index("ix_credential_user_id", Credential.user_id)
 Index("ix_credential_tenant_id_created_at", Credential.tenant_id, Credential.created_at.desc(), Credential.id.desc())
 Index("ix_credential_expiry", Credential.expiry, postgresql_where=Credential.expiry_notified_at.is_(None))

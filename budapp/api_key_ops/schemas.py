@@ -69,6 +69,17 @@ class KeyCreate(Limits):
         return self
 
 
+class ServiceKeyCreate(Limits):
+    """A key for a service account: it calls budapp, and in a project its deployments too.
+
+    `expiry` is in days, 0 or null for never; left out, it is what the tenant has as its default.
+    """
+
+    name: Name
+    project_id: UUID | None = None
+    expiry: Days | None = None
+
+
 class KeyUpdate(Limits):
     """What is left out stays; null takes a limit away. `expiry` counts from now."""
 
@@ -148,6 +159,11 @@ class KeyView(Schema):
     model_ids: list[UUID] | None
     created_at: datetime
     last_used_at: datetime | None
+
+
+class ServiceKeyView(KeyView):
+    project_id: UUID | None  # type: ignore[assignment]  # such a key may be in no project
+    issued_by: UUID | None
 
 
 class KeyListed(KeyView):

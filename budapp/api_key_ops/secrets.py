@@ -19,12 +19,17 @@ from budapp.commons.signing import Keys
 
 _DIGITS = string.digits + string.ascii_letters
 _CHECKSUM = 6
-_SHAPE = re.compile(r"bud_(?:client|admin|customer)_[A-Za-z0-9_-]{43}[0-9A-Za-z]{6}")
+_SHAPE = re.compile(r"bud_(?:client|admin|customer|service)_[A-Za-z0-9_-]{43}[0-9A-Za-z]{6}")
 _PURPOSE = "api key"
+_OF_SERVICES = "bud_service_"
 
 
 def new_secret(kind: str) -> str:
-    """Return a new key of the kind: `admin`, `client` (opens every published model at the gateway) or `customer`."""
+    """Return a new key of the kind.
+
+    Kinds are `admin`, `client` (opens every published model at the gateway), `customer`, and `service` for the keys of
+    service accounts.
+    """
     body = f"bud_{kind}_{secrets.token_urlsafe(32)}"
     return body + _checksum(body)
 
@@ -32,6 +37,11 @@ def new_secret(kind: str) -> str:
 def is_well_formed(key: str) -> bool:
     """Tell whether the text is a key that was issued at some time, as far as it says itself."""
     return _SHAPE.fullmatch(key) is not None and secrets.compare_digest(_checksum(key[:-_CHECKSUM]), key[-_CHECKSUM:])
+
+
+def is_of_service(key: str) -> bool:
+    """Tell whether the key says that it is a service account's."""
+    return key.startswith(_OF_SERVICES)
 
 
 def lookup_hash(key: str) -> str:

@@ -1,6 +1,6 @@
 """API keys: a person's in a project, for the gateway. A secret is shown when it is made, and never again."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated, Any
@@ -20,6 +20,8 @@ from budapp.api_key_ops.schemas import (
     Policy,
     PolicyUpdate,
     RevokeRequest,
+    ServiceKeyCreate,
+    ServiceKeyView,
     Verdict,
 )
 from budapp.commons.access import Caller
@@ -131,23 +133,35 @@ class ApiKeys:
             UnprocessableContent: the budgets do not add up.
         """
         project = await _callable_project(session, caller, data.project_id or UUID(int=0))
-        key = Credential(
-            id=uuid7(),
-            tenant_id=caller.tenant_id,
-            user_id=caller.user_id,
-            project_id=project.id,
-            name=data.name,
-            credential_type=_type_of(caller, data, project),
-            expiry=await _expiry(session, caller, data),
-            **limits.as_stored(data.model_dump(include=set(_LIMITS))),
-        )
+        key = await _new_key(session, caller, data, project.id, _type_of(caller, data, project))
         await limits.check(session, project, key)
-        secret = await self._set_secret(session, key)
+        secret = self._set_secret(key, await _kind_of(session, key))
         session.add(key)
         await _flush_name(session)
         if key.credential_type == CredentialType.CLIENT_APP:
             await _tell_creation(session, key, project)
         return _view(key, secret)
+
+    async def issue(
+        self, session: WriteSession, account: Caller, data: ServiceKeyCreate, *, issued_by: UUID
+    ) -> ServiceKeyView:
+        """Make a key for a service account, and return it with its secret.
+
+        Raises:
+            NotFound: the account reaches no such project; or there is nothing of what the key is limited to.
+            Forbidden: the account may not call deployments of the project.
+            BadRequest: an address is none.
+            Conflict: the project, or the account, has a key of that name.
+            UnprocessableContent: the budgets do not add up.
+        """
+        project = await _callable_project(session, account, data.project_id) if data.project_id else None
+        key = await _new_key(session, account, data, data.project_id, CredentialType.ADMIN_APP)
+        key.issued_by = issued_by
+        await limits.check(session, project, key)
+        secret = self._set_secret(key, "service")
+        session.add(key)
+        await _flush_name(session)
+        return service_view(key, secret)
 
     async def update(self, session: WriteSession, caller: Caller, credential_id: UUID, data: KeyUpdate) -> KeyView:
         """Change what was sent: whoever owns the key may, and administrators.
@@ -157,6 +171,8 @@ class ApiKeys:
             BadRequest, Conflict, UnprocessableContent: see `create`.
         """
         key = await crud.ApiKeyCrud(session, caller).get(credential_id, for_update=True)
+        if key.project_id is None:
+            raise BadRequest("A key that is in no project can't be changed; make another, and revoke this one")
         changes = limits.as_stored(data.changes())
         if "expiry" in changes:
             changes["expiry"] = now() + timedelta(days=changes["expiry"]) if changes["expiry"] else None
@@ -181,17 +197,32 @@ class ApiKeys:
         key = await crud.ApiKeyCrud(session, caller).get(credential_id, for_update=True)
         if key.user_id != caller.user_id:
             raise Forbidden("Only its owner can rotate a key; you can revoke it")
+        return _view(key, await self._rotate(session, key, await _kind_of(session, key), grace_seconds))
+
+    async def reissue(
+        self, session: WriteSession, account: Caller, credential_id: UUID, grace_seconds: int
+    ) -> ServiceKeyView:
+        """Give a service account's key another secret, as `rotate` does.
+
+        Raises:
+            NotFound: the account has no such key.
+            BadRequest: it has expired.
+        """
+        key = await crud.ApiKeyCrud(session, account).get(credential_id, for_update=True)
+        return service_view(key, await self._rotate(session, key, "service", grace_seconds))
+
+    async def _rotate(self, session: WriteSession, key: Credential, kind: str, grace_seconds: int) -> str:
         if key.expiry is not None and key.expiry <= now():
             raise BadRequest("The key has expired; give it another expiry first", param="expiry")
         hashed, digest = key.hashed_key, key.key_hmac
         await session.flush()
-        secret = await self._set_secret(session, key)
+        secret = self._set_secret(key, kind)
         graceful = grace_seconds > 0
         key.previous_hashed_key = hashed if graceful else None
         key.previous_key_hmac = digest if graceful else None
         key.previous_expires_at = _earlier(now() + timedelta(seconds=grace_seconds), key.expiry) if graceful else None
         await session.flush()
-        return _view(key, secret)
+        return secret
 
     async def verify(self, session: ReadSession, caller: Caller, key: str) -> Verdict:
         """Say what has become of a secret that somebody has found, such as in a repository."""
@@ -207,8 +238,25 @@ class ApiKeys:
         outcome = "expired" if ends is not None and ends <= now() else "valid"
         return Verdict.model_validate({"outcome": outcome, "id": found.id, "name": found.name})
 
-    async def _set_secret(self, session: ReadSession, key: Credential) -> str:
-        secret = secrets.new_secret(await _kind_of(session, key))
+    async def find_account(
+        self, session: ReadSession, secret: str
+    ) -> tuple[Row[Any], Credential, datetime | None] | None:
+        """Return the service account behind a secret, as columns of `people`; the key; and when the secret ends.
+
+        None where the secret is none, or over, or its account is disabled.
+        """
+        row = await crud.admitted(session, secrets.lookup_hash(secret))
+        if row is None:
+            return None
+        key: Credential = row.Credential
+        current = self.peppers.matches(secret, key.key_hmac)
+        previous = self.peppers.matches(secret, key.previous_key_hmac)
+        ends = key.expiry if current else key.previous_expires_at
+        counts = (current or previous) and (ends is None or ends > now())
+        return (row, key, ends) if counts else None
+
+    def _set_secret(self, key: Credential, kind: str) -> str:
+        secret = secrets.new_secret(kind)
         key.hashed_key, key.key_hmac = secrets.lookup_hash(secret), self.peppers.digest(secret)
         key.masked_key = secrets.masked(secret)
         browser = self.recipients.browser
@@ -231,6 +279,40 @@ class ApiKeys:
 ApiKeysDep = Annotated[ApiKeys, provided(ApiKeys)]
 
 _LIMITS = ("max_budget", "model_budgets", "ip_whitelist", "endpoint_ids", "model_ids")
+
+
+async def _new_key(
+    session: ReadSession,
+    owner: Caller,
+    data: KeyCreate | ServiceKeyCreate,
+    project_id: UUID | None,
+    credential_type: str,
+) -> Credential:
+    return Credential(
+        id=uuid7(),
+        tenant_id=owner.tenant_id,
+        user_id=owner.user_id,
+        project_id=project_id,
+        name=data.name,
+        credential_type=credential_type,
+        expiry=await _expiry(session, owner, data),
+        **limits.as_stored(data.model_dump(include=set(_LIMITS))),
+    )
+
+
+async def keys_of(session: ReadSession, owner_id: UUID) -> Sequence[Credential]:
+    """Return all keys of somebody, the newest first."""
+    return await crud.keys_of(session, owner_id)
+
+
+async def delete_keys_of(session: WriteSession, owner_id: UUID) -> None:
+    """Revoke all keys of somebody."""
+    await crud.remove(session, crud.of_user(owner_id))
+
+
+async def note_uses(session: WriteSession, uses: Mapping[UUID, datetime]) -> None:
+    """Write down when keys were used, in one statement."""
+    await crud.note_uses(session, uses)
 
 
 async def before_project_removal(session: WriteSession, removal: Removal) -> None:
@@ -268,7 +350,7 @@ def _type_of(caller: Caller, data: KeyCreate, project: Project) -> str:
     return wanted
 
 
-async def _expiry(session: ReadSession, caller: Caller, data: KeyCreate) -> datetime | None:
+async def _expiry(session: ReadSession, caller: Caller, data: KeyCreate | ServiceKeyCreate) -> datetime | None:
     days = data.expiry or _NEVER
     if "expiry" not in data.model_fields_set:
         days = (await get_policy(session, caller)).default_expiry_days or _NEVER
@@ -297,14 +379,27 @@ def _earlier(one: datetime, other: datetime | None) -> datetime:
 
 
 def _view(key: Credential, secret: str) -> KeyView:
-    names = set(KeyView.model_fields) - {"key", "is_expired"}
+    return KeyView(**_shown(key, secret, KeyView))
+
+
+def service_view(key: Credential, secret: str | None = None) -> ServiceKeyView:
+    """Return a service account's key as it is shown; masked where no secret is given."""
+    return ServiceKeyView(**_shown(key, secret or key.masked_key, ServiceKeyView))
+
+
+def _shown(key: Credential, secret: str, view: type[KeyView]) -> dict[str, Any]:
+    names = set(view.model_fields) - {"key", "is_expired"}
     expired = key.expiry is not None and key.expiry <= now()
-    return KeyView(key=secret, is_expired=expired, **{name: getattr(key, name) for name in names})
+    return {"key": secret, "is_expired": expired, **{name: getattr(key, name) for name in names}}
 
 
 async def _flush_name(session: WriteSession) -> None:
     taken = Conflict("The project has a key of that name already", param="name")
-    with conflict_on("uq_credential_project_id_name", taken):
+    in_no_project = Conflict("The account has a key of that name already", param="name")
+    with (
+        conflict_on("uq_credential_project_id_name", taken),
+        conflict_on("uq_credential_user_id_name_in_no_project", in_no_project),
+    ):
         await session.flush()
 
 

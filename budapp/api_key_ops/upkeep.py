@@ -22,14 +22,16 @@ async def tell_of_expiry(database: Database) -> int:
             for row in rows:
                 key = row.Credential
                 key.expiry_notified_at = now()
+                place = f"in {row.project_name}" if row.project_name else "of a service account"
+                owner = f"project:{key.project_id}" if key.project_id else f"service_account:{key.user_id}"
                 await notify_users(
                     session,
-                    aggregate=f"project:{key.project_id}",
-                    subscriber_ids=[key.user_id],
+                    aggregate=owner,
+                    subscriber_ids=[key.issued_by or key.user_id],
                     type="credential_expiry",
                     title=key.name,
-                    message=f"The API key in {row.project_name} expires on {key.expiry:%d %B %Y}; rotate or prolong it",
-                    target=("project", key.project_id),
+                    message=f"The API key {place} expires on {key.expiry:%d %B %Y}; rotate or prolong it",
+                    target=("project", key.project_id) if key.project_id else None,
                 )
         told += len(rows)
         if len(rows) < _AT_ONCE:

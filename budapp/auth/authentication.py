@@ -9,27 +9,43 @@ from budapp.commons.access import Caller
 from budapp.commons.database import Database
 from budapp.commons.errors import NotFound, Unauthenticated
 from budapp.commons.in_flight import InFlight
+from budapp.service_account_ops.authentication import KeyAuthenticator
 from budapp.session_ops.last_used import LastUsed
 from budapp.user_ops.callers import Callers
 
+_KEY = "bud_"
+"""How keys begin, which no access token does."""
+
 
 class JwtAuthenticator:
-    """Finds the caller behind an access token."""
+    """Finds the caller behind an access token, or the service account behind a key."""
 
-    def __init__(self, database: Database, verifier: TokenVerifier, callers: Callers, uses: LastUsed) -> None:
+    def __init__(
+        self,
+        database: Database,
+        verifier: TokenVerifier,
+        callers: Callers,
+        uses: LastUsed,
+        keys: KeyAuthenticator,
+    ) -> None:
         self._database = database
         self._verifier = verifier
         self._callers = callers
         self._uses = uses
+        self._keys = keys
         self._lookups: InFlight[str, Caller] = InFlight()
 
     async def authenticate(self, token: str) -> Caller:
         """Return the caller.
 
         Raises:
-            Unauthenticated: the token is not an access token of an active tenant, or its session or user is out.
+            Unauthenticated: the token is not an access token of an active tenant, or its session or user is out; or
+                the key is none that counts.
+            TooManyRequests: the key was refused too often.
             Unavailable: PostgreSQL, or Keycloak when its keys are not known yet, cannot be reached.
         """
+        if token.startswith(_KEY):
+            return await self._keys.authenticate(token)
         caller = self._callers.get(token) or await self._lookups.share(token, lambda: self._look_up(token))
         self._uses.note(caller.session_id)
         return caller

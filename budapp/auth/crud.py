@@ -10,7 +10,7 @@ from budapp.auth.tokens import Claims
 from budapp.commons.access import Caller
 from budapp.commons.database import ReadSession, WriteSession, now
 from budapp.tenant_ops.models import Tenant, TenantClient
-from budapp.user_ops.columns import ADMITTED, people
+from budapp.user_ops.columns import ADMITTED, PERSON, people
 from budapp.user_ops.identity import caller_of
 from budapp.user_ops.models import RevokedSession, User, UserStatus
 
@@ -43,7 +43,8 @@ async def find_by_auth_id(session: ReadSession, auth_id: str, tenant_id: UUID | 
 async def find_caller(session: ReadSession, claims: Claims) -> Caller | None:
     """Return the person whom the token names, unless they, their tenant or the session are out."""
     ended = exists().where(RevokedSession.session_id == claims.session_id)
-    statement = people().where(User.auth_id == claims.auth_id, Tenant.realm_name == claims.realm, ADMITTED, ~ended)
+    statement = people().where(User.auth_id == claims.auth_id, Tenant.realm_name == claims.realm, ADMITTED, PERSON)
+    statement = statement.where(~ended)
     row = (await session.execute(statement)).one_or_none()
     if row is None:
         return None
@@ -80,7 +81,7 @@ async def caller_by_id(session: ReadSession, user_id: UUID) -> Caller | None:
 
 async def find_user_by_email(session: ReadSession, tenant_id: UUID, email: str) -> User | None:
     """Return the tenant's user with this e-mail, unless they are deleted."""
-    statement = select(User).where(User.tenant_id == tenant_id, func.lower(User.email) == email.lower())
+    statement = select(User).where(User.tenant_id == tenant_id, func.lower(User.email) == email.lower(), PERSON)
     user: User | None = await session.scalar(statement.where(User.status != UserStatus.DELETED))
     return user
 

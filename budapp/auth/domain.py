@@ -21,10 +21,15 @@ from budapp.commons.rate_limits import RateLimiter
 from budapp.integrations.identity_brokers import Brokering
 from budapp.integrations.keycloak import Keycloak
 from budapp.integrations.one_time import OneTimeValues
+from budapp.service_account_ops.authentication import KeyAuthenticator
 from budapp.session_ops.last_used import LastUsed
 from budapp.user_ops.callers import Callers
 from budapp.user_ops.hooks import after_reactivation
 from budapp.user_ops.keycloak_mirror import KeycloakMirror
+
+
+def _authenticator(c: Components) -> JwtAuthenticator:
+    return JwtAuthenticator(c[Database], c[TokenVerifier], c[Callers], c[LastUsed], c[KeyAuthenticator])
 
 
 def _auth_service(c: Components) -> AuthService:
@@ -55,7 +60,7 @@ domain = Domain(
     components=(
         Component(SigningKeys, lambda c: SigningKeys(c[Keycloak])),
         Component(TokenVerifier, lambda c: TokenVerifier(c[SigningKeys], c[Settings].keycloak_issuer_base)),
-        Component(Authenticator, lambda c: JwtAuthenticator(c[Database], c[TokenVerifier], c[Callers], c[LastUsed])),
+        Component(Authenticator, _authenticator),
         Component(TokenRefresh, lambda c: TokenRefresh(c[Redis], c[Encryption], c[Settings].refresh_reuse_seconds)),
         Component(AuthService, _auth_service),
         Component(SingleSignOn, _single_sign_on),

@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Annotated, Any, NamedTuple, Protocol
 from uuid import UUID
 
@@ -20,6 +21,8 @@ from budapp.commons.errors import AppError, BadRequest, Forbidden, Unauthenticat
 
 _INTERNAL_ONLY = "Only platform services may call this"
 
+Network = IPv4Network | IPv6Network
+
 
 class CustomRoleName(NamedTuple):
     """The custom role that somebody has, as others are shown it."""
@@ -30,7 +33,10 @@ class CustomRoleName(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """A signed-in person, as PostgreSQL knew them a few seconds ago at most."""
+    """A signed-in person, as PostgreSQL knew them a few seconds ago at most; or a service account with its key.
+
+    `key_id` and `networks` are the key's: where there are networks, it counts only from addresses in them.
+    """
 
     user_id: UUID
     tenant_id: UUID
@@ -48,6 +54,9 @@ class Caller:
     scopes: frozenset[str]
     token_expires_at: datetime
     custom_role: CustomRoleName | None = None
+    is_service: bool = False
+    key_id: UUID | None = None
+    networks: tuple[Network, ...] = ()
 
     def may(self, scope: str) -> bool:
         """Tell whether the caller holds the scope."""
@@ -60,13 +69,14 @@ class Caller:
 
 
 class Authenticator(Protocol):
-    """Finds the caller behind an access token."""
+    """Finds the caller behind an access token, or behind the key of a service account."""
 
     async def authenticate(self, token: str) -> Caller:
         """Return the caller.
 
         Raises:
-            Unauthenticated: the token is not one of ours, has expired, or its session or user is out.
+            Unauthenticated: the token or key is not one of ours, has expired, or its session, user or account is out.
+            TooManyRequests: the key was refused too often.
             Unavailable: a store that must be asked is down.
         """
         ...
@@ -112,6 +122,45 @@ class Access:
     def admit(self, caller: Caller) -> None:
         """Let the signed-in caller pass, or raise `Forbidden`."""
         raise Forbidden
+
+
+class _OpenToServiceAccounts:
+    """Says that service accounts may call a route with their keys; what it asks of callers it asks of them too."""
+
+    async def __call__(self) -> None:
+        """Do nothing: the declaration is read before the route is reached."""
+
+
+service_accounts_may = Depends(_OpenToServiceAccounts())
+"""In the `dependencies` of a route or a router: service accounts may call it. Without it, none may."""
+
+
+def takes_service_accounts(route: object) -> bool:
+    """Tell whether the route declares that service accounts may call it."""
+    dependencies = route.dependant.dependencies if isinstance(route, APIRoute) else []
+    return any(isinstance(one.call, _OpenToServiceAccounts) for one in dependencies)
+
+
+def admit_service_account(caller: Caller, route: object, address: str | None) -> None:
+    """Let people pass, and service accounts where the route takes them and their key counts at the address.
+
+    Raises:
+        Forbidden: the route takes none, or the address is in none of the key's networks.
+    """
+    if not caller.is_service:
+        return
+    if not takes_service_accounts(route):
+        raise Forbidden("Service accounts can't call this; sign in as a person")
+    if caller.networks and not _is_within(address, caller.networks):
+        raise Forbidden("The API key does not count from this address")
+
+
+def _is_within(address: str | None, networks: Iterable[Network]) -> bool:
+    try:
+        found = ip_address(address or "")
+    except ValueError:
+        return False
+    return any(found in network for network in networks)
 
 
 async def authenticated(request: Request) -> Caller:

@@ -6,7 +6,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
-from budapp.commons.access import access_of, authenticated
+from budapp.commons.access import access_of, admit_service_account, authenticated
 from budapp.commons.error_handlers import FORESEEN, as_app_error, error_response
 from budapp.commons.errors import AppError
 from budapp.commons.routing import route_index_of
@@ -16,6 +16,8 @@ _POLICY_VIOLATION = 1008
 
 class AuthenticationMiddleware:
     """Finds out who calls, and refuses whoever is nobody, but where a route declares that it takes them.
+
+    Service accounts only get to routes that declare that they may call them.
 
     The outcome is in the scope: `caller`, or `refusal`, which says why there is none. What routes declare in
     `commons/access.py` reads it. Mounted applications, websockets and paths that lead nowhere are for callers only.
@@ -50,7 +52,9 @@ class AuthenticationMiddleware:
         if any(self._takes_anyone(route, request) for route in routes):
             return None
         try:
-            await authenticated(request)
+            caller = await authenticated(request)
+            route = found.route if found is not None else None
+            admit_service_account(caller, route, request.client.host if request.client else None)
         except FORESEEN as error:
             if found is not None:
                 scope["route"] = found.route

@@ -9,7 +9,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
 
-from budapp.commons.access import Access, access_of, api_routes
+from budapp.commons.access import Access, access_of, api_routes, takes_service_accounts
 from budapp.commons.errors import ErrorBody
 
 _REFERENCE = "#/components/schemas/{model}"
@@ -85,4 +85,6 @@ def _describe(path: dict[str, Any], route: APIRoute) -> None:
         errors = {str(code): {"description": _MEANING[code], "content": content} for code in _statuses(route, access)}
         operation["responses"] = operation["responses"] | errors
         operation["x-access"] = access.scope or access.kind
+        if takes_service_accounts(route):
+            operation["x-service-accounts"] = True
         operation["security"] = [{"bearer": []}] if access.kind in {"permission", "signed in"} else []

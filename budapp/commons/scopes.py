@@ -52,6 +52,9 @@ ROLE_GRANTABLE = (*GLOBAL_SCOPES, *PROJECT_SCOPES)
 PLATFORM_SCOPES = frozenset({Scope.TENANT_MANAGE})
 """What the super administrators of the platform's own tenant hold beside all else; nobody can grant it."""
 
+SERVICE_SCOPES = frozenset(_OF_A_TENANT) - {Scope.USER_VIEW, Scope.USER_MANAGE, Scope.CLIENT_ACCESS}
+"""What a service account can hold: nothing by which it would get hold of people's rights, or of keys."""
+
 _EVERYDAY = (Scope.MODEL_VIEW, Scope.MODEL_MANAGE, Scope.MODEL_BENCHMARK, Scope.PROJECT_VIEW, Scope.CLUSTER_VIEW)
 
 ROLE_SCOPES: dict[UserRole, tuple[Scope, ...]] = {

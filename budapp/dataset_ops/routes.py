@@ -3,7 +3,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, File, Path, Query, UploadFile
 
-from budapp.commons.access import Caller, Requires, SignedIn
+from budapp.commons.access import Caller, Requires, SignedIn, service_accounts_may
 from budapp.commons.database import Read, Write
 from budapp.commons.deadlines import UPLOAD_SECONDS, may_take
 from budapp.commons.idempotency import IdempotentRoute
@@ -31,7 +31,7 @@ from budapp.dataset_ops.schemas import (
     VersionCreated,
 )
 
-router = APIRouter(tags=["datasets"], route_class=IdempotentRoute)
+router = APIRouter(tags=["datasets"], route_class=IdempotentRoute, dependencies=[service_accounts_may])
 
 Viewer = Annotated[Caller, Depends(Requires(Scope.PROJECT_VIEW))]
 Reader = Annotated[Caller, Depends(Requires(Scope.PROJECT_VIEW, row=services.get_dataset))]

@@ -3,7 +3,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends
 
-from budapp.commons.access import Caller
+from budapp.commons.access import Caller, service_accounts_may
 from budapp.commons.database import Database, Read
 from budapp.commons.deadlines import TRIGGER_SECONDS, may_take
 from budapp.commons.domain import provided
@@ -16,7 +16,9 @@ from budapp.endpoint_ops.access import MANAGING_OR_PEER, VIEWING_OR_PEER
 from budapp.integrations.dapr import DaprDep
 from budapp.workflow_ops.services import WorkflowsDep
 
-router = APIRouter(prefix="/endpoints", tags=["endpoints"], route_class=IdempotentRoute)
+router = APIRouter(
+    prefix="/endpoints", tags=["endpoints"], route_class=IdempotentRoute, dependencies=[service_accounts_may]
+)
 
 ViewerOrPeer = Annotated[Caller, Depends(VIEWING_OR_PEER)]
 ManagerOrPeer = Annotated[Caller, Depends(MANAGING_OR_PEER)]

@@ -3,7 +3,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, BackgroundTasks, Depends
 
-from budapp.commons.access import Caller, SignedInAccess, internal
+from budapp.commons.access import Caller, SignedInAccess, internal, service_accounts_may
 from budapp.commons.database import Database, Read, Write
 from budapp.commons.deadlines import TRIGGER_SECONDS, may_take
 from budapp.commons.domain import provided
@@ -23,7 +23,7 @@ from budapp.recommendation_ops.services import recommend
 from budapp.workflow_ops.schemas import WorkflowRetrieved
 from budapp.workflow_ops.services import WorkflowsDep, find_workflow
 
-router = APIRouter(route_class=IdempotentRoute)
+router = APIRouter(route_class=IdempotentRoute, dependencies=[service_accounts_may])
 
 Deployer = Annotated[Caller, Depends(DEPLOYING)]
 Manager = Annotated[Caller, Depends(MANAGING)]

@@ -3,7 +3,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends
 
-from budapp.commons.access import Caller
+from budapp.commons.access import Caller, service_accounts_may
 from budapp.commons.database import Read, Write
 from budapp.commons.idempotency import IdempotentRoute
 from budapp.deployment_setting_ops import services
@@ -15,7 +15,12 @@ from budapp.deployment_setting_ops.schemas import (
 )
 from budapp.endpoint_ops.access import MANAGING_OR_PEER, VIEWING_OR_PEER
 
-router = APIRouter(prefix="/endpoints/{endpoint_id}", tags=["endpoints"], route_class=IdempotentRoute)
+router = APIRouter(
+    prefix="/endpoints/{endpoint_id}",
+    tags=["endpoints"],
+    route_class=IdempotentRoute,
+    dependencies=[service_accounts_may],
+)
 
 ViewerOrPeer = Annotated[Caller, Depends(VIEWING_OR_PEER)]
 ManagerOrPeer = Annotated[Caller, Depends(MANAGING_OR_PEER)]

@@ -4,7 +4,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query
 
-from budapp.commons.access import Caller, Requires
+from budapp.commons.access import Caller, Requires, service_accounts_may
 from budapp.commons.database import Read
 from budapp.commons.idempotency import IdempotentRoute
 from budapp.commons.scopes import Scope
@@ -22,8 +22,10 @@ from budapp.endpoint_ops.schemas import (
 from budapp.model_ops.license_files import LicenseFilesDep
 from budapp.project_ops.services import require_project
 
-project_router = APIRouter(prefix="/projects", tags=["projects"])
-router = APIRouter(prefix="/endpoints", tags=["endpoints"], route_class=IdempotentRoute)
+project_router = APIRouter(prefix="/projects", tags=["projects"], dependencies=[service_accounts_may])
+router = APIRouter(
+    prefix="/endpoints", tags=["endpoints"], route_class=IdempotentRoute, dependencies=[service_accounts_may]
+)
 
 _may_view = partial(require_project, scope=Scope.PROJECT_VIEW)
 Viewer = Annotated[Caller, Depends(VIEWING)]

@@ -3,7 +3,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, BackgroundTasks, Depends, Query
 
-from budapp.commons.access import Caller, Requires, RequiresOrPeer
+from budapp.commons.access import Caller, Requires, RequiresOrPeer, service_accounts_may
 from budapp.commons.database import Read, Write
 from budapp.commons.deadlines import TRIGGER_SECONDS, UPLOAD_SECONDS, may_take
 from budapp.commons.idempotency import IdempotentRoute
@@ -33,7 +33,7 @@ from budapp.model_ops.schemas import (
 from budapp.workflow_ops.schemas import WorkflowRetrieved
 from budapp.workflow_ops.services import WorkflowsDep
 
-router = APIRouter(prefix="/models", tags=["models"], route_class=IdempotentRoute)
+router = APIRouter(prefix="/models", tags=["models"], route_class=IdempotentRoute, dependencies=[service_accounts_may])
 
 Viewer = Annotated[Caller, Depends(Requires(Scope.MODEL_VIEW))]
 Manager = Annotated[Caller, Depends(Requires(Scope.MODEL_MANAGE))]

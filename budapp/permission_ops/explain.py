@@ -8,7 +8,7 @@ from uuid import UUID
 from fastapi.routing import APIRoute
 from sqlalchemy import Row
 
-from budapp.commons.access import Access, Caller, access_of, row_parameter
+from budapp.commons.access import Access, Caller, access_of, admit_service_account, row_parameter
 from budapp.commons.database import ReadSession, now
 from budapp.commons.errors import AppError, Forbidden, NotFound, Unauthenticated
 from budapp.commons.routing import RouteIndex, unversioned
@@ -120,6 +120,7 @@ def _ask_permission(
     steps: list[ExplainStep], target: Target, caller: Caller, withdrawn: frozenset[str]
 ) -> AppError | None:
     try:
+        admit_service_account(caller, target.route, None)
         target.access.admit(caller)
     except Forbidden as error:
         why = ", which was withdrawn from the person" if target.access.scope in withdrawn else ""

@@ -3,14 +3,14 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query
 
-from budapp.commons.access import Caller
+from budapp.commons.access import Caller, service_accounts_may
 from budapp.commons.database import Read, Write
 from budapp.endpoint_ops.access import MANAGING, VIEWING
 from budapp.endpoint_ops.schemas import HistoryQuery
 from budapp.pricing_ops import services
 from budapp.pricing_ops.schemas import PriceHistory, PriceInput, PriceRetrieved, PriceUpdated
 
-router = APIRouter(prefix="/endpoints/{endpoint_id}/pricing", tags=["endpoints"])
+router = APIRouter(prefix="/endpoints/{endpoint_id}/pricing", tags=["endpoints"], dependencies=[service_accounts_may])
 
 Viewer = Annotated[Caller, Depends(VIEWING)]
 Manager = Annotated[Caller, Depends(MANAGING)]

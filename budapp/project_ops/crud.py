@@ -19,7 +19,7 @@ from budapp.project_ops.columns import (
 )
 from budapp.project_ops.models import Project, ProjectMember, ProjectType
 from budapp.project_ops.schemas import MemberQuery, ProjectQuery, TagQuery
-from budapp.user_ops.columns import PRESENT
+from budapp.user_ops.columns import PERSON, PRESENT
 from budapp.user_ops.models import User
 
 MAX_ACCESS_ROWS = 1000
@@ -174,9 +174,9 @@ class MemberCrud:
         return await fetch_page(self.session, query, present, sortable)
 
     async def people(self, ids: Collection[UUID], emails: Collection[str]) -> Sequence[User]:
-        """Return the users of the tenant with these ids or e-mails, deleted ones too."""
+        """Return the people of the tenant with these ids or e-mails, deleted ones too."""
         wanted = or_(User.id.in_(ids), func.lower(User.email).in_(emails))
-        statement = select(User).where(User.tenant_id == self.project.tenant_id, wanted)
+        statement = select(User).where(User.tenant_id == self.project.tenant_id, wanted, PERSON)
         return (await self.session.scalars(statement)).all()
 
     async def any_of(self, user_ids: Collection[UUID]) -> set[UUID]:
@@ -185,9 +185,9 @@ class MemberCrud:
         return set(await self.session.scalars(statement))
 
     async def remain_without(self, user_ids: Collection[UUID]) -> bool:
-        """Tell whether an active or invited member remains without these users."""
+        """Tell whether a person remains, active or invited, without these users."""
         others = select(ProjectMember.id).join(User, ProjectMember.user_id == User.id)
-        others = others.where(self._here(), PRESENT, ProjectMember.user_id.not_in(user_ids)).limit(1)
+        others = others.where(self._here(), PRESENT, PERSON, ProjectMember.user_id.not_in(user_ids)).limit(1)
         return await self.session.scalar(others) is not None
 
     async def find(self, user_id: UUID) -> ProjectMember | None:
@@ -204,9 +204,10 @@ class MemberCrud:
 
 
 async def members_holding(session: ReadSession, project_id: UUID, scope: Scope) -> set[UUID]:
-    """Return the members of the project, active or invited, that hold the scope there."""
+    """Return the people in the project, active or invited, that hold the scope there."""
     members = select(ProjectMember.user_id).join(User, ProjectMember.user_id == User.id)
-    return set(await session.scalars(members.where(ProjectMember.project_id == project_id, PRESENT, _holds(scope))))
+    members = members.where(ProjectMember.project_id == project_id, PRESENT, PERSON, _holds(scope))
+    return set(await session.scalars(members))
 
 
 def _holds(scope: Scope) -> ColumnElement[bool]:

@@ -1,6 +1,6 @@
 """Who takes part in a project."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -100,6 +100,36 @@ async def change_member(
         member.scopes = scopes
     elif member is not None:
         await remove_members(session, caller, project_id, [user_id], remove_credentials=True)
+
+
+async def set_membership(
+    session: WriteSession, caller: Caller, project_id: UUID, user_id: UUID, scopes: Collection[str]
+) -> None:
+    """Have a service account of the caller's tenant hold just these scopes in the project; with none, it leaves.
+
+    With the membership go its keys in the project.
+
+    Raises:
+        NotFound: no such project, or out of reach.
+        Forbidden: the caller may not manage it, or gives more than they hold in it.
+        BadRequest: it is a customer's project.
+    """
+    wanted: list[str] = [scope for scope in MEMBER_SCOPES if scope in with_implied(scopes)]
+    project = await require_scopes(session, caller, project_id, {MANAGING.scope, *wanted}, lock="update")
+    if project.project_type == ProjectType.CLIENT_APP:
+        raise BadRequest("Service accounts take no part in projects of customers", param="project_id")
+    crud = MemberCrud(session, project)
+    member = await crud.find(user_id)
+    if member is not None and wanted:
+        member.scopes = wanted
+    elif member is not None:
+        for check in hooks_of(session).all(before_removal):
+            await check(session, Removal(project_id, {user_id}, True))
+        await crud.remove([user_id])
+    elif wanted:
+        session.add(new_member(project, user_id, wanted))
+    with conflict_on("uq_project_member_project_id_user_id", Conflict(_ALREADY_MEMBER, param="project_id")):
+        await session.flush()
 
 
 async def remove_members(

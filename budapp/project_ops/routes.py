@@ -3,7 +3,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request
 
-from budapp.commons.access import Caller, Requires
+from budapp.commons.access import Caller, Requires, service_accounts_may
 from budapp.commons.config import Settings
 from budapp.commons.database import Read, Write
 from budapp.commons.domain import components_of
@@ -42,43 +42,43 @@ RemoveCredential = Annotated[
 ]
 
 
-@router.get("/")
+@router.get("/", dependencies=[service_accounts_may])
 async def list_projects(caller: Viewer, session: Read, query: Annotated[ProjectQuery, Query()]) -> ProjectList:
     """List projects: all `admin_app` ones that the caller may see, or the caller's own of the other type."""
     return ProjectList.of(await services.list_projects(session, caller, query))
 
 
-@router.post("/")
+@router.post("/", dependencies=[service_accounts_may])
 async def create_project(data: ProjectCreate, caller: Manager, session: Write) -> ProjectCreated:
     """Create a project; the caller becomes its first member."""
     return ProjectCreated.of(await services.create_project(session, caller, data))
 
 
-@router.get("/tags")
+@router.get("/tags", dependencies=[service_accounts_may])
 async def list_tags(caller: Viewer, session: Read, query: Annotated[TagQuery, Query()]) -> TagList:
     """List the distinct tags of the projects that the caller may see."""
     return TagList.of(await services.list_tags(session, caller, query))
 
 
-@router.get("/tags/search")
+@router.get("/tags/search", dependencies=[service_accounts_may])
 async def search_tags(caller: Viewer, session: Read, query: Annotated[TagSearchQuery, Query()]) -> TagList:
     """List the tags whose name starts with the term, ignoring case."""
     return TagList.of(await services.list_tags(session, caller, query, prefix=query.search_term))
 
 
-@router.get("/{project_id}")
+@router.get("/{project_id}", dependencies=[service_accounts_may])
 async def get_project(project_id: UUID, caller: Reader, session: Read) -> ProjectDetail:
     """Return a project and the number of items in it."""
     return ProjectDetail.of(await services.get_project(session, caller, project_id))
 
 
-@router.patch("/{project_id}")
+@router.patch("/{project_id}", dependencies=[service_accounts_may])
 async def update_project(project_id: UUID, data: ProjectUpdate, caller: Changer, session: Write) -> ProjectEdited:
     """Update the fields that are given; `null` clears an optional one."""
     return ProjectEdited.of(await services.update_project(session, caller, project_id, data))
 
 
-@router.delete("/{project_id}")
+@router.delete("/{project_id}", dependencies=[service_accounts_may])
 async def delete_project(
     project_id: UUID,
     caller: Changer,

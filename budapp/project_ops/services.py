@@ -182,7 +182,7 @@ def projects_holding(session: ReadSession, caller: Caller, scope: Scope) -> Sele
 
 
 async def members_holding(session: ReadSession, project_id: UUID, scope: Scope) -> set[UUID]:
-    """Return the members of the project, active or invited, that hold the scope there."""
+    """Return the people in the project, active or invited, that hold the scope there."""
     return await crud.members_holding(session, project_id, scope)
 
 

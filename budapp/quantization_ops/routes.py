@@ -2,7 +2,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 
-from budapp.commons.access import Caller, Requires
+from budapp.commons.access import Caller, Requires, service_accounts_may
 from budapp.commons.database import Read, Write
 from budapp.commons.deadlines import TRIGGER_SECONDS, may_take
 from budapp.commons.idempotency import IdempotentRoute
@@ -18,7 +18,9 @@ from budapp.quantization_ops.schemas import (
 from budapp.workflow_ops.schemas import WorkflowRetrieved
 from budapp.workflow_ops.services import WorkflowsDep
 
-router = APIRouter(prefix="/models", tags=["quantization"], route_class=IdempotentRoute)
+router = APIRouter(
+    prefix="/models", tags=["quantization"], route_class=IdempotentRoute, dependencies=[service_accounts_may]
+)
 
 Viewer = Annotated[Caller, Depends(Requires(Scope.MODEL_VIEW))]
 Manager = Annotated[Caller, Depends(Requires(Scope.MODEL_MANAGE))]

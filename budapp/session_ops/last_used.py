@@ -1,12 +1,13 @@
 """When sessions were last used, gathered in the process and written down once a minute."""
 
 import asyncio
+from collections.abc import Mapping
 from datetime import datetime
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from budapp.commons.background import keep_running, stop
-from budapp.commons.database import Database, now
+from budapp.commons.database import Database, WriteSession, now
 from budapp.commons.logging import get_logger
 from budapp.session_ops import crud
 
@@ -43,9 +44,12 @@ class LastUsed:
             return
         try:
             async with self._database.write() as session:
-                await crud.note_uses(session, uses)
+                await self._store(session, uses)
         except (SQLAlchemyError, OSError) as error:
             logger.warning("last_used_not_written", count=len(uses), reason=repr(error))
+
+    async def _store(self, session: WriteSession, uses: Mapping[str, datetime]) -> None:
+        await crud.note_uses(session, uses)
 
     async def _repeat(self) -> None:
         while True:

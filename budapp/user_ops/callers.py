@@ -10,6 +10,7 @@ import time
 from dataclasses import dataclass
 from typing import Annotated, Any
 from uuid import UUID
+from weakref import WeakSet
 
 from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
@@ -22,6 +23,9 @@ from budapp.commons.config import Settings
 from budapp.commons.database import WriteSession, after_commit
 from budapp.commons.domain import provided
 from budapp.commons.outages import VALKEY, outages
+
+live: WeakSet["Callers"] = WeakSet()
+"""Those of this process, for what changes rights without having one at hand."""
 
 _USERS = "budapp:callers"
 _TENANTS = "budapp:callers:tenants"
@@ -49,6 +53,7 @@ class Callers:
         self._forgotten_at: dict[UUID, float] = {}
         self._listening: asyncio.Task[None] | None = None
         self._all_forgotten_at = 0.0
+        live.add(self)
 
     def get(self, token: str) -> Caller | None:
         """Return the caller if known and fresh."""

@@ -20,6 +20,9 @@ CUSTOM_ROLE = (
 PRESENT = User.status != literal_column(f"'{UserStatus.DELETED}'")
 """The condition for people who are not deleted, spelled out so that indexes on them serve prepared statements."""
 
+PERSON = User.service_rights.is_(None)
+"""The condition for people, rather than service accounts."""
+
 ADMITTED = and_(User.status != UserStatus.DELETED, Tenant.is_active)
 """The condition for people who may sign in."""
 

@@ -12,7 +12,7 @@ from budapp.commons.database import ReadSession, WriteSession
 from budapp.commons.errors import NotFound
 from budapp.commons.paging import equal, matching
 from budapp.commons.scopes import Overrides, UserRole, UserType
-from budapp.user_ops.columns import CUSTOM_ROLE, PRESENT, people
+from budapp.user_ops.columns import CUSTOM_ROLE, PERSON, PRESENT, people
 from budapp.user_ops.models import RevokedSession, User, UserPermission, UserStatus
 from budapp.user_ops.schemas import UserInfo, UserQuery
 
@@ -30,6 +30,10 @@ class UserCrud(Crud[User]):
 
     model = User
     soft_deleted = False
+
+    def reach(self) -> list[Any]:
+        """Return the conditions for the people, without service accounts."""
+        return [*super().reach(), PERSON]
 
     async def page_of_users(self, query: UserQuery, custom_role_id: UUID | None = None) -> Page:
         """Return a page of the people, where asked of those with one custom role."""
@@ -105,9 +109,9 @@ async def lock(session: ReadSession, user_id: UUID) -> User | None:
 
 
 async def present_accounts(session: ReadSession, tenant_id: UUID) -> Sequence[Row[Any]]:
-    """Return id, auth_id and role of everyone in the tenant who is not deleted."""
+    """Return id, auth_id and role of all people of the tenant who are not deleted."""
     statement = select(User.id, User.auth_id, User.role)
-    statement = statement.where(User.tenant_id == tenant_id, User.status != UserStatus.DELETED)
+    statement = statement.where(User.tenant_id == tenant_id, User.status != UserStatus.DELETED, PERSON)
     found: Result[Any] = await session.execute(statement)
     return found.all()
 
@@ -130,6 +134,7 @@ async def ranks_besides(session: ReadSession, user: User, ranks: Collection[str]
         User.user_type == UserType.ADMIN,
         User.role.in_(ranks),
         User.custom_role_id.is_(None),
+        PERSON,
         or_(
             User.role == UserRole.SUPER_ADMIN,
             ~exists().where(UserPermission.user_id == User.id, ~UserPermission.granted),

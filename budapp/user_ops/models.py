@@ -17,6 +17,13 @@ class UserStatus(StrEnum):
     INVITED = "invited"
 
 
+class ServiceRights(StrEnum):
+    """What a service account holds its rights by: its role, or only what it was given in single projects."""
+
+    ROLE = "role"
+    PROJECTS = "projects"
+
+
 class CustomRole(TenantOwned, Base):
     """A named set of scopes that stands in for what somebody's built-in role holds."""
 
@@ -29,16 +36,24 @@ class CustomRole(TenantOwned, Base):
     scopes: Mapped[list[str]] = mapped_column(ARRAY(String), default=list)
 
 
+_GIVES_RIGHTS = ("role", "user_type", "status", "custom_role_id", "service_rights")
+
+
 class User(TenantOwned, Base):
-    """A person of a tenant; Keycloak holds the password, under `auth_id`."""
+    """A person of a tenant; Keycloak holds the password, under `auth_id`.
+
+    With `service_rights` it is a service account in place of a person: in no realm of Keycloak, nobody who signs in,
+    and not among the people that lists show. A disabled one has the status `deleted`, as people have.
+    """
 
     __tablename__ = "user"
     audited = Audited("user", name="name")
-    feeds_gateway = FeedsGateway({"owner": ("id",)}, when=("role", "user_type", "status", "custom_role_id"))
+    feeds_gateway = FeedsGateway({"owner": ("id",)}, when=_GIVES_RIGHTS)
     __table_args__ = (
         CheckConstraint("status in ('active', 'deleted', 'invited')", name="status"),
         CheckConstraint("user_type in ('admin', 'client')", name="user_type"),
         CheckConstraint("role in ('admin', 'super_admin', 'developer', 'devops', 'tester')", name="role"),
+        CheckConstraint("service_rights in ('role', 'projects')", name="service_rights"),
         CheckConstraint(
             "custom_role_id is null or (role <> 'super_admin' and user_type = 'admin')", name="custom_role"
         ),
@@ -56,6 +71,7 @@ class User(TenantOwned, Base):
     first_login: Mapped[bool] = mapped_column(default=True)
     is_reset_password: Mapped[bool] = mapped_column(default=True)
     custom_role_id: Mapped[UUID | None] = mapped_column(ForeignKey("custom_role.id"), index=True)
+    service_rights: Mapped[str | None]
     custom_role: Mapped[CustomRole | None] = relationship(foreign_keys=custom_role_id, lazy="selectin")
 
     def custom_source(self) -> Source | None:

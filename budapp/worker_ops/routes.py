@@ -4,7 +4,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query
 from fastapi.responses import StreamingResponse
 
-from budapp.commons.access import Caller
+from budapp.commons.access import Caller, service_accounts_may
 from budapp.commons.database import Database, Read
 from budapp.commons.deadlines import TRIGGER_SECONDS, may_take
 from budapp.commons.domain import provided
@@ -26,7 +26,9 @@ from budapp.worker_ops.schemas import (
 from budapp.workflow_ops.schemas import WorkflowRetrieved
 from budapp.workflow_ops.services import WorkflowsDep
 
-router = APIRouter(prefix="/endpoints", tags=["workers"], route_class=IdempotentRoute)
+router = APIRouter(
+    prefix="/endpoints", tags=["workers"], route_class=IdempotentRoute, dependencies=[service_accounts_may]
+)
 
 Viewer = Annotated[Caller, Depends(VIEWING)]
 Manager = Annotated[Caller, Depends(MANAGING)]

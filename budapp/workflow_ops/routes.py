@@ -3,7 +3,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query
 
-from budapp.commons.access import Caller, SignedIn, SignedInAccess
+from budapp.commons.access import Caller, SignedIn, SignedInAccess, service_accounts_may
 from budapp.commons.database import Read, Write
 from budapp.commons.deadlines import TRIGGER_SECONDS, may_take
 from budapp.commons.idempotency import IdempotentRoute
@@ -16,7 +16,9 @@ from budapp.workflow_ops.schemas import (
 )
 from budapp.workflow_ops.services import WorkflowsDep, find_workflow
 
-router = APIRouter(prefix="/workflows", tags=["workflows"], route_class=IdempotentRoute)
+router = APIRouter(
+    prefix="/workflows", tags=["workflows"], route_class=IdempotentRoute, dependencies=[service_accounts_may]
+)
 
 Owner = Annotated[Caller, Depends(SignedInAccess(row=find_workflow))]
 

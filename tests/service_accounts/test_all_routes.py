@@ -1,0 +1,52 @@
+"""A service account tries every route: it gets what the access matrix says of an administrator, or nothing.
+
+What a route does not declare open to service accounts is closed to them, whatever their role.
+"""
+
+from uuid import UUID
+
+import pytest
+
+from budapp.commons.access import access_of, takes_service_accounts
+from tests.cast import Person
+from tests.surface.callers import CALLERS
+from tests.surface.requests import REQUESTS, fill
+from tests.surface.routes import ROUTES
+from tests.surface.share import RequestContext, Valid
+from tests.surface.surface import Surface
+from tests.surface.test_access_matrix import SHARE_OF, read_matrix
+
+CLOSED = ("users", "roles", "permissions", "credentials", "billing", "auth", "audit", "tenants", "service-accounts")
+"""How paths begin that are never open to service accounts."""
+
+
+def service_of(surface: Surface) -> Person:
+    things = surface.scene.here
+    tokens = {"access_token": things["service_key"]}
+    return Person(UUID(things["account_id"]), surface.scene.cast.tenant_id, "", tokens)
+
+
+def expected_of(operation: str) -> str:
+    """Return the status that the matrix has for an administrator, or the refusal of who comes with a key."""
+    row = dict(zip(CALLERS, read_matrix(SHARE_OF[operation])[operation], strict=True))
+    if takes_service_accounts(ROUTES[operation]):
+        return row["admin"]
+    access = access_of(ROUTES[operation])
+    assert access is not None
+    return "403" if access.kind in {"permission", "signed in"} else row["admin"]
+
+
+@pytest.mark.parametrize("operation", sorted(ROUTES))
+async def test_a_service_account_gets_what_is_declared(surface: Surface, operation: str) -> None:
+    valid, person, things = REQUESTS.get(operation, Valid()), service_of(surface), surface.scene.here
+    if valid.prepare is not None and takes_service_accounts(ROUTES[operation]):
+        await valid.prepare(RequestContext(surface.app, surface.realms, surface.scene, person, things))
+    answer = await surface.send(fill(operation, things), "admin", person)
+    assert str(answer.status_code) == expected_of(operation), answer.text
+
+
+def test_people_rights_and_keys_are_never_open() -> None:
+    opened = [name for name, route in ROUTES.items() if takes_service_accounts(route)]
+    assert len(opened) > 40
+    assert not [name for name in opened if name.partition(" /")[2].split("/")[0] in CLOSED]
+    assert not [name for name in opened if "users" in name]
