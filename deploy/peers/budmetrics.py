@@ -45,6 +45,15 @@ class KeyUsageRequest(BaseModel):
     data_source: str = "inference"
 
 
+class BulkRequest(BaseModel):
+    """Whose usage is asked for."""
+
+    user_ids: list[UUID] = Field(max_length=1000)
+    start_date: AwareDatetime
+    end_date: AwareDatetime
+    project_id: UUID | None = None
+
+
 class Metrics:
     """What the stand-in knows, in memory."""
 
@@ -60,6 +69,34 @@ class Metrics:
             raise HTTPException(status.HTTP_400_BAD_REQUEST, "The period ends before it starts")
         usage = self._usages.get(user_id) if user_id else None
         return {"object": "usage_summary", "message": "Usage found", "param": _param(usage or _made_up(user_id))}
+
+    async def summaries(self, asked: BulkRequest) -> dict[str, Any]:
+        """Say what each of many users has used in a period; who was not set has used nothing and is left out."""
+        if asked.end_date < asked.start_date:
+            raise HTTPException(status.HTTP_400_BAD_REQUEST, "The period ends before it starts")
+        known = [user_id for user_id in asked.user_ids if user_id in self._usages]
+        users = [{"user_id": user_id, **_param(self._usages[user_id])} for user_id in known]
+        return {"object": "usage_summary_bulk", "message": "Usage found", "param": {"users": users, "summary": {}}}
+
+    async def history(
+        self,
+        user_id: UUID,
+        start_date: datetime,
+        end_date: datetime,
+        granularity: str = "daily",
+        project_id: UUID | None = None,
+    ) -> dict[str, Any]:
+        """Say what a user has used in each part of a period: all of it in the first one."""
+        usage = _param(self._usages.get(user_id) or _made_up(user_id))
+        first = {
+            "date": start_date.date().isoformat(),
+            "tokens": usage["total_tokens"],
+            "input_tokens": usage["total_input_tokens"],
+            "output_tokens": usage["total_output_tokens"],
+            "requests": usage["request_count"],
+            "cost": usage["total_cost"],
+        }
+        return {"object": "usage_history", "param": {"data": [first], "granularity": granularity}}
 
     async def set_usage(self, user_id: UUID, usage: Usage) -> Usage:
         """Say this of the user from now on."""
@@ -122,6 +159,8 @@ def router(control: Control) -> APIRouter:
     routes.include_router(cluster_metrics.router(sidecar))
     routes.include_router(observability.router(traffic))
     routes.add_api_route("/observability/usage/summary", metrics.summary)
+    routes.add_api_route("/observability/usage/summary/bulk", metrics.summaries, methods=["POST"])
+    routes.add_api_route("/observability/usage/history", metrics.history)
     routes.add_api_route("/observability/credential-usage", metrics.key_usage, methods=["POST"])
     path = "/control/credential-usage/{credential_id}"
     routes.add_api_route(path, metrics.set_key_usage, methods=["PUT"], tags=["control"])
