@@ -6,11 +6,7 @@ from datetime import datetime, timedelta
 from ipaddress import ip_network
 from uuid import UUID
 
-from sqlalchemy import event
-from sqlalchemy.orm import Session, SessionTransaction
-
 from budapp.api_key_ops import secrets
-from budapp.api_key_ops.models import Credential
 from budapp.api_key_ops.services import ApiKeys, note_uses
 from budapp.commons.access import Caller
 from budapp.commons.database import Database, WriteSession, now
@@ -18,7 +14,6 @@ from budapp.commons.errors import Unauthenticated
 from budapp.commons.in_flight import InFlight
 from budapp.commons.rate_limits import RateLimiter
 from budapp.session_ops.last_used import LastUsed
-from budapp.user_ops import callers as remembered
 from budapp.user_ops.callers import Callers
 from budapp.user_ops.identity import caller_of
 
@@ -27,7 +22,6 @@ FAILURES = "10/minute"
 
 _FOR_GOOD = timedelta(days=365)
 _TRIED = "api_key"
-_PENDING = "changed_key_owners"
 
 
 class KeyUses(LastUsed):
@@ -86,32 +80,3 @@ class KeyAuthenticator:
         )
         self._callers.put(hashed, caller, asked_at)
         return caller
-
-
-@event.listens_for(Session, "after_flush")
-def _note_keys(session: Session, _context: object) -> None:
-    """Note whose keys were changed or revoked: their owners are forgotten, so that the keys are looked at anew."""
-    owners = {row.user_id for row in (*session.dirty, *session.deleted) if isinstance(row, Credential)}
-    if owners:
-        session.info.setdefault(_PENDING, set()).update(owners)
-
-
-@event.listens_for(Session, "before_commit")
-def _forget_owners(session: Session) -> None:
-    if session.in_nested_transaction():
-        return
-    session.flush()
-    owners = session.info.pop(_PENDING, None)
-    if owners:
-
-        async def announce() -> None:
-            for callers in list(remembered.live):
-                await callers.forget(*owners)
-
-        session.info.setdefault("after_commit", []).append(announce)
-
-
-@event.listens_for(Session, "after_soft_rollback")
-def _drop(session: Session, previous: SessionTransaction) -> None:
-    if previous.parent is None:
-        session.info.pop(_PENDING, None)

@@ -4,7 +4,7 @@ from budapp.api_key_ops.services import ApiKeys
 from budapp.commons.database import Database
 from budapp.commons.domain import Component, Components, Domain
 from budapp.commons.rate_limits import RateLimiter
-from budapp.service_account_ops import models
+from budapp.service_account_ops import forgetting_crud, models
 from budapp.service_account_ops.authentication import KeyAuthenticator, KeyUses
 from budapp.service_account_ops.routes import router
 from budapp.service_account_ops.services import ServiceAccountKeys
@@ -17,7 +17,7 @@ def _authenticator(c: Components) -> KeyAuthenticator:
 
 domain = Domain(
     routers=(router,),
-    tables=(models,),
+    tables=(models, forgetting_crud),
     components=(
         Component(KeyUses, lambda c: KeyUses(c[Database]), start=KeyUses.start, stop=KeyUses.stop),
         Component(KeyAuthenticator, _authenticator),
