@@ -113,4 +113,5 @@ async def _set(session: WriteSession, caller: Caller, endpoint: Endpoint, settin
         title="Deployment Settings Updated",
         message=f"The settings of {endpoint.name} have changed",
         target=("endpoint", endpoint.id),
+        project_id=endpoint.project_id,
     )

@@ -67,5 +67,6 @@ async def _tell(session: WriteSession, endpoint: Endpoint, after: State) -> None
         title=endpoint.name,
         message=after.reason or _MESSAGES[after.status],
         target=("endpoint", endpoint.id),
+        project_id=endpoint.project_id,
         status="FAILED" if after.status == EndpointStatus.UNHEALTHY else "COMPLETED",
     )

@@ -1,16 +1,29 @@
 """Tell people something, through the outbox: each function leaves one message in the caller's unit of work."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any, Literal
 from uuid import UUID
 
 from budapp.commons.database import WriteSession
+from budapp.commons.hooks import hooks_of
+from budapp.events.hooks import Message, Target, before_message
 from budapp.events.outbox import enqueue_call
 from budapp.integrations import budnotify
 from budapp.integrations.budnotify import Content, NotificationRequest, Payload
 
 MailName = Literal["bud-project-invite", "bud-reset-password"]
-Target = Literal["model", "cluster", "endpoint", "project", "guardrail", "workflow", "user"]
+
+__all__ = [
+    "Target",
+    "create_subscriber",
+    "delete_subscriber",
+    "notify_users",
+    "send_mail",
+    "send_text",
+    "show_event",
+    "update_subscriber",
+    "user_aggregate",
+]
 
 
 def user_aggregate(user_id: UUID) -> str:
@@ -28,11 +41,14 @@ async def notify_users(
     message: str,
     target: tuple[Target, UUID] | None = None,
     workflow_id: UUID | None = None,
+    project_id: UUID | None = None,
     status: str = "COMPLETED",
     icon: str | None = None,
     tag: str | None = None,
 ) -> None:
-    """Show the users a notification in the application.
+    """Tell the users something in the application, and by mail where they want it so.
+
+    Only those are told who may see what it is about, now.
 
     Args:
         session: the caller's unit of work.
@@ -43,18 +59,28 @@ async def notify_users(
         message: what happened, for a person.
         target: what a click on the notification opens.
         workflow_id: the workflow that it came of.
+        project_id: the project in which lies what it is about; that of the target where the target is one.
         status: the outcome.
         icon: what stands beside it.
         tag: a short mark beside the title.
     """
-    ids = sorted({str(user_id) for user_id in subscriber_ids})
-    if not ids:
-        return
-    result = {"target_type": target[0], "target_id": str(target[1])} if target else None
-    content = Content(title=title, message=message, status=status, icon=icon, tag=tag, result=result)
-    payload = Payload(
-        category="inapp", type=type, workflow_id=str(workflow_id) if workflow_id else None, content=content
-    )
+    if project_id is None and target is not None and target[0] == "project":
+        project_id = target[1]
+    told = Message(type, title, message, status, target, workflow_id, project_id, icon, tag)
+    recipients: Collection[UUID] = set(subscriber_ids)
+    for keep in hooks_of(session).all(before_message):
+        recipients = await keep(session, told, recipients)
+    if recipients:
+        await _show(session, aggregate, recipients, told)
+
+
+async def _show(session: WriteSession, aggregate: str, recipients: Collection[UUID], told: Message) -> None:
+    result = {"target_type": told.target[0], "target_id": str(told.target[1])} if told.target else None
+    texts = {name: getattr(told, name) for name in ("title", "message", "status", "icon", "tag")}
+    workflow_id = str(told.workflow_id) if told.workflow_id else None
+    content = Content(**texts, result=result)
+    payload = Payload(category="inapp", type=told.type, workflow_id=workflow_id, content=content)
+    ids = sorted(str(user_id) for user_id in recipients)
     request = NotificationRequest(name="bud-notification", subscriber_ids=ids, payload=payload)
     await enqueue_call(session, budnotify.send_notification(request), aggregate=aggregate)
 
@@ -85,6 +111,13 @@ async def send_mail(session: WriteSession, *, name: MailName, user_id: UUID, con
     payload = Payload(category="internal", content=Content.model_validate(content))
     request = NotificationRequest(name=name, subscriber_ids=str(user_id), payload=payload)
     await enqueue_call(session, budnotify.send_notification(request), aggregate=user_aggregate(user_id), secret=True)
+
+
+async def send_text(session: WriteSession, *, user_id: UUID, subject: str, text: str) -> None:
+    """Send a user a mail whose words are ours; budnotify adds nothing to them."""
+    payload = Payload(category="internal", content=Content(title=subject, message=text))
+    request = NotificationRequest(name="bud-notification-mail", subscriber_ids=str(user_id), payload=payload)
+    await enqueue_call(session, budnotify.send_notification(request), aggregate=user_aggregate(user_id))
 
 
 async def create_subscriber(session: WriteSession, user_id: UUID, email: str, name: str) -> None:

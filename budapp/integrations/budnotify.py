@@ -11,7 +11,10 @@ from budapp.integrations.peers import PeerCall
 
 SOURCE = "budAppMessages"
 
-Workflow = Literal["bud-notification", "bud-internal", "bud-reset-password", "bud-project-invite"]
+Workflow = Literal[
+    "bud-notification", "bud-internal", "bud-reset-password", "bud-project-invite", "bud-notification-mail"
+]
+"""`bud-notification-mail` is a mail with `content.title` as its subject and `content.message` as its text."""
 
 
 class Content(BaseModel):

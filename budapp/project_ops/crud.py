@@ -133,6 +133,15 @@ class ProjectCrud(Crud[Project]):
             return found
         return found.where(exists(select(1).where(*self._own_membership(), _holds(scope))))
 
+    async def is_held(self, id: UUID, scope: Scope | None) -> bool:
+        """Tell whether the project is in reach, and where a scope is given, whether the caller holds it there."""
+        return await self._held(scope).first(self.session, id=id) is not None
+
+    @prepared
+    def _held(self, scope: Scope | None) -> Select[Any]:
+        found = self.visible(Project.id) if scope is None else self.holding(scope)
+        return found.where(Project.id == bindparam("id"))
+
     async def access(self) -> Sequence[Row[Any]]:
         """Return id and own scopes of the newest projects in reach."""
         return await self._access().rows(self.session)

@@ -181,6 +181,11 @@ def projects_holding(session: ReadSession, caller: Caller, scope: Scope) -> Sele
     return ProjectCrud(session, caller).holding(scope)
 
 
+async def is_reached(session: ReadSession, caller: Caller, project_id: UUID, scope: Scope | None = None) -> bool:
+    """Tell whether the project is in the caller's reach, and where a scope is given, whether they hold it there."""
+    return await ProjectCrud(session, caller).is_held(project_id, scope)
+
+
 async def members_holding(session: ReadSession, project_id: UUID, scope: Scope) -> set[UUID]:
     """Return the people in the project, active or invited, that hold the scope there."""
     return await crud.members_holding(session, project_id, scope)

@@ -12,7 +12,7 @@ from budapp.commons.database import ReadSession, WriteSession
 from budapp.commons.errors import NotFound
 from budapp.commons.paging import equal, matching
 from budapp.commons.scopes import Overrides, UserRole, UserType
-from budapp.user_ops.columns import CUSTOM_ROLE, PERSON, PRESENT, people
+from budapp.user_ops.columns import ADMITTED, CUSTOM_ROLE, PERSON, PRESENT, people
 from budapp.user_ops.models import RevokedSession, User, UserPermission, UserStatus
 from budapp.user_ops.schemas import UserInfo, UserQuery
 
@@ -99,6 +99,12 @@ async def find_person(session: ReadSession, tenant_id: UUID, *, user_id: UUID | 
     by = User.id == user_id if user_id is not None else func.lower(User.email) == email.lower()
     found: Result[Any] = await session.execute(people().where(User.tenant_id == tenant_id, by))
     return found.one_or_none()
+
+
+async def admitted(session: ReadSession, user_ids: Collection[UUID]) -> Sequence[Row[Any]]:
+    """Return the columns of `people` for those of the users who may sign in, of whichever tenant."""
+    found: Result[Any] = await session.execute(people().where(User.id.in_(user_ids), ADMITTED).order_by(User.id))
+    return found.all()
 
 
 async def lock(session: ReadSession, user_id: UUID) -> User | None:

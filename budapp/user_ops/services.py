@@ -1,3 +1,4 @@
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -8,7 +9,7 @@ from budapp.audit.models import Action, ResourceType
 from budapp.audit.recorder import record
 from budapp.commons.access import Caller
 from budapp.commons.crud import Page
-from budapp.commons.database import ReadSession, WriteSession, after_rollback, release
+from budapp.commons.database import ReadSession, WriteSession, after_rollback, now, release
 from budapp.commons.errors import BadRequest, NotFound
 from budapp.commons.hooks import hooks_of
 from budapp.commons.scopes import Overrides, UserRole, UserType, scopes_of
@@ -19,6 +20,7 @@ from budapp.user_ops.accounts import NewAccount, open_account, random_password
 from budapp.user_ops.administrators import keep_an_administrator, rank_of
 from budapp.user_ops.callers import Callers
 from budapp.user_ops.crud import UserCrud
+from budapp.user_ops.identity import caller_of
 from budapp.user_ops.models import User, UserStatus
 from budapp.user_ops.rights import manageable, refuse_deleted, refuse_more_than_own
 from budapp.user_ops.schemas import UserCreate, UserQuery, UserUpdate
@@ -57,6 +59,22 @@ async def find_person(
     if row is None:
         raise NotFound("User not found")
     return row
+
+
+async def as_callers(session: ReadSession, user_ids: Collection[UUID]) -> list[Caller]:
+    """Return those of the users who may sign in as callers without a session, to find out what they may see."""
+    rows = await crud.admitted(session, user_ids)
+    return [
+        caller_of(
+            row.User,
+            realm=row.realm_name,
+            session_id="",
+            token_expires_at=now(),
+            overrides=row.overrides,
+            of_platform=row.is_platform,
+        )
+        for row in rows
+    ]
 
 
 async def create_user(session: WriteSession, keycloak: Keycloak, caller: Caller, data: UserCreate) -> User:

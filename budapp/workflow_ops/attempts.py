@@ -129,6 +129,7 @@ class CurrentAttempt:
                 aggregate=self._aggregate,
                 subscriber_ids=[self.workflow.created_by],
                 workflow_id=self.workflow.id,
+                project_id=self._project_id,
                 **{name: getattr(outcome.notice, name) for name in outcome.notice.__slots__},
             )
 
@@ -158,6 +159,7 @@ class CurrentAttempt:
             message=reason,
             target=("workflow", self.workflow.id),
             workflow_id=self.workflow.id,
+            project_id=self._project_id,
             status="FAILED",
             icon=self.workflow.icon,
         )
@@ -199,6 +201,12 @@ class CurrentAttempt:
         events = self.task.events
         assert events
         return WorkAnswer(workflow_id="", steps=events.own_steps(self.run.data))
+
+    @property
+    def _project_id(self) -> UUID | None:
+        """The project in which it works; who has left that one is told nothing of how it ends."""
+        named = self.run.data.get("project_id")
+        return UUID(str(named)) if named else None
 
     async def _take_results(self, content: Json) -> None:
         result, problem = content.get("result"), content.get("result_error")

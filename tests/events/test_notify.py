@@ -1,15 +1,18 @@
 from datetime import datetime
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
+import httpx
 from sqlalchemy import text
 
 from budapp.commons.database import Database
 from budapp.events import notify
 from budapp.events.relay import Relay
+from tests.cast import Cast
 from tests.events.sidecar import Sidecar
+from tests.projects.data import create
 
-USER, PROJECT, WORKFLOW = uuid4(), uuid4(), uuid4()
+USER, WORKFLOW = uuid4(), uuid4()
 
 
 async def delivered(database: Database, sidecar: Sidecar) -> list[tuple[str, str, Any]]:
@@ -17,16 +20,19 @@ async def delivered(database: Database, sidecar: Sidecar) -> list[tuple[str, str
     return [(call.method, call.path, call.body) for call in sidecar.peer.calls]
 
 
-async def test_users_are_shown_a_notification(database: Database, sidecar: Sidecar) -> None:
+async def test_users_are_shown_a_notification(
+    client: httpx.AsyncClient, cast: Cast, database: Database, sidecar: Sidecar
+) -> None:
+    user, project = cast.manager.id, UUID((await create(client, cast.manager))["id"])
     async with database.write() as session:
         await notify.notify_users(
             session,
-            aggregate=f"project:{PROJECT}",
-            subscriber_ids=[USER, USER],
+            aggregate=f"project:{project}",
+            subscriber_ids=[user, user],
             type="project_invitation_success",
             title="Apollo",
             message="You were invited",
-            target=("project", PROJECT),
+            target=("project", project),
             workflow_id=WORKFLOW,
         )
 
@@ -36,7 +42,7 @@ async def test_users_are_shown_a_notification(database: Database, sidecar: Sidec
     assert body == {
         "notification_type": "event",
         "name": "bud-notification",
-        "subscriber_ids": [str(USER)],
+        "subscriber_ids": [str(user)],
         "debug": False,
         "payload": {
             "category": "inapp",
@@ -47,7 +53,7 @@ async def test_users_are_shown_a_notification(database: Database, sidecar: Sidec
                 "title": "Apollo",
                 "message": "You were invited",
                 "status": "COMPLETED",
-                "result": {"target_type": "project", "target_id": str(PROJECT)},
+                "result": {"target_type": "project", "target_id": str(project)},
             },
         },
     }
