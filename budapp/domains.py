@@ -19,7 +19,7 @@ LAYERS = (
     "billing_ops | role_ops | session_ops",
     "asset_ops | template_ops",
     "audit_ops | project_ops | workflow_ops",
-    "notification_ops",
+    "live_ops | notification_ops",
     "cloud_provider_ops | provider_ops",
     "provider_credential_ops",
     "api_key_ops | cluster_ops | dataset_ops | model_ops",

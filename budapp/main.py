@@ -30,6 +30,7 @@ _ALLOWED_HEADERS = [
     "Authorization",
     "Content-Type",
     "Idempotency-Key",
+    "Last-Event-ID",
     "X-Entity-Id",
     "X-Request-Id",
     "X-Resource-Type",

@@ -5,9 +5,11 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, ForeignKey, Index, func, literal_column
 from sqlalchemy.orm import Mapped, mapped_column
 
+from budapp.commons.announcing import Announced, columns
 from budapp.commons.auditing import Audited, NotAudited
 from budapp.commons.database import Base, TenantOwned, not_deleted
 from budapp.commons.encrypted_columns import sealed
+from budapp.commons.scopes import Scope
 
 
 class ClusterStatus(StrEnum):
@@ -31,6 +33,13 @@ class Cluster(TenantOwned, Base):
 
     __tablename__ = "cluster"
     audited = Audited("cluster", name="name", ignored=("status_sync_at",))
+    announced = Announced(
+        "cluster",
+        made="cluster.status",
+        changed={"cluster.status": ("status",)},
+        shows=columns("name", "status", "reason"),
+        scope=Scope.CLUSTER_VIEW,
+    )
     __table_args__ = (
         CheckConstraint("status in ('available', 'not_available', 'error', 'deleting', 'deleted')", name="status"),
         CheckConstraint("cluster_type in ('ON_PREM', 'CLOUD')", name="cluster_type"),

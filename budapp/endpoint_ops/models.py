@@ -7,9 +7,11 @@ from sqlalchemy import ARRAY, CheckConstraint, ForeignKey, Index, String, event,
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
+from budapp.commons.announcing import Announced, columns
 from budapp.commons.auditing import Audited, NotAudited
 from budapp.commons.database import Base, TenantOwned, not_deleted, now
 from budapp.commons.feeding import FeedsGateway
+from budapp.commons.scopes import Scope
 
 GATEWAY_COLUMNS = (
     *("name", "project_id", "model_id", "credential_id", "url", "namespace", "status", "supported_endpoints"),
@@ -39,6 +41,14 @@ class Endpoint(TenantOwned, Base):
     audited = Audited("endpoint", name="name", ignored=_TOLD)
     feeds_gateway = FeedsGateway(
         {"endpoint": ("id",), "project": ("project_id",), "catalog": ("tenant_id",)}, when=GATEWAY_COLUMNS
+    )
+    announced = Announced(
+        "endpoint",
+        made="endpoint.status",
+        changed={"endpoint.status": ("status",)},
+        shows=columns("name", "status", "reason", "project_id", "model_id", "cluster_id"),
+        project="project_id",
+        scope=Scope.ENDPOINT_VIEW,
     )
     __table_args__ = (
         CheckConstraint(

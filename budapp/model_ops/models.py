@@ -18,9 +18,11 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
+from budapp.commons.announcing import Announced, columns
 from budapp.commons.auditing import Audited
 from budapp.commons.database import Base, TenantOwned, not_deleted
 from budapp.commons.feeding import FeedsGateway
+from budapp.commons.scopes import Scope
 from budapp.provider_ops.models import PROVIDER_TYPES
 
 
@@ -39,6 +41,13 @@ class Model(TenantOwned, Base):
     __tablename__ = "model"
     audited = Audited("model", name="name", ignored={"storage_size_gb", "recommended_cluster_sync_at", "unread_info"})
     feeds_gateway = FeedsGateway({"model": ("id",)}, when=("source", "provider_type"))
+    announced = Announced(
+        "model",
+        made="model.status",
+        changed={"model.status": ("status",)},
+        shows=columns("name", "status", "provider_type"),
+        scope=Scope.MODEL_VIEW,
+    )
     __table_args__ = (
         CheckConstraint("status in ('active', 'deleted')", name="status"),
         CheckConstraint(PROVIDER_TYPES, name="provider_type"),

@@ -4,6 +4,7 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, literal_column
 from sqlalchemy.orm import Mapped, mapped_column
 
+from budapp.commons.announcing import Announced, columns
 from budapp.commons.auditing import NotAudited
 from budapp.commons.database import Base, TenantOwned
 
@@ -17,6 +18,18 @@ class Notification(TenantOwned, Base):
 
     __tablename__ = "notification"
     audited = NotAudited("tells people of changes that leave entries of their own")
+    announced = Announced(
+        "notification",
+        made="notification",
+        changed={},
+        shows=columns(
+            *("type", "title", "message", "status", "icon", "tag"),
+            *("target_type", "target_id", "workflow_id", "project_id"),
+        ),
+        project="project_id",
+        scope_column="scope",
+        owner="user_id",
+    )
 
     user_id: Mapped[UUID] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"))
     type: Mapped[str]

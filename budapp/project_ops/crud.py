@@ -6,7 +6,7 @@ from sqlalchemy import ColumnElement, Row, Select, any_, bindparam, exists, func
 from sqlalchemy.orm import aliased
 
 from budapp.commons.crud import Crud, Page, fetch_page, named_colors, prepared
-from budapp.commons.database import ReadSession
+from budapp.commons.database import ReadSession, not_deleted
 from budapp.commons.errors import NotFound
 from budapp.commons.paging import TextFilter, contains, equal, matching
 from budapp.commons.scopes import Scope, scopes_implying
@@ -217,6 +217,21 @@ async def members_holding(session: ReadSession, project_id: UUID, scope: Scope) 
     members = select(ProjectMember.user_id).join(User, ProjectMember.user_id == User.id)
     members = members.where(ProjectMember.project_id == project_id, PRESENT, PERSON, _holds(scope))
     return set(await session.scalars(members))
+
+
+async def memberships_of(session: ReadSession, user_ids: Collection[UUID]) -> Sequence[Row[Any]]:
+    """Return user_id, project_id and scopes of all that the users take part in."""
+    member = ProjectMember
+    statement = select(member.user_id, member.project_id, member.scopes).where(member.user_id.in_(user_ids))
+    found: Sequence[Any] = (await session.execute(statement)).all()
+    return found
+
+
+async def types_of(session: ReadSession, project_ids: Collection[UUID]) -> Sequence[Row[Any]]:
+    """Return id and project_type of those of the projects that are not deleted."""
+    statement = select(Project.id, Project.project_type).where(Project.id.in_(project_ids), not_deleted(Project))
+    found: Sequence[Any] = (await session.execute(statement)).all()
+    return found
 
 
 def _holds(scope: Scope) -> ColumnElement[bool]:

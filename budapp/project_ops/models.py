@@ -6,6 +6,7 @@ from sqlalchemy import ARRAY, CheckConstraint, ForeignKey, Index, String, Unique
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
+from budapp.commons.announcing import AltersReach
 from budapp.commons.auditing import Audited
 from budapp.commons.database import Base, TenantOwned, not_deleted
 from budapp.commons.feeding import FeedsGateway
@@ -48,6 +49,7 @@ class ProjectMember(TenantOwned, Base):
     __tablename__ = "project_member"
     audited = Audited("permission", action="permission_changed")
     feeds_gateway = FeedsGateway({"owner": ("user_id",)})
+    alters_reach = AltersReach("user_id")
     __table_args__ = (UniqueConstraint("project_id", "user_id"),)
 
     project_id: Mapped[UUID] = mapped_column(ForeignKey("project.id", ondelete="CASCADE"))

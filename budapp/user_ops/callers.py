@@ -7,6 +7,7 @@ immediate.
 
 import asyncio
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
 from uuid import UUID
@@ -53,6 +54,8 @@ class Callers:
         self._forgotten_at: dict[UUID, float] = {}
         self._listening: asyncio.Task[None] | None = None
         self._all_forgotten_at = 0.0
+        self.listeners: list[Callable[[UUID | None], None]] = []
+        """Called with each user or tenant that is forgotten, and with None where everyone is."""
         live.add(self)
 
     def get(self, token: str) -> Caller | None:
@@ -140,11 +143,13 @@ class Callers:
 
     def _drop(self, user_id: UUID) -> None:
         self._note_forgotten(user_id)
+        self._tell(user_id)
         for token in self._tokens_of.pop(user_id, ()):
             self._by_token.pop(token, None)
 
     def _drop_tenant(self, tenant_id: UUID) -> None:
         self._note_forgotten(tenant_id)
+        self._tell(tenant_id)
         of_tenant = {entry.caller.user_id for entry in self._by_token.values() if entry.caller.tenant_id == tenant_id}
         for user_id in of_tenant:
             self._drop(user_id)
@@ -159,6 +164,11 @@ class Callers:
         """Forget everyone in this process, and what is being looked up."""
         self._all_forgotten_at = time.monotonic()
         self._clear()
+        self._tell(None)
+
+    def _tell(self, who: UUID | None) -> None:
+        for listener in self.listeners:
+            listener(who)
 
     def _clear(self) -> None:
         self._by_token.clear()

@@ -102,8 +102,8 @@ async def find_person(session: ReadSession, tenant_id: UUID, *, user_id: UUID | 
 
 
 async def admitted(session: ReadSession, user_ids: Collection[UUID]) -> Sequence[Row[Any]]:
-    """Return the columns of `people` for those of the users who may sign in, of whichever tenant."""
-    found: Result[Any] = await session.execute(people().where(User.id.in_(user_ids), ADMITTED).order_by(User.id))
+    """Return the columns of `people` for those of the users who are people and may sign in, of whichever tenant."""
+    found: Result[Any] = await session.execute(people().where(User.id.in_(user_ids), ADMITTED, PERSON).order_by(User.id))
     return found.all()
 
 
@@ -154,6 +154,12 @@ async def add_revocations(session: WriteSession, session_ids: Collection[str], e
     """Note that the sessions are revoked; those that are already stay as they are."""
     rows = [{"session_id": session_id, "expires_at": expires_at} for session_id in session_ids]
     await session.execute(insert(RevokedSession).on_conflict_do_nothing(), rows)
+
+
+async def revoked(session: ReadSession, session_ids: Collection[str]) -> set[str]:
+    """Return which of the sessions were ended."""
+    statement = select(RevokedSession.session_id).where(RevokedSession.session_id.in_(session_ids))
+    return set(await session.scalars(statement))
 
 
 async def delete_revocations(session: WriteSession, before: datetime) -> None:

@@ -77,6 +77,11 @@ async def as_callers(session: ReadSession, user_ids: Collection[UUID]) -> list[C
     ]
 
 
+async def ended_sessions(session: ReadSession, session_ids: Collection[str]) -> set[str]:
+    """Return which of the sessions were ended."""
+    return await crud.revoked(session, session_ids)
+
+
 async def create_user(session: WriteSession, keycloak: Keycloak, caller: Caller, data: UserCreate) -> User:
     """Invite someone with the password given; they must change it.
 

@@ -7,9 +7,11 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, lit
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
+from budapp.commons.announcing import Announced
 from budapp.commons.auditing import Audited, NotAudited
 from budapp.commons.database import Base, TenantOwned
 from budapp.commons.leases import LeasedRow
+from budapp.commons.scopes import Scope
 
 
 class WorkflowStatus(StrEnum):
@@ -26,6 +28,22 @@ class Visibility(StrEnum):
     INTERNAL = "internal"
 
 
+def _shown(workflow: "Workflow") -> dict[str, Any]:
+    """Return what those who follow it are told: how far it is, and how far the service is with each step."""
+    progress = workflow.progress or {}
+    steps = [
+        {"id": step["id"], "title": step.get("title"), "status": _status_of(step)} for step in progress.get("steps", ())
+    ]
+    names = ("workflow_type", "title", "status", "reason", "current_step", "total_steps")
+    about = {name: getattr(workflow, name) for name in names}
+    return {**about, "eta": progress.get("eta"), "list": progress.get("progress_type"), "steps": steps}
+
+
+def _status_of(step: dict[str, Any]) -> str | None:
+    content = (step.get("payload") or {}).get("content") or {}
+    return content.get("status")
+
+
 class Workflow(TenantOwned, Base):
     """What somebody does in several steps, the last of which another service works on.
 
@@ -34,6 +52,14 @@ class Workflow(TenantOwned, Base):
 
     __tablename__ = "workflow"
     audited = Audited("workflow", name="title", ignored={"progress"})
+    announced = Announced(
+        "workflow",
+        made="workflow.status",
+        changed={"workflow.step": ("progress", "current_step"), "workflow.status": ("status",)},
+        shows=_shown,
+        owner="created_by",
+        or_scope=Scope.USER_MANAGE,
+    )
     __table_args__ = (
         CheckConstraint("status in ('in_progress', 'completed', 'failed', 'cancelled')", name="status"),
         CheckConstraint("visibility in ('public', 'internal')", name="visibility"),

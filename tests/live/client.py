@@ -1,0 +1,108 @@
+"""A client of server-sent events, over a plain socket: cheap enough to have hundreds of."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.events.sidecar import until
+
+OWN = ("ready", "reset", "token", "end")
+"""The events that are about the stream itself."""
+
+
+@dataclass
+class Told:
+    """One event."""
+
+    type: str
+    data: dict[str, Any]
+    id: str | None
+
+    @property
+    def object_id(self) -> str:
+        return str(self.data["object"]["id"])
+
+
+@dataclass
+class Listener:
+    """An open stream: what came, and the last id."""
+
+    status: int = 0
+    last_id: str | None = None
+    heartbeats: int = 0
+    closed: bool = False
+    events: list[Told] = field(default_factory=list)
+
+    def of(self, *types: str) -> list[Told]:
+        return [event for event in self.events if not types or event.type in types]
+
+    @property
+    def happened(self) -> list[Told]:
+        """What came without what is about the stream itself."""
+        return [event for event in self.events if event.type not in OWN]
+
+    async def until(self, condition: Callable[["Listener"], Any], seconds: float = 20) -> None:
+        async def holds() -> bool:
+            return bool(condition(self))
+
+        await until(holds, seconds)
+
+    def take(self, block: str) -> None:
+        fields: dict[str, str] = {}
+        for line in block.split("\n"):
+            name, _, value = line.partition(":")
+            fields[name] = value.removeprefix(" ")
+        self.last_id = fields.get("id", self.last_id)
+        if "data" in fields:
+            self.events.append(Told(fields["event"], json.loads(fields["data"]), fields.get("id")))
+        elif "" in fields:
+            self.heartbeats += 1
+
+
+@asynccontextmanager
+async def listening(
+    port: int, headers: dict[str, str], query: str = "", last_id: str | None = None, *, wait: bool = True
+) -> AsyncIterator[Listener]:
+    """Listen within the block; with `wait`, from when the stream says that it is ready, or refuses."""
+    listener = Listener()
+    reading = asyncio.create_task(_read(listener, port, headers, query, last_id))
+    try:
+        if wait:
+            await listener.until(lambda found: found.of("ready", "reset") or found.closed, 30)
+        yield listener
+    finally:
+        reading.cancel()
+        with suppress(asyncio.CancelledError):
+            await reading
+
+
+async def _read(listener: Listener, port: int, headers: dict[str, str], query: str, last_id: str | None) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        sent = {"Host": "test", "Accept": "text/event-stream", **headers}
+        if last_id is not None:
+            sent["Last-Event-ID"] = last_id
+        lines = [f"GET /events{query} HTTP/1.1", *(f"{name}: {value}" for name, value in sent.items()), "", ""]
+        writer.write("\r\n".join(lines).encode())
+        listener.status = int((await reader.readline()).split()[1])
+        while (await reader.readline()).strip():
+            pass
+        if listener.status == 200:
+            await _read_chunks(listener, reader)
+    except (ConnectionError, asyncio.IncompleteReadError, IndexError, ValueError):
+        pass
+    finally:
+        listener.closed = True
+        writer.close()
+
+
+async def _read_chunks(listener: Listener, reader: asyncio.StreamReader) -> None:
+    text = ""
+    while size := int((await reader.readline()).strip() or b"0", 16):
+        text += (await reader.readexactly(size + 2))[:-2].decode()
+        while "\n\n" in text:
+            block, _, text = text.partition("\n\n")
+            listener.take(block)
