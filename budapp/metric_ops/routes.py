@@ -1,7 +1,7 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, Query, Response
 
 from budapp.commons.access import Caller, Requires
 from budapp.commons.database import Read
@@ -13,6 +13,7 @@ from budapp.metric_ops import services
 from budapp.metric_ops.gateway import GatewayMetrics
 from budapp.metric_ops.looking import scope_for
 from budapp.metric_ops.services import Metrics
+from budapp.metric_ops.usage import Usage, UsageAnswer, UsageQuery, as_csv
 
 router = APIRouter(prefix="/metrics", tags=["metrics"])
 
@@ -21,6 +22,8 @@ LookerAt = Annotated[Caller, Depends(Requires(Scope.PROJECT_VIEW, row=scope_for)
 Administrator = Annotated[Caller, Depends(Requires(Scope.USER_MANAGE))]
 MetricsDep = Annotated[Metrics, provided(Metrics)]
 GatewayDep = Annotated[GatewayMetrics, provided(GatewayMetrics)]
+UsageDep = Annotated[Usage, provided(Usage)]
+UsageParams = Annotated[UsageQuery, Query()]
 GatewayQuery = Annotated[ask.GatewayQuery, Query()]
 
 
@@ -34,6 +37,21 @@ async def count(caller: Looker, session: Read) -> view.CountAnswer:
 async def get_sync_stats(_caller: Administrator, session: Read) -> view.SyncAnswer:
     """Tell when what budmetrics knows was taken over last."""
     return view.SyncAnswer(jobs=await services.sync_jobs(session))
+
+
+@router.get("/usage")
+async def list_usage(caller: Looker, session: Read, usage: UsageDep, query: UsageParams) -> UsageAnswer:
+    """List what was used day by day: by project, deployment, model or API key."""
+    rows = await usage.rows(session, caller, query)
+    return UsageAnswer(by=query.by, from_day=query.first, to_day=query.last, rows=rows)
+
+
+@router.get("/usage/export", response_class=Response)
+async def export_usage(caller: Looker, session: Read, usage: UsageDep, query: UsageParams) -> Response:
+    """Export what was used day by day as CSV."""
+    lines = as_csv(await usage.rows(session, caller, query))
+    headers = {"Content-Disposition": 'attachment; filename="usage.csv"', "Cache-Control": "no-store"}
+    return Response(b"".join(lines), media_type="text/csv; charset=utf-8", headers=headers)
 
 
 @router.post("/analytics")

@@ -49,6 +49,7 @@ _SERIES = _body(metrics=["requests"], interval="1d", group_by=["endpoint"])
 _GEOGRAPHY = Valid(query=lambda t: dict(PERIOD), prepare=counted)
 _GATEWAY = Valid(query=lambda t: dict(GATEWAY_PERIOD), prepare=counted)
 _READ = Valid(prepare=counted)
+_USAGE = Valid(query=lambda t: {"from_day": "2026-11-01", "to_day": "2026-11-07"}, prepare=counted)
 _LOOKS = "only looks"
 
 share = Share(
@@ -68,6 +69,8 @@ share = Share(
         "GET /metrics/inferences/{inference_id}": _READ,
         "GET /metrics/inferences/{inference_id}/feedback": _READ,
         "POST /metrics/gateway/analytics": Valid(lambda t: dict(GATEWAY_PERIOD), prepare=counted),
+        "GET /metrics/usage": _USAGE,
+        "GET /metrics/usage/export": _USAGE,
         "GET /metrics/gateway/geographical-stats": _GATEWAY,
         "GET /metrics/gateway/top-routes": _GATEWAY,
         "GET /metrics/gateway/client-analytics": _GATEWAY,
