@@ -16,25 +16,6 @@ class StageData(Schema):
     deployment_specs: Json | None = None
 
 
-class BenchmarkSteps(WorkflowSteps):
-    """The steps of a benchmark of a model on a cluster."""
-
-    eval_with: str | None = None
-    concurrent_requests: int | None = None
-    max_input_tokens: int | None = None
-    max_output_tokens: int | None = None
-    datasets: list[Json] | None = None
-    nodes: list[Json] | None = None
-    user_confirmation: bool | None = None
-    run_as_simulation: bool | None = None
-    selected_device_type: str | None = None
-    tp_size: int | None = None
-    pp_size: int | None = None
-    replicas: int | None = None
-    num_prompts: int | None = None
-    benchmark_id: UUID | None = None
-
-
 class EvaluationSteps(WorkflowSteps):
     """The steps of an evaluation of a model by traits."""
 

@@ -7,7 +7,7 @@ import httpx
 from fastapi import APIRouter, Response, status
 from fastapi.responses import JSONResponse
 
-from peers import budcluster_clusters, budcluster_deployments, model_facts
+from peers import benchmarks, budcluster_clusters, budcluster_deployments, model_facts
 from peers.budcluster_deployments import BudClusterDeployments
 from peers.clusters import Cluster, Clusters
 from peers.control import Control
@@ -91,9 +91,9 @@ class BudCluster:
 
     def __init__(self, control: Control) -> None:
         self.works = Works(control, topic="budClusterMessages")
-        self._clusters = Clusters(self.works.sidecar)
+        self.clusters = Clusters(self.works.sidecar)
         self._files = ModelFiles(control.settings)
-        self.running = BudClusterDeployments(control, self.works, self._clusters)
+        self.running = BudClusterDeployments(control, self.works, self.clusters)
 
     async def quantize(self, request: QuantizationRequest) -> WorkAnswer:
         """Quantize a model in a cluster, and store what comes of it."""
@@ -115,22 +115,22 @@ class BudCluster:
 
     async def list_clusters(self) -> list[Cluster]:
         """Return the clusters that there are."""
-        return await self._clusters.all()
+        return await self.clusters.all()
 
     async def add_cluster(self, cluster: Cluster) -> Cluster:
         """Make a cluster known without registering it."""
-        await self._clusters.add(cluster)
+        await self.clusters.add(cluster)
         return cluster
 
     async def remove_cluster(self, cluster_id: UUID) -> None:
         """Forget a cluster."""
-        await self._clusters.remove(cluster_id)
+        await self.clusters.remove(cluster_id)
         self.running.deployments.drop_cluster(cluster_id)
 
     def _check(self, cluster_id: UUID) -> Deed:
         async def check() -> None:
             try:
-                found = await self._clusters.find(cluster_id)
+                found = await self.clusters.find(cluster_id)
             except httpx.HTTPError as problem:
                 raise StepFailed("The list of clusters cannot be read") from problem
             if found is None:
@@ -160,6 +160,7 @@ def router(control: Control) -> APIRouter:
     routes = APIRouter(lifespan=peer.works.lifespan)
     routes.include_router(budcluster_clusters.router(control, peer.works))
     routes.include_router(budcluster_deployments.router(peer.running))
+    routes.include_router(benchmarks.router(peer.works, peer.clusters))
     routes.add_api_route("/deployment/deploy-quantization", peer.quantize, methods=["POST"])
     routes.add_api_route("/deployment/cancel/{workflow_id}", peer.cancel, methods=["POST"])
     routes.add_api_route("/control/clusters", peer.list_clusters, methods=["GET"], tags=["control"])

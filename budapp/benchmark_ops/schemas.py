@@ -1,0 +1,359 @@
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Any, Literal, Self
+from uuid import UUID
+
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+
+from budapp.benchmark_ops.models import BenchmarkStatus
+from budapp.commons.paging import Paging
+from budapp.commons.schemas import Answer, Color, OptionalText, PageAnswer, Schema
+from budapp.commons.storable import OutsideText, cleaned
+from budapp.integrations.benchmarks import BenchmarkResult, DeviceConfiguration, ModelMemory
+from budapp.workflow_ops.schemas import WorkflowPost
+
+MOST_ROWS = 10_000
+
+
+def _readable(value: str) -> str:
+    if cleaned(value)[1] is not None:
+        raise ValueError("holds a character that can't be stored")
+    return value
+
+
+def _number(value: Any) -> Any:
+    """Take the texts that the browser's fields hold for numbers, and an empty one for none."""
+    return (value.strip() or None) if isinstance(value, str) else value
+
+
+Text = Annotated[str, AfterValidator(_readable)]
+Hostname = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,253}$")]
+TokenLimit = Annotated[int | None, BeforeValidator(_number), Field(ge=1, le=10_000_000)]
+Parallel = Annotated[int, Field(ge=1, le=10_000)]
+HardwareMode = Literal["dedicated", "shared"]
+
+
+class Tag(Schema):
+    name: Annotated[Text, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
+    color: Color
+
+
+class Hardware(Schema):
+    type: OutsideText = None
+    vendor: OutsideText = None
+    raw_name: OutsideText = None
+    count: Annotated[int, Field(ge=0, le=1_000_000)] | None = None
+
+
+class Node(Schema):
+    """A machine, as `GET /clusters/{id}/node-metrics` shows it."""
+
+    hostname: Hostname
+    id: Annotated[Text, StringConstraints(max_length=100)] | None = None
+    status: Annotated[Text, StringConstraints(max_length=100)] | bool | None = None
+    hardware_mode: HardwareMode | None = None
+    hardware_info: list[Hardware] = Field(default=[], max_length=100)
+
+
+class BenchmarkPost(WorkflowPost):
+    """A step of measuring a model; what the first one says is said again by each."""
+
+    model_config = ConfigDict(protected_namespaces=())
+
+    name: Annotated[Text, StringConstraints(strip_whitespace=True, min_length=1, max_length=50)]
+    tags: list[Tag] = Field(max_length=50)
+    description: Annotated[Text, StringConstraints(strip_whitespace=True, max_length=1000)]
+    concurrent_requests: Annotated[int, Field(ge=1, le=100_000)]
+    eval_with: Literal["dataset", "configuration"]
+    datasets: list[UUID] | None = Field(default=None, min_length=1, max_length=50)
+    max_input_tokens: TokenLimit = None
+    max_output_tokens: TokenLimit = None
+    cluster_id: UUID | None = None
+    hardware_mode: HardwareMode | None = None
+    nodes: list[Node] | None = Field(default=None, min_length=1, max_length=500)
+    model_id: UUID | None = None
+    credential_id: UUID | None = None
+    selected_device_type: Annotated[Text, StringConstraints(max_length=50)] | None = None
+    tp_size: Parallel | None = None
+    pp_size: Parallel | None = None
+    replicas: Parallel | None = None
+    num_prompts: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    user_confirmation: bool | None = None
+    run_as_simulation: bool | None = None
+
+
+class CancelRequest(Schema):
+    workflow_id: UUID
+
+
+class BenchmarkCancelled(Answer):
+    object: Literal["benchmark.cancel"] = "benchmark.cancel"
+    message: str = "Benchmark cancelled"
+
+
+class NodeConfigurationRequest(Schema):
+    model_config = ConfigDict(protected_namespaces=())
+
+    model_id: UUID
+    cluster_id: UUID
+    hostnames: list[Hostname] = Field(min_length=1, max_length=500)
+    hardware_mode: HardwareMode = "dedicated"
+    input_tokens: int = Field(default=1024, ge=1, le=10_000_000)
+    output_tokens: int = Field(default=512, ge=1, le=10_000_000)
+    concurrency: int = Field(default=10, ge=1, le=100_000)
+
+
+class NodeConfigurations(Answer):
+    model_config = ConfigDict(protected_namespaces=())
+
+    object: Literal["node_configurations"] = "node_configurations"
+    message: str = "Configurations found"
+    code: Literal[200] = 200
+    cluster_id: UUID
+    hardware_mode: str
+    selected_nodes: list[str]
+    model_info: ModelMemory
+    device_configurations: list[DeviceConfiguration]
+
+
+class BenchmarkQuery(Paging):
+    """With `search`, the texts are looked for in names; without, they must be equal."""
+
+    model_config = ConfigDict(protected_namespaces=())
+
+    name: OptionalText = None
+    status: BenchmarkStatus | None = None
+    model_name: OptionalText = None
+    cluster_name: OptionalText = None
+    min_concurrency: int | None = Field(default=None, ge=0, le=2**31 - 1)
+    max_concurrency: int | None = Field(default=None, ge=0, le=2**31 - 1)
+    min_tpot: float | None = Field(default=None, allow_inf_nan=False)
+    max_tpot: float | None = Field(default=None, allow_inf_nan=False)
+    min_ttft: float | None = Field(default=None, allow_inf_nan=False)
+    max_ttft: float | None = Field(default=None, allow_inf_nan=False)
+
+
+class ModelView(Schema):
+    id: UUID
+    name: str
+    icon: str | None
+    description: str | None
+    uri: str
+    author: str | None
+    provider_type: str
+    created_at: datetime
+
+
+class ClusterView(Schema):
+    id: UUID
+    name: str
+    icon: str | None
+    status: str
+    total_nodes: int
+    available_nodes: int
+    created_at: datetime
+
+
+class BenchmarkListed(Schema):
+    model_config = ConfigDict(protected_namespaces=())
+
+    id: UUID
+    name: str
+    status: BenchmarkStatus
+    model: ModelView | None
+    cluster: ClusterView | None
+    node_type: str | None
+    vendor_type: str | None
+    concurrency: int
+    tpot: float | None
+    ttft: float | None
+    eval_with: str
+    dataset_ids: list[UUID] | None
+    max_input_tokens: int | None
+    max_output_tokens: int | None
+    created_at: datetime
+
+
+class BenchmarkList(PageAnswer):
+    object: Literal["benchmarks.list"] = "benchmarks.list"
+    message: str = "Benchmarks found"
+    benchmarks: list[BenchmarkListed]
+
+
+class FilterQuery(Paging):
+    model_config = ConfigDict(protected_namespaces=())
+
+    resource: Literal["model", "cluster"] = "model"
+    model_name: OptionalText = None
+    cluster_name: OptionalText = None
+
+
+class FilterList(PageAnswer):
+    object: Literal["benchmark.filters"] = "benchmark.filters"
+    message: str = "Names found"
+    result: list[str]
+
+
+class DeploymentConfig(Schema):
+    """With what the model was run."""
+
+    selected_device_type: str | None = None
+    tp_size: int | None = None
+    pp_size: int | None = None
+    replicas: int | None = None
+    num_prompts: int | None = None
+    hardware_mode: str | None = None
+
+
+class BenchmarkDetail(BenchmarkListed):
+    description: str
+    tags: list[Tag]
+    reason: str | None
+    nodes: list[Node]
+    dataset_names: list[str]
+    deployment_config: DeploymentConfig
+    modified_at: datetime
+
+
+class BenchmarkRetrieved(Answer):
+    object: Literal["benchmark.get"] = "benchmark.get"
+    message: str = "Benchmark found"
+    result: BenchmarkDetail
+
+
+class ResultParam(Schema):
+    result: BenchmarkResult
+
+
+class ResultAnswer(Answer):
+    object: Literal["benchmark.result"] = "benchmark.result"
+    message: str = "Result found"
+    param: ResultParam
+
+
+Seconds = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
+Length = Annotated[int, Field(ge=0, le=2**31 - 1)]
+
+
+class RequestRow(Schema):
+    """What one request took; what else is told of it is left out."""
+
+    benchmark_id: UUID
+    dataset_id: UUID | None = None
+    latency: Seconds | None = None
+    success: bool | None = None
+    error: OutsideText = None
+    prompt_len: Length | None = None
+    output_len: Length | None = None
+    req_output_throughput: Seconds | None = None
+    ttft: Seconds | None = None
+    tpot: Seconds | None = None
+    itl: list[Seconds] | None = Field(default=None, max_length=100_000)
+
+
+class RequestRows(Schema):
+    metrics: list[RequestRow] = Field(min_length=1, max_length=MOST_ROWS)
+
+
+class RowsKept(Answer):
+    object: Literal["benchmark.request_metrics.add"] = "benchmark.request_metrics.add"
+    message: str = "Kept"
+    count: int
+    status: Literal["success"] = "success"
+
+
+class RowQuery(Schema):
+    benchmark_id: UUID
+    page: int = Field(default=1, ge=1, le=1_000_000)
+    limit: int = Field(default=10, ge=1, le=10_000)
+
+
+class RowView(Schema):
+    id: UUID
+    dataset_id: UUID | None
+    latency: float | None
+    success: bool
+    error: str | None
+    prompt_len: int | None
+    output_len: int | None
+    req_output_throughput: float | None
+    ttft: float | None
+    tpot: float | None
+    itl: list[float] | None
+    itl_sum: float | None
+
+
+class RowList(Answer):
+    object: Literal["benchmark.request_metrics"] = "benchmark.request_metrics"
+    message: str = "Requests found"
+    items: list[RowView]
+    total_items: int
+    page: int
+    limit: int
+
+
+class MetricField(StrEnum):
+    TTFT = "ttft"
+    TPOT = "tpot"
+    LATENCY = "latency"
+    PROMPT_LEN = "prompt_len"
+    OUTPUT_LEN = "output_len"
+    THROUGHPUT = "req_output_throughput"
+
+
+class FieldsQuery(Schema):
+    field1: MetricField
+    field2: MetricField
+
+    @model_validator(mode="after")
+    def _differ(self) -> Self:
+        if self.field1 == self.field2:
+            raise ValueError("field2 must be another one than field1")
+        return self
+
+
+class FieldPair(Schema):
+    """The two fields that were asked for, of one request; in a comparison, the means of one benchmark."""
+
+    benchmark_id: UUID | None = None
+    benchmark_name: str | None = None
+    ttft: float | None = None
+    tpot: float | None = None
+    latency: float | None = None
+    prompt_len: float | None = None
+    output_len: float | None = None
+    req_output_throughput: float | None = None
+
+
+class FieldPairs(Schema):
+    result: list[FieldPair]
+
+
+class AnalysisAnswer(Answer):
+    object: Literal["benchmark.analysis"] = "benchmark.analysis"
+    message: str = "Analysis made"
+    param: FieldPairs
+
+
+class DistributionQuery(Schema):
+    benchmark_id: UUID | None = None
+    num_bins: int = Field(default=10, ge=1, le=100)
+
+
+class Bin(Schema):
+    bin_id: int
+    bin_range: str
+    count: int
+    avg_ttft: float | None
+    avg_tpot: float | None
+    avg_latency: float | None
+
+
+class Bins(Schema):
+    result: list[Bin]
+
+
+class DistributionAnswer(Answer):
+    object: Literal["benchmark.distribution"] = "benchmark.distribution"
+    message: str = "Distribution made"
+    param: Bins
