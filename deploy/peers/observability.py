@@ -130,6 +130,7 @@ class Observability:
 
     def __init__(self, traffic: Traffic) -> None:
         self._traffic = traffic
+        self._blocked: dict[str, int] = {}
 
     async def analytics(self, asked: Analytics) -> dict[str, Any]:
         """Say what was done in each period, the newest first, and how it has changed since the one before."""
@@ -313,6 +314,38 @@ class Observability:
         }
         return {"object": "top_routes", "routes": [figures][: limit if rows else 0]}
 
+    async def blocking_stats(
+        self,
+        from_date: AwareDatetime,
+        to_date: AwareDatetime | None = None,
+        project_id: UUID | None = None,
+        data_source: DataSource = "inference",
+    ) -> dict[str, Any]:
+        """Say whom the gateway has turned away: what was told, in the last hour."""
+        end = to_date or datetime.now(UTC)
+        told = self._blocked if from_date <= datetime.now(UTC) and end > from_date else {}
+        total = sum(told.values())
+        address = {"ip": "203.0.113.7", "country": "DE", "count": total}
+        return {
+            "object": "gateway_blocking_stats",
+            "total_blocked": total,
+            "block_rate": 1.5 if total else 0.0,
+            "blocked_by_rule": told,
+            "blocked_by_reason": {"rule": total} if total else {},
+            "top_blocked_ips": [address] if total else [],
+            "time_series": [{"timestamp": end, "blocked_count": total}] if total else [],
+        }
+
+    async def tell_blocked(self, counts: dict[str, int]) -> dict[str, int]:
+        """Have the gateway have turned people away so often, by the name of the rule."""
+        self._blocked = counts
+        return counts
+
+    async def forget_blocked(self) -> Response:
+        """Have it have turned nobody away."""
+        self._blocked = {}
+        return Response(status_code=status.HTTP_204_NO_CONTENT)
+
     async def add_sources(self, sources: list[Source]) -> list[Source]:
         """Have there be traffic of these, too."""
         self._traffic.told_sources.update({one.digest: one for one in sources})
@@ -479,6 +512,11 @@ def router(traffic: Traffic) -> APIRouter:
     routes.add_api_route("/observability/inferences/{inference_id}", metrics.inference)
     routes.add_api_route("/observability/inferences/{inference_id}/feedback", metrics.feedback)
     routes.add_api_route("/observability/gateway/top-routes", metrics.top_routes)
+    routes.add_api_route("/observability/gateway/blocking-stats", metrics.blocking_stats)
+    routes.add_api_route("/control/blocked", metrics.tell_blocked, methods=["PUT"], tags=["control"])
+    routes.add_api_route(
+        "/control/blocked", metrics.forget_blocked, methods=["DELETE"], tags=["control"], status_code=204
+    )
     routes.add_api_route("/control/traffic", metrics.add_sources, methods=["POST"], tags=["control"])
     routes.add_api_route("/control/traffic", metrics.forget, methods=["DELETE"], tags=["control"], status_code=204)
     routes.add_api_route("/control/inferences/{inference_id}", metrics.tell, methods=["PUT"], tags=["control"])
