@@ -1,0 +1,3 @@
+from tests.surface.share import Share
+
+share = Share("status_ops")
