@@ -29,10 +29,11 @@ LAYERS = (
     "adapter_ops | worker_ops",
     "cluster_endpoint_ops | pricing_ops",
     "deployment_setting_ops | gateway_ops | publication_ops | router_ops",
-    "catalog_ops | metric_ops | service_account_ops",
+    "benchmark_ops | blocking_rule_ops | catalog_ops | metric_ops | service_account_ops",
     "announced_ops",
     "permission_ops | platform_ops",
     "auth",
+    "playground_ops | status_ops",
 )
 
 NAMES = tuple(name for layer in LAYERS for name in layer.split(" | "))

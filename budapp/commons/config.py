@@ -139,6 +139,7 @@ class Settings(BaseSettings):
     api_key_peppers: SecretStr | None = None
     bud_doc_service_url: str | None = None
     gateway_public_key: str | None = None
+    bud_gateway_url: str | None = None
     browser_public_key: str | None = None
     caller_cache_seconds: Annotated[float, LIVE] = Field(default=4, ge=0, le=5)
     login_failure_seconds: Annotated[float, LIVE] = Field(default=0.7, ge=0)
