@@ -31,7 +31,7 @@ LAYERS = (
     "deployment_setting_ops | gateway_ops | publication_ops | router_ops",
     "benchmark_ops | blocking_rule_ops | catalog_ops | metric_ops | service_account_ops",
     "announced_ops",
-    "permission_ops | platform_ops",
+    "permission_ops | platform_ops | webhook_ops",
     "auth",
     "playground_ops | status_ops",
 )

@@ -25,7 +25,7 @@ from budapp.commons.logging import get_logger
 from budapp.commons.signing import SIGNED
 from budapp.integrations.outgoing import ForbiddenAddress, Outgoing
 from budapp.integrations.storage import Storage
-from budapp.integrations.webhooks import WebhookError, post_signed
+from budapp.integrations.webhooks import WebhookError, earlier_signature, post_signed
 
 logger = get_logger(__name__)
 
@@ -145,14 +145,16 @@ class Delivering:
             "head": {"position": last, "chain_hash": rows[-1]["chain_hash"]},
             "entries": [_on_the_wire(row) for row in rows],
         }
-        content = json.dumps(body, separators=(",", ":")).encode()
+        content = json.dumps(body, separators=(",", ":"))
         if delivery.kind == DeliveryKind.BUCKET:
             name = f"{delivery.tenant_id}/{first:012}-{last:012}.json"
-            await self._storage.put(self._settings.audit_bucket or "", name, content, "application/json")
+            await self._storage.put(self._settings.audit_bucket or "", name, content.encode(), "application/json")
             return
         secret = self._database.encryption.decrypt(delivery.secret_encrypted or "", _context(delivery.tenant_id))
-        headers = {"X-Budapp-Delivery": f"{first}-{last}"}
-        await post_signed(self._outgoing, delivery.url or "", content, secret, headers=headers)
+        headers = {"X-Budapp-Delivery": f"{first}-{last}", **earlier_signature(content, secret)}
+        message_id = f"audit_{delivery.tenant_id}_{first}-{last}"
+        url = delivery.url or ""
+        await post_signed(self._outgoing, url, content, [secret], message_id=message_id, headers=headers)
 
     async def _settle(self, sent: AuditDelivery, position: int, error: str | None) -> bool:
         """Note the outcome, unless the tenant has changed where to deliver meanwhile."""

@@ -49,6 +49,7 @@ TEMPLATES: Mapping[str, Template] = {
     "project_creation": Template("{title}", "{message}."),
     "project_invitation_success": Template("You are in the project {title}", "{message} {title}."),
     "recommended_cluster_success": Template("{message}: {title}", "The clusters for {title} have been compared."),
+    "webhook_disabled": Template("Webhook turned off: {title}", "{message}. Turn it on again once that is mended."),
 }
 _FAILED = Template("Failed: {title}", "{title} has failed: {message}")
 _DONE = Template("{title}: {message}", "{title}: {message}.")

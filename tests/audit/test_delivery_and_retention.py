@@ -14,6 +14,7 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy import text, update
 from sqlalchemy.exc import DBAPIError
+from standardwebhooks import Webhook
 
 from budapp.audit.hash_chain import seal
 from budapp.audit.models import AuditEntry
@@ -47,12 +48,14 @@ class Receiver:
         return [entry["position"] for post in self.posts for entry in post["entries"]]
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
-        headers = dict(line.split(": ", 1) for line in head.strip().split("\r\n")[1:])
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        lines = (line.split(": ", 1) for line in head.strip().split("\r\n")[1:])
+        headers = {name.lower(): value for name, value in lines}
         body = await reader.readexactly(int(headers["content-length"]))
         signed = f"{headers['x-budapp-timestamp']}.".encode() + body
         expected = hmac.new(SECRET.encode(), signed, hashlib.sha256).hexdigest()
         assert headers["x-budapp-signature"] == f"sha256={expected}"
+        Webhook(SECRET.encode()).verify(body, headers)
         if self.status == 200:
             self.posts.append(json.loads(body))
         writer.write(f"HTTP/1.1 {self.status} X\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode())
@@ -187,7 +190,7 @@ async def test_webhooks_inside_our_walls_are_refused(
     answer = await configure(client, cast, kind="webhook", url=url)
     assert (answer.status_code, answer.json()["param"]) == (422, "url")
     with pytest.raises(WebhookError):
-        await post_signed(Outgoing(), url, b"{}", SECRET, headers={})
+        await post_signed(Outgoing(), url, "{}", [SECRET], message_id="m")
 
 
 async def test_a_secret_that_is_made_up_is_shown_once(
