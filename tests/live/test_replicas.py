@@ -37,7 +37,7 @@ async def test_the_streams_of_a_killed_replica_go_on_at_another(
             happened.append(name)
             await asyncio.sleep(0.05)
 
-    async with running_replica(settings) as one, running_replica(settings) as other:
+    async with running_replica(settings) as other, running_replica(settings) as one:
         before: list[Listener] = []
         async with AsyncExitStack() as stack:
             for person in who:
@@ -45,7 +45,7 @@ async def test_the_streams_of_a_killed_replica_go_on_at_another(
                 before.append(await stack.enter_async_context(streams))
             work = asyncio.create_task(keep_happening())
             for found in before:
-                await found.until(lambda it: len(it.happened) >= 5, 60)
+                await found.until(lambda it: len(it.happened) >= 5, 120)
             one.kill()
             for found in before:
                 await found.until(lambda it: it.closed)
@@ -59,7 +59,7 @@ async def test_the_streams_of_a_killed_replica_go_on_at_another(
             happening = False
             await work
             for found in after:
-                await found.until(lambda it: names(it)[-1:] == happened[-1:], 60)
+                await found.until(lambda it: names(it)[-1:] == happened[-1:], 120)
         for first, second in zip(before, after, strict=True):
             assert second.of("reset") == []
             assert [*names(first), *names(second)] == happened
