@@ -1,7 +1,7 @@
 """the playground, benchmarks, and whom the gateway turns away
 
 Revision ID: 0090
-Revises: 0070
+Revises: 0082
 """
 
 from collections.abc import Sequence

@@ -1,7 +1,7 @@
 """notifications
 
 Revision ID: 0080
-Revises: 0070
+Revises: 0071
 """
 
 from collections.abc import Sequence
