@@ -103,7 +103,9 @@ async def find_person(session: ReadSession, tenant_id: UUID, *, user_id: UUID | 
 
 async def admitted(session: ReadSession, user_ids: Collection[UUID]) -> Sequence[Row[Any]]:
     """Return the columns of `people` for those of the users who are people and may sign in, of whichever tenant."""
-    found: Result[Any] = await session.execute(people().where(User.id.in_(user_ids), ADMITTED, PERSON).order_by(User.id))
+    found: Result[Any] = await session.execute(
+        people().where(User.id.in_(user_ids), ADMITTED, PERSON).order_by(User.id)
+    )
     return found.all()
 
 
