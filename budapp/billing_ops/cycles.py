@@ -10,7 +10,7 @@ from uuid_utils.compat import uuid7
 
 from budapp.billing_ops import crud
 from budapp.billing_ops.models import BillingPlan, UserBilling
-from budapp.commons.database import Database, now
+from budapp.commons.database import Database, WriteSession, now
 from budapp.commons.isolation import each_isolated
 
 _AT_ONCE = 4
@@ -59,12 +59,34 @@ async def _roll(database: Database, billing_id: UUID) -> None:
         if found is None:
             return
         billing, plan = found
-        billing.is_current, billing.superseded_at = False, now()
-        await session.flush()
-        successor = _following(billing, plan)
-        session.add(successor)
-        await session.flush()
-        billing.superseded_by_id = successor.id
+        await supersede(session, billing, _following(billing, plan))
+
+
+async def begin_anew(session: WriteSession, billing_id: UUID) -> bool:
+    """Begin the user's next cycle: where the current one was not over yet, now, and from now on on this day.
+
+    Returns whether there was a current one.
+    """
+    found = await crud.lock_current(session, billing_id)
+    if found is None:
+        return False
+    billing, plan = found
+    successor = _following(billing, plan)
+    if billing.billing_period_end > now():
+        start = now()
+        successor.billing_anchor = successor.billing_period_start = start
+        successor.billing_period_end = months_after(start, plan.billing_cycle_months)
+    await supersede(session, billing, successor)
+    return True
+
+
+async def supersede(session: WriteSession, billing: UserBilling, successor: UserBilling) -> None:
+    """Have the successor take the place of the locked current cycle."""
+    billing.is_current, billing.superseded_at = False, now()
+    await session.flush()
+    session.add(successor)
+    await session.flush()
+    billing.superseded_by_id = successor.id
 
 
 def _following(billing: UserBilling, plan: BillingPlan) -> UserBilling:

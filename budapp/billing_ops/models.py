@@ -1,15 +1,18 @@
 from datetime import datetime
 from decimal import Decimal
+from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Numeric, text
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Numeric, func, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from budapp.commons.auditing import Audited
+from budapp.commons.auditing import Audited, NotAudited
 from budapp.commons.database import Base, TenantOwned
+from budapp.commons.feeding import FeedsGateway
 
+_TOLD = ("last_triggered_at", "last_triggered_value", "last_notification_sent_at")
 FREE_PLAN_ID = UUID("00000000-0000-0000-0000-000000000001")
 """The plan of whoever registers; the migration brings it, with three others."""
 
@@ -42,6 +45,7 @@ class UserBilling(TenantOwned, Base):
 
     __tablename__ = "user_billing"
     audited = Audited("setting")
+    feeds_gateway = FeedsGateway({"limit": ("user_id",)})
     __table_args__ = (CheckConstraint("billing_period_start < billing_period_end", name="period"),)
 
     user_id: Mapped[UUID] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"))
@@ -61,6 +65,50 @@ class UserBilling(TenantOwned, Base):
     superseded_at: Mapped[datetime | None]
     superseded_by_id: Mapped[UUID | None] = mapped_column(ForeignKey("user_billing.id", ondelete="SET NULL"))
 
+
+class UserUsage(TenantOwned, Base):
+    """What budmetrics last said that a user has used in a cycle; within it, it only grows.
+
+    It counts where budmetrics does not answer. `prev_*` is what was used in the cycle before.
+    """
+
+    __tablename__ = "user_usage"
+    audited = NotAudited("figures that another service counts")
+
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"), unique=True)
+    period_start: Mapped[datetime]
+    tokens_used: Mapped[int] = mapped_column(BigInteger, default=0)
+    cost_used: Mapped[Decimal] = mapped_column(Numeric(18, 6), default=0)
+    prev_tokens_used: Mapped[int] = mapped_column(BigInteger, default=0)
+    prev_cost_used: Mapped[Decimal] = mapped_column(Numeric(18, 6), default=0)
+
+
+class AlertType(StrEnum):
+    TOKEN_USAGE = "token_usage"  # noqa: S105
+    COST_USAGE = "cost_usage"
+
+
+class BillingAlert(TenantOwned, Base):
+    """Tells a user, once in each cycle, that they have used so much of a quota."""
+
+    __tablename__ = "billing_alert"
+    audited = Audited("alert", name="name", ignored=_TOLD)
+    __table_args__ = (
+        CheckConstraint("alert_type in ('token_usage', 'cost_usage')", name="alert_type"),
+        CheckConstraint("threshold_percent between 1 and 100", name="threshold_percent"),
+    )
+
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"))
+    name: Mapped[str]
+    alert_type: Mapped[str]
+    threshold_percent: Mapped[int]
+    last_triggered_at: Mapped[datetime | None]
+    last_triggered_value: Mapped[Decimal | None] = mapped_column(Numeric(18, 2))
+    last_notification_sent_at: Mapped[datetime | None]
+    is_active: Mapped[bool] = mapped_column(default=True)
+
+
+Index("uq_billing_alert_user_id_name", BillingAlert.user_id, func.lower(BillingAlert.name), unique=True)
 
 _current = text("is_current")
 

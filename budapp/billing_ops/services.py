@@ -1,18 +1,20 @@
 from collections.abc import Sequence
+from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
-from budapp.billing_ops import crud
+from budapp.billing_ops import crud, cycles
+from budapp.billing_ops.alerts import rearm
 from budapp.billing_ops.crud import BillingCrud
 from budapp.billing_ops.cycles import months_after, start_of_month
 from budapp.billing_ops.models import FREE_PLAN_ID, BillingPlan, UserBilling
-from budapp.billing_ops.schemas import BillingSetup, CurrentUsage, UsageView
+from budapp.billing_ops.schemas import BillingSetup, CurrentUsage, NotificationPreferences, UsageView
 from budapp.commons.access import Caller
 from budapp.commons.database import ReadSession, WriteSession, now, release
-from budapp.commons.errors import BadRequest, Conflict, NotFound
+from budapp.commons.errors import BadRequest, Conflict, Forbidden, NotFound
 from budapp.commons.integrity import conflict_on
 from budapp.commons.logging import get_logger
-from budapp.commons.scopes import UserType
+from budapp.commons.scopes import Scope, UserType
 from budapp.integrations.budmetrics import UsageSummary, usage_summary
 from budapp.integrations.dapr import DaprClient
 from budapp.user_ops import services as users
@@ -56,6 +58,66 @@ async def billing_of_user(session: ReadSession, caller: Caller, user_id: UUID) -
     return _existing(await BillingCrud(session, caller).find_current(user_id))
 
 
+async def history(session: ReadSession, caller: Caller, user_id: UUID) -> Sequence[UserBilling]:
+    """Return the cycles of the caller, or of another user, the newest first.
+
+    Raises:
+        NotFound: the tenant has no such user.
+        Forbidden: it is somebody else, and the caller may not manage users.
+    """
+    if user_id != caller.user_id:
+        require_managing(caller)
+        await users.get_user(session, caller, user_id)
+    return await BillingCrud(session, caller).cycles_of(user_id)
+
+
+async def readable_history(session: ReadSession, caller: Caller, user_id: UUID) -> None:
+    """Raise what `history` would."""
+    await history(session, caller, user_id)
+
+
+def require_managing(caller: Caller) -> None:
+    """Raise `Forbidden` where the caller may not manage users."""
+    if not caller.may(Scope.USER_MANAGE):
+        raise Forbidden(f"Permission required: {Scope.USER_MANAGE}")
+
+
+async def cycle_at(session: ReadSession, caller: Caller, at: datetime) -> UserBilling:
+    """Return the caller's cycle of that moment, or raise `NotFound`."""
+    found = await BillingCrud(session, caller).cycles_of(caller.user_id, at)
+    if not found:
+        raise NotFound("There was no billing at that moment", param="date")
+    return found[0]
+
+
+async def set_preferences(session: WriteSession, caller: Caller, data: NotificationPreferences) -> UserBilling:
+    """Set how the caller is told of alerts, or raise `NotFound` where they have no plan."""
+    billing = _existing(await BillingCrud(session, caller).find_current(caller.user_id, for_update=True))
+    for name, value in data.model_dump(exclude_none=True).items():
+        setattr(billing, name, value)
+    await session.flush()
+    return billing
+
+
+async def reset_user(session: WriteSession, caller: Caller, user_id: UUID) -> int:
+    """Begin a new cycle for the user, and return 1.
+
+    Raises:
+        NotFound: the tenant has no such user, or they have no plan.
+        Forbidden: the user may do more than the caller.
+    """
+    await manageable(session, caller, user_id)
+    billing = _existing(await BillingCrud(session, caller).find_current(user_id))
+    return int(await cycles.begin_anew(session, billing.id))
+
+
+async def reset_all(session: WriteSession, caller: Caller, *, only_expired: bool) -> int:
+    """Begin new cycles for everyone of the tenant, or whose cycle is over, and return how many; none for suspended."""
+    moment = now() if only_expired else None
+    ids = await BillingCrud(session, caller).current_ids(moment)
+    return sum([await cycles.begin_anew(session, billing_id) for billing_id in ids])
+
+
 async def users_with_billing(session: ReadSession, caller: Caller) -> Sequence[UUID]:
     """Return the ids of the tenant's users who have billing and are not deleted."""
     return await BillingCrud(session, caller).user_ids()
@@ -97,6 +159,7 @@ async def change_plan(session: WriteSession, caller: Caller, data: BillingSetup)
     """
     await _billable(session, caller, data.user_id)
     billing = _existing(await BillingCrud(session, caller).find_current(data.user_id, for_update=True))
+    await rearm(session, data.user_id)
     if data.billing_plan_id != billing.billing_plan_id:
         await _plan_to_have(session, data.billing_plan_id)
     for name, value in data.model_dump(exclude={"user_id"}, exclude_none=True).items():

@@ -3,11 +3,12 @@ from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, and_, or_, select
+from sqlalchemy import ColumnElement, Row, and_, exists, or_, select
 from sqlalchemy.dialects.postgresql import JSONB
 
 from budapp.adapter_ops.models import Adapter
 from budapp.api_key_ops.models import Credential
+from budapp.billing_ops.models import UserBilling
 from budapp.commons.database import ReadSession, not_deleted
 from budapp.endpoint_ops.models import Endpoint, EndpointStatus
 from budapp.gateway_ops.rows import Deployment, Key, Price, ProviderAccess
@@ -217,6 +218,16 @@ async def endpoints(session: ReadSession, condition: ColumnElement[bool]) -> Seq
     columns = (Endpoint.id, Endpoint.project_id, Endpoint.tenant_id)
     rows: Sequence[Any] = (await session.execute(select(*columns).where(condition))).all()
     return rows
+
+
+async def limited_users(session: ReadSession, tenant_id: UUID | None) -> Sequence[UUID]:
+    """Return the users who have a plan or a key, of one tenant or of all."""
+    has_key = exists().where(Credential.user_id == User.id)
+    has_plan = exists().where(UserBilling.user_id == User.id, UserBilling.is_current)
+    statement = select(User.id).where(or_(has_key, has_plan), not_deleted(User)).order_by(User.id)
+    if tenant_id is not None:
+        statement = statement.where(User.tenant_id == tenant_id)
+    return (await session.scalars(statement)).all()
 
 
 async def stale_credentials(session: ReadSession, gateway_key_id: str | None) -> Sequence[ProviderCredential]:

@@ -11,10 +11,12 @@ from budapp.commons.domain import Component, Components, Domain
 from budapp.commons.jobs import Job
 from budapp.gateway_ops import models
 from budapp.gateway_ops.commands import app as commands
+from budapp.gateway_ops.limits import sync
 from budapp.gateway_ops.services import GatewayTables
 from budapp.gateway_ops.store import GatewayStore
 from budapp.gateway_ops.tokens import purge_tokens
 from budapp.gateway_ops.worker import GatewayWorker
+from budapp.integrations.dapr import DaprClient
 from budapp.provider_credential_ops.services import ProviderCredentials
 
 
@@ -25,6 +27,7 @@ def _tables(c: Components) -> GatewayTables:
 def _jobs(c: Components) -> tuple[Job, ...]:
     return (
         Job("mend_gateway_tables", timedelta(hours=1), c[GatewayTables].mend),
+        Job("sync_usage_limits", timedelta(minutes=1), partial(sync, c[GatewayTables].limits, c[DaprClient])),
         Job("purge_gateway_tokens", timedelta(hours=1), partial(purge_tokens, c[Database])),
     )
 

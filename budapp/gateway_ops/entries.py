@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from budapp.billing_ops.schemas import UsageLimit
 from budapp.gateway_ops.providers import Inexpressible, Json, form_of
 from budapp.gateway_ops.rows import Deployment, Key, Token
 
@@ -54,6 +55,11 @@ Entries = dict[str, Entry]
 def api_key(hashed_key: str) -> str:
     """Return where the entry of a key lies."""
     return f"api_key:{hashed_key}"
+
+
+def usage_limit(user_id: object) -> str:
+    """Return where the entry says whether somebody may go on."""
+    return f"usage_limit:{user_id}"
 
 
 def model(endpoint_id: object) -> str:
@@ -142,6 +148,14 @@ def published_entry(deployments: Iterable[Deployment]) -> Entries:
         if one.of_platform and one.is_published and one.status == _RUNNING and reason_against(one) is None
     }
     return {PUBLISHED: Entry(_text(found))}
+
+
+def usage_limit_entries(limits: Iterable[UsageLimit], ends: datetime) -> Entries:
+    """Return whether users may go on; the entries end by themselves where nobody renews them."""
+    return {
+        usage_limit(limit.user_id): Entry(_text({**limit.model_dump(mode="json"), "update_id": 0}), ends)
+        for limit in limits
+    }
 
 
 def reason_against(deployment: Deployment) -> str | None:

@@ -17,6 +17,7 @@ from budapp.commons.logging import get_logger
 from budapp.gateway_changes import services as changes
 from budapp.gateway_ops import crud, entries, token_crud
 from budapp.gateway_ops.entries import Entries, is_served, reason_against
+from budapp.gateway_ops.limits import UsageLimits
 from budapp.gateway_ops.owners import may_call
 from budapp.gateway_ops.rows import Key
 from budapp.gateway_ops.store import GatewayStore, same
@@ -57,6 +58,7 @@ class _Scope:
     hashes: set[str] = field(default_factory=set)
     endpoint_ids: set[UUID] = field(default_factory=set)
     tenant_ids: set[UUID] = field(default_factory=set)
+    user_ids: set[UUID] = field(default_factory=set)
     published: bool = False
 
     @property
@@ -73,6 +75,11 @@ class GatewayTables:
     store: GatewayStore
     settings: Settings
     credentials: ProviderCredentials
+
+    @property
+    def limits(self) -> UsageLimits:
+        """What says who may go on."""
+        return UsageLimits(self.database, self.store)
 
     async def apply_changes(self) -> int:
         """See to the changes that wait, the oldest first, and return how many it were.
@@ -92,6 +99,7 @@ class GatewayTables:
                 scope = await _scope_of(session, waiting)
                 found = await self._work_out(session, scope)
             await self.store.write(version, scope.names, found)
+            await self.limits.renew(scope.user_ids, version)
         async with self.database.write() as session:
             await changes.forget(session, [change.id for change in waiting])
         return len(waiting)
@@ -111,6 +119,7 @@ class GatewayTables:
             strangers = [name async for name in self.store.strangers(live)]
             changed += await self.store.write(version, strangers, {})
             await self.store.note_built(version, live)
+        await self.limits.renew_all(tenant_id)
         return changed
 
     async def diff(self, tenant_id: UUID | None = None) -> Difference:
@@ -220,6 +229,7 @@ async def _scope_of(session: ReadSession, waiting: Iterable[Row[Any]]) -> _Scope
         if by_kind.get(kind):
             scope.hashes |= await crud.hashes(session, condition(by_kind[kind]))
             scope.hashes |= await token_crud.hashes(session, token_crud.TOKENS_OF[kind](by_kind[kind]))
+    scope.user_ids = by_kind.get("limit", set()) | by_kind.get("owner", set())
     scope.published = not by_kind.keys().isdisjoint({"catalog", "model", "provider_credential", "tenant"})
     return scope
 

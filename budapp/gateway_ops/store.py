@@ -17,6 +17,7 @@ BUILT = "budapp:gateway:built"
 """Says that the tables are there, and by which version they were last gone through."""
 
 _AT_ONCE = 200
+_CLEARED_SECONDS = 10
 _TABLES = ("api_key:*", "model_table:*")
 _WRITE = """
 local known = tonumber(redis.call('HGET', KEYS[2], KEYS[1]) or '0')
@@ -61,6 +62,13 @@ class GatewayStore:
                 if value is not None:
                     found[name] = Entry(value, datetime.fromtimestamp(ends / 1000).astimezone() if ends > 0 else None)
         return found
+
+    async def clear_counts(self, user_ids: Collection[object]) -> None:
+        """Have the gateway forget what it has counted of the users: their cycle is a new one."""
+        async with self._valkey.pipeline(transaction=False) as pipeline:
+            for user_id in user_ids:
+                pipeline.set(f"usage_limit_clear:{user_id}", "1", ex=_CLEARED_SECONDS)
+            await pipeline.execute()
 
     async def strangers(self, known: Collection[str]) -> AsyncIterator[str]:
         """Yield the entries that are none of the known ones; what others have put there for a while is left out."""
