@@ -1,7 +1,7 @@
 """usage and billing alerts
 
 Revision ID: 0072
-Revises: 0071
+Revises: 0090
 """
 
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision: str = "0072"
-down_revision: str | None = "0071"
+down_revision: str | None = "0090"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
