@@ -7,6 +7,7 @@ from fastapi import Request
 from budapp.api_key_ops import secrets
 from budapp.api_key_ops.models import Credential
 from budapp.api_key_ops.secrets import Peppers
+from budapp.api_key_ops.services import ApiKeys
 from budapp.commons.access import Access, Authenticator, Caller, authenticated, require_password_set
 from budapp.commons.database import Database, now
 from budapp.commons.domain import components_of
@@ -58,7 +59,7 @@ async def _holder(request: Request, secret: str) -> User:
         raise BadRequest(_INVALID, param=_HEADER)
     async with components[Database].read() as session:
         key = await crud.key_with(session, secrets.lookup_hash(secret))
-    if key is None or not _counts(components[Peppers], key, secret):
+    if key is None or not _counts(components[ApiKeys].peppers, key, secret):
         raise BadRequest(_INVALID, param=_HEADER)
     try:
         caller = await components[Authenticator].stand_for(key.user_id)

@@ -20,7 +20,7 @@ from peers.settings import PeerSettings
 
 _KEPT = 2000
 _NOT_RECORDED = ("/control", "/health", "/dapr", "/favicon.ico", "/socket.io", "/v1/widgets")
-_HEADERS = ("content-type", "dapr-caller-app-id", "traceparent")
+_HEADERS = ("content-type", "dapr-caller-app-id", "traceparent", "x-request-id")
 
 
 class Request(BaseModel):
@@ -36,7 +36,8 @@ class Request(BaseModel):
     @cached_property
     def text(self) -> str:
         """What `contains` searches."""
-        return f"{self.path}?{self.query} {json.dumps(self.body, ensure_ascii=False)}"
+        sent_by = self.headers.get("x-request-id", "")
+        return f"{self.path}?{self.query} {json.dumps(self.body, ensure_ascii=False)} {sent_by}"
 
 
 class SentEvent(BaseModel):

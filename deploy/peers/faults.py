@@ -13,7 +13,9 @@ class Fault(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    contains: str = Field(default="", description="Only for requests whose path, query or body contains this text")
+    contains: str = Field(
+        default="", description="Only for requests with this text in path, query, body or x-request-id"
+    )
     times: int | None = Field(default=None, ge=1, description="How many requests meet it; all, where it is not given")
 
     delay_seconds: float = Field(default=0, ge=0, le=600, description="How long the request waits")

@@ -356,10 +356,9 @@ class Observability:
         self._traffic.tell(inference_id, told)
         return told
 
-    async def forget(self) -> Response:
-        """Forget the sources and requests that were told."""
-        self._traffic.told_sources.clear()
-        self._traffic.told.clear()
+    async def forget(self, project_id: UUID) -> Response:
+        """Forget the sources and requests of the project that were put in."""
+        self._traffic.forget(project_id)
         return Response(status_code=status.HTTP_204_NO_CONTENT)
 
     async def _rows(self, source: str, start: datetime, end: datetime, filters: Filters) -> list[Inference]:

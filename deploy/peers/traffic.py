@@ -122,6 +122,12 @@ class Traffic:
             place=0,
         )
 
+    def forget(self, project_id: UUID) -> None:
+        """Forget what was put in of the project."""
+        sources, told = self.told_sources.items(), self.told.items()
+        self.told_sources = {digest: one for digest, one in sources if one.project_id != project_id}
+        self.told = {key: one for key, one in told if one.source.project_id != project_id}
+
     async def sources(self) -> list[Source]:
         """Return all sources, each once."""
         if self._redis is not None and time.monotonic() - self._looked > _LOOK_SECONDS:

@@ -66,7 +66,7 @@ async def test_usage_is_taken_over_for_everyone_in_one_call_and_stays_when_budme
         period = {"billing_period_start": start, "billing_period_end": start + timedelta(days=60)}
         await session.execute(update(UserBilling).values(**period))
     assert await take_over_usage(database, dapr) == 2
-    await budmetrics.does_wrong("observability/usage/summary/bulk", status=500)
+    await budmetrics.does_wrong(str(cast.client.id), status=500)
     with pytest.raises(PeerFailed):
         await take_over_usage(database, dapr)
     await budmetrics.behave()

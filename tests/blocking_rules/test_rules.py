@@ -3,6 +3,7 @@
 import json
 from collections.abc import AsyncIterator, Callable
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -62,7 +63,6 @@ async def desk(
     found = Desk(client, cast, valkey, stand_in("budmetrics"))
     yield found
     await found.budmetrics.behave()
-    await found.budmetrics.http.delete("/control/blocked")
 
 
 async def test_a_rule_reaches_the_gateway_in_its_form_and_for_a_day(desk: Desk) -> None:
@@ -178,11 +178,13 @@ async def test_what_rules_have_done_is_counted_by_budmetrics(desk: Desk) -> None
         assert sum(one["count"] for one in stats["blocks_timeline"]) == 9
     found = await desk.call("GET", "/metrics/gateway/blocking-stats")
     assert (found["total_block_events"], found["items"][0]["ip_address"]) == (9, "203.0.113.7")
+    await desk.budmetrics.http.delete("/control/blocked")
 
 
 async def test_without_budmetrics_rules_are_known_and_their_counts_are_not(desk: Desk) -> None:
     await desk.make()
-    await desk.budmetrics.does_wrong("gateway/blocking-stats", status=500)
+    desk.client.headers["x-request-id"] = sent_as = uuid4().hex
+    await desk.budmetrics.does_wrong(sent_as, status=500)
     [rule] = (await desk.call("GET", RULES))["items"]
     assert rule["match_count"] is None
     await desk.call("GET", "/metrics/gateway/blocking-dashboard-stats", 502)

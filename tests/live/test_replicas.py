@@ -35,7 +35,7 @@ async def test_the_streams_of_a_killed_replica_go_on_at_another(
             name = f"c{len(happened)}"
             await add(database, cluster_row(cast.manager, name))
             happened.append(name)
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.5)
 
     async with running_replica(settings) as other, running_replica(settings) as one:
         before: list[Listener] = []

@@ -82,7 +82,7 @@ async def counted(
     assert answer.status_code == 200, answer.text
     yield Counted(client, budmetrics, cast.developer, project, ids, str(model.id), str(key.id))
     await budmetrics.behave()
-    await budmetrics.http.delete("/control/traffic")
+    await budmetrics.http.delete("/control/traffic", params={"project_id": project["id"]})
 
 
 async def test_periods_come_newest_first_with_their_change_and_names(counted: Counted) -> None:

@@ -1,8 +1,11 @@
 """Whoever asks for whatever figures: what budmetrics is asked for is theirs, and never more."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import parse_qs
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
@@ -38,9 +41,22 @@ async def _projects(surface: Surface, caller: str) -> set[str]:
     return found
 
 
-async def _asked() -> list[dict[str, Any]]:
+@contextmanager
+def _one_request(surface: Surface) -> Iterator[str]:
+    """Send what the block sends under one request id, which tells it from other tests at budmetrics."""
+    sent_as = uuid4().hex
+    surface.client.headers["x-request-id"] = sent_as
+    try:
+        yield sent_as
+    finally:
+        del surface.client.headers["x-request-id"]
+
+
+async def _asked(sent_as: str) -> list[dict[str, Any]]:
+    """Return what budmetrics was asked for the request."""
     async with control() as http:
-        return list((await http.get("/control/requests", params={"contains": "/observability/"})).json())
+        found = (await http.get("/control/requests", params={"contains": sent_as})).json()
+    return [request for request in found if "/observability/" in request["path"]]
 
 
 def _scope_of(request: dict[str, Any]) -> tuple[str, set[str]]:
@@ -59,9 +75,9 @@ async def test_budmetrics_is_asked_for_what_is_the_callers_and_no_more(
     monkeypatch.setattr(traffic, "KEPT_SECONDS", 0)
     for caller in CALLERS:
         things = surface.scene.there if caller == "other_admin" else surface.scene.here
-        before = len(await _asked())
-        answer = await surface.ask(operation, caller, things)
-        requests = (await _asked())[before:]
+        with _one_request(surface) as sent_as:
+            answer = await surface.ask(operation, caller, things)
+        requests = await _asked(sent_as)
         if not answer.is_success:
             assert answer.status_code in {401, 403, 404}, answer.text
             assert _BY_ID in operation or not requests, f"{caller} is refused, and budmetrics was asked"
@@ -87,16 +103,16 @@ async def test_an_error_of_budmetrics_leads_to_no_other_question(
 ) -> None:
     monkeypatch.setattr(traffic, "KEPT_SECONDS", 0)
     await surface.prepare(operation, "member", surface.scene.here)
-    async with control() as http:
-        contains = {"contains": "/observability/"}
-        await http.post("/control/faults", json={**contains, **fault})
-        try:
-            before = await _asked()
-            request = surface_request(surface, operation)
-            answer = await surface.client.request(**request, headers=surface.scene.cast.developer.headers)
-            asked = (await _asked())[len(before) :]
-        finally:
-            await http.delete("/control/faults", params=contains)
+    with _one_request(surface) as sent_as:
+        async with control() as http:
+            contains = {"contains": sent_as}
+            await http.post("/control/faults", json={**contains, **fault})
+            try:
+                request = surface_request(surface, operation)
+                answer = await surface.client.request(**request, headers=surface.scene.cast.developer.headers)
+            finally:
+                await http.delete("/control/faults", params=contains)
+    asked = await _asked(sent_as)
     assert answer.status_code == 502, answer.text
     bodies = {json.dumps([one["path"], one["query"], one["body"]], sort_keys=True) for one in asked}
     assert asked

@@ -114,7 +114,7 @@ async def enter(database: Database, person: Person, project_id: str, url: str, *
     """Put a deployment in, and return its name."""
     about = {"modality": ["text_input"], "supported_endpoints": [], "source": "local", "provider_type": "disk"}
     mine = {"tenant_id": person.tenant_id, "created_by": person.id}
-    row = Model(id=uuid7(), name=f"Talker {uuid4()}", uri="acme/talker", **about, **mine)
+    row = Model(id=uuid7(), name=f"Talker {uuid4()}", uri=f"acme/talker-{uuid4()}", **about, **mine)
     cluster = cluster_row(person, f"cluster-{uuid4()}")
     fields = {"cluster_id": cluster.id, "name": f"talker-{uuid4()}", **fields}
     endpoint = endpoint_row(project_id, person, url=url, model_id=row.id, **fields)

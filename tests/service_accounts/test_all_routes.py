@@ -12,7 +12,7 @@ from tests.cast import Person
 from tests.surface.callers import CALLERS
 from tests.surface.requests import REQUESTS, fill
 from tests.surface.routes import ROUTES
-from tests.surface.share import RequestContext, Valid
+from tests.surface.share import RequestContext, Things, Valid
 from tests.surface.surface import Surface
 from tests.surface.test_access_matrix import SHARE_OF, read_matrix
 
@@ -46,11 +46,19 @@ def expected_of(operation: str) -> str:
     return "403" if access.kind in {"permission", "signed in"} else row["admin"]
 
 
+async def prepare(surface: Surface, operation: str, person: Person, things: Things) -> None:
+    """Make what the request is about, unless it is refused before anybody looks."""
+    valid = REQUESTS.get(operation, Valid())
+    if takes_service_accounts(ROUTES[operation]) and valid.prepare is not None:
+        await valid.prepare(RequestContext(surface.app, surface.realms, surface.scene, person, things))
+    elif expected_of(operation) != "403":
+        await surface.prepare(operation, "admin", things)
+
+
 @pytest.mark.parametrize("operation", sorted(ROUTES))
 async def test_a_service_account_gets_what_is_declared(surface: Surface, operation: str) -> None:
-    valid, person, things = REQUESTS.get(operation, Valid()), service_of(surface), surface.scene.here
-    if valid.prepare is not None and takes_service_accounts(ROUTES[operation]):
-        await valid.prepare(RequestContext(surface.app, surface.realms, surface.scene, person, things))
+    person, things = service_of(surface), surface.scene.here
+    await prepare(surface, operation, person, things)
     answer = await surface.send(fill(operation, things), "admin", person)
     assert str(answer.status_code) == expected_of(operation), answer.text
 
