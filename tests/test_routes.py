@@ -26,6 +26,7 @@ UNWRAPPED = {
     "/health",
     "/metrics",
     "/dapr/subscribe",
+    "/events",
     "/notifications",
     "/oauth/departure",
     "/oauth/secure-callback",

@@ -97,19 +97,19 @@ async def list_rows(caller: Viewer, session: Read, query: Annotated[view.RowQuer
 @router.post("/dataset/input-distribution")
 async def get_input_distribution(
     caller: Viewer, session: Read, query: Bins, dataset_ids: Ids = ()
-) -> view.DistributionAnswer:
+) -> view.FieldDistribution:
     """Return what requests took by the length of their prompts."""
     bins = await services.distribution(session, caller, "prompt_len", query, dataset_ids)
-    return view.DistributionAnswer(param=view.Bins(result=bins))
+    return view.FieldDistribution(param=view.Bins(result=bins))
 
 
 @router.post("/dataset/output-distribution")
 async def get_output_distribution(
     caller: Viewer, session: Read, query: Bins, dataset_ids: Ids = ()
-) -> view.DistributionAnswer:
+) -> view.FieldDistribution:
     """Return what requests took by the length of their answers."""
     bins = await services.distribution(session, caller, "output_len", query, dataset_ids)
-    return view.DistributionAnswer(param=view.Bins(result=bins))
+    return view.FieldDistribution(param=view.Bins(result=bins))
 
 
 @router.post("/analysis/field1_vs_field2")

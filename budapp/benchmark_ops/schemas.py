@@ -33,12 +33,12 @@ Parallel = Annotated[int, Field(ge=1, le=10_000)]
 HardwareMode = Literal["dedicated", "shared"]
 
 
-class Tag(Schema):
+class BenchmarkTag(Schema):
     name: Annotated[Text, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
     color: Color
 
 
-class Hardware(Schema):
+class NodeHardware(Schema):
     type: OutsideText = None
     vendor: OutsideText = None
     raw_name: OutsideText = None
@@ -52,7 +52,7 @@ class Node(Schema):
     id: Annotated[Text, StringConstraints(max_length=100)] | None = None
     status: Annotated[Text, StringConstraints(max_length=100)] | bool | None = None
     hardware_mode: HardwareMode | None = None
-    hardware_info: list[Hardware] = Field(default=[], max_length=100)
+    hardware_info: list[NodeHardware] = Field(default=[], max_length=100)
 
 
 class BenchmarkPost(WorkflowPost):
@@ -61,7 +61,7 @@ class BenchmarkPost(WorkflowPost):
     model_config = ConfigDict(protected_namespaces=())
 
     name: Annotated[Text, StringConstraints(strip_whitespace=True, min_length=1, max_length=50)]
-    tags: list[Tag] = Field(max_length=50)
+    tags: list[BenchmarkTag] = Field(max_length=50)
     description: Annotated[Text, StringConstraints(strip_whitespace=True, max_length=1000)]
     concurrent_requests: Annotated[int, Field(ge=1, le=100_000)]
     eval_with: Literal["dataset", "configuration"]
@@ -133,7 +133,7 @@ class BenchmarkQuery(Paging):
     max_ttft: float | None = Field(default=None, allow_inf_nan=False)
 
 
-class ModelView(Schema):
+class BenchmarkModel(Schema):
     id: UUID
     name: str
     icon: str | None
@@ -144,7 +144,7 @@ class ModelView(Schema):
     created_at: datetime
 
 
-class ClusterView(Schema):
+class BenchmarkCluster(Schema):
     id: UUID
     name: str
     icon: str | None
@@ -160,8 +160,8 @@ class BenchmarkListed(Schema):
     id: UUID
     name: str
     status: BenchmarkStatus
-    model: ModelView | None
-    cluster: ClusterView | None
+    model: BenchmarkModel | None
+    cluster: BenchmarkCluster | None
     node_type: str | None
     vendor_type: str | None
     concurrency: int
@@ -194,7 +194,7 @@ class FilterList(PageAnswer):
     result: list[str]
 
 
-class DeploymentConfig(Schema):
+class BenchmarkDeployment(Schema):
     """With what the model was run."""
 
     selected_device_type: str | None = None
@@ -207,11 +207,11 @@ class DeploymentConfig(Schema):
 
 class BenchmarkDetail(BenchmarkListed):
     description: str
-    tags: list[Tag]
+    tags: list[BenchmarkTag]
     reason: str | None
     nodes: list[Node]
     dataset_names: list[str]
-    deployment_config: DeploymentConfig
+    deployment_config: BenchmarkDeployment
     modified_at: datetime
 
 
@@ -353,7 +353,7 @@ class Bins(Schema):
     result: list[Bin]
 
 
-class DistributionAnswer(Answer):
+class FieldDistribution(Answer):
     object: Literal["benchmark.distribution"] = "benchmark.distribution"
     message: str = "Distribution made"
     param: Bins

@@ -13,7 +13,7 @@ from budapp.metric_ops import services
 from budapp.metric_ops.gateway import GatewayMetrics
 from budapp.metric_ops.looking import scope_for
 from budapp.metric_ops.services import Metrics
-from budapp.metric_ops.usage import Usage, UsageAnswer, UsageQuery, as_csv
+from budapp.metric_ops.usage import Usage, UsageByDay, UsageQuery, as_csv
 
 router = APIRouter(prefix="/metrics", tags=["metrics"])
 
@@ -40,10 +40,10 @@ async def get_sync_stats(_caller: Administrator, session: Read) -> view.SyncAnsw
 
 
 @router.get("/usage")
-async def list_usage(caller: Looker, session: Read, usage: UsageDep, query: UsageParams) -> UsageAnswer:
+async def list_usage(caller: Looker, session: Read, usage: UsageDep, query: UsageParams) -> UsageByDay:
     """List what was used day by day: by project, deployment, model or API key."""
     rows = await usage.rows(session, caller, query)
-    return UsageAnswer(by=query.by, from_day=query.first, to_day=query.last, rows=rows)
+    return UsageByDay(by=query.by, from_day=query.first, to_day=query.last, rows=rows)
 
 
 @router.get("/usage/export", response_class=Response)

@@ -35,7 +35,7 @@ class Named(Schema):
     api_key_project_name: str | None = None
 
 
-class DateRange(Schema):
+class TimeSpan(Schema):
     from_date: datetime
     to_date: datetime
 
@@ -113,7 +113,7 @@ class AggregatedAnswer(Answer):
     groups: list[AggregatedGroup]
     summary: AggregatedFigures
     total_groups: int
-    date_range: DateRange
+    date_range: TimeSpan
 
 
 class SeriesPoint(Schema):
@@ -132,7 +132,7 @@ class SeriesAnswer(Answer):
     message: str = "Series found"
     groups: list[SeriesGroup]
     interval: str
-    date_range: DateRange
+    date_range: TimeSpan
 
 
 class GeographyAnswer(Answer):
@@ -141,7 +141,7 @@ class GeographyAnswer(Answer):
     locations: list[peer.Place]
     total_requests: int
     total_locations: int
-    date_range: DateRange
+    date_range: TimeSpan
     group_by: str
 
 
@@ -156,7 +156,7 @@ class LatencyAnswer(Answer):
     groups: list[LatencyGroupView]
     overall_distribution: list[peer.LatencyBucket]
     total_requests: int
-    date_range: DateRange
+    date_range: TimeSpan
     bucket_definitions: list[dict[str, float | str | None]]
 
 
@@ -167,7 +167,7 @@ class DistributionAnswer(Answer):
     total_count: int
     bucket_by: str
     metric: str
-    date_range: DateRange
+    date_range: TimeSpan
     bucket_definitions: list[dict[str, float | str | None]]
 
 

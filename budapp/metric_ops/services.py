@@ -82,7 +82,7 @@ class Metrics:
         """Return figures of a whole period, in all and by group."""
         refuse_others_groups(caller, data.group_by)
         found = await look(session, caller, data.filters or Filters())
-        span = view.DateRange(from_date=data.start, to_date=data.end)
+        span = view.TimeSpan(from_date=data.start, to_date=data.end)
         if found is None:
             nothing = view.AggregatedFigures()
             return view.AggregatedAnswer(groups=[], summary=nothing, total_groups=0, date_range=span)
@@ -96,7 +96,7 @@ class Metrics:
     async def series(self, session: ReadSession, caller: Caller, data: SeriesRequest) -> view.SeriesAnswer:
         """Return figures by interval, the oldest first; null for what budmetrics does not count by interval."""
         refuse_others_groups(caller, data.group_by)
-        span = view.DateRange(from_date=data.from_date, to_date=data.end)
+        span = view.TimeSpan(from_date=data.from_date, to_date=data.end)
         found = await look(session, caller, data.filters or Filters())
         counted = [name for name in data.metrics if name not in NOT_COUNTED]
         if found is None or not counted:
@@ -112,7 +112,7 @@ class Metrics:
 
     async def geography(self, session: ReadSession, caller: Caller, query: GeographyQuery) -> view.GeographyAnswer:
         """Return where requests came from."""
-        span = view.DateRange(from_date=query.from_date, to_date=query.end)
+        span = view.TimeSpan(from_date=query.from_date, to_date=query.end)
         found = await look(session, caller, query.general())
         locations: list[peer.Place] = []
         totals = {"total_requests": 0, "total_locations": 0}
@@ -126,7 +126,7 @@ class Metrics:
     async def latencies(self, session: ReadSession, caller: Caller, data: LatencyRequest) -> view.LatencyAnswer:
         """Return how many requests took how long."""
         refuse_others_groups(caller, data.group_by)
-        span = view.DateRange(from_date=data.from_date, to_date=data.end)
+        span = view.TimeSpan(from_date=data.from_date, to_date=data.end)
         found = await look(session, caller, data.filters or Filters())
         if found is None:
             return view.LatencyAnswer(
@@ -145,7 +145,7 @@ class Metrics:
         self, session: ReadSession, caller: Caller, data: DistributionRequest
     ) -> view.DistributionAnswer:
         """Return a metric by the size of requests."""
-        span = view.DateRange(from_date=data.from_date, to_date=data.end)
+        span = view.TimeSpan(from_date=data.from_date, to_date=data.end)
         found = await look(session, caller, data.filters or Filters())
         shown: Json = {"buckets": [], "total_count": 0, "bucket_definitions": []}
         if found is not None:
@@ -185,7 +185,7 @@ def _body(data: Any, found: Look, end: datetime, **more: Any) -> Json:
     return {**body, "to_date": end.isoformat(), "filters": found.filters, **more}
 
 
-def _period(span: view.DateRange, found: Look) -> Json:
+def _period(span: view.TimeSpan, found: Look) -> Json:
     return {"from_date": span.from_date.isoformat(), "to_date": span.to_date.isoformat(), "filters": found.filters}
 
 

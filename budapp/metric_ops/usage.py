@@ -74,7 +74,7 @@ class UsageRow(Schema):
     cost: Annotated[float, Field(allow_inf_nan=False)] | None = None
 
 
-class UsageAnswer(Answer):
+class UsageByDay(Answer):
     """The newest day first; days without requests are left out."""
 
     object: Literal["usage"] = "usage"

@@ -113,9 +113,9 @@ async def delete_setting(chat_setting_id: UUID, caller: OfSetting, session: Writ
 
 
 @router.get("/chat-sessions")
-async def list_sessions(caller: Person, session: Read, query: Named) -> view.SessionList:
+async def list_sessions(caller: Person, session: Read, query: Named) -> view.ChatSessionList:
     """List the caller's chats, the newest first, each with the tokens that it has cost."""
-    return view.SessionList.of(await services.list_sessions(session, caller, query))
+    return view.ChatSessionList.of(await services.list_sessions(session, caller, query))
 
 
 @router.post("/chat-sessions/notes")

@@ -221,7 +221,7 @@ class SessionListed(Schema):
     modified_at: datetime
 
 
-class SessionView(Schema):
+class ChatSessionView(Schema):
     id: UUID
     name: str
     chat_setting: SettingView | None
@@ -232,10 +232,10 @@ class SessionView(Schema):
 class SessionAnswer(Answer):
     object: Literal["chat_session"] = "chat_session"
     message: str = "Chat session found"
-    chat_session: SessionView
+    chat_session: ChatSessionView
 
 
-class SessionList(PageAnswer):
+class ChatSessionList(PageAnswer):
     object: Literal["chat_session.list"] = "chat_session.list"
     message: str = "Chat sessions found"
     chat_sessions: list[SessionListed]

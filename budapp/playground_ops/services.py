@@ -127,13 +127,13 @@ async def list_sessions(session: ReadSession, caller: Caller, query: view.NamedQ
     return await SessionCrud(session, caller).page_of_sessions(query)
 
 
-async def get_session(session: ReadSession, caller: Caller, session_id: UUID) -> view.SessionView:
+async def get_session(session: ReadSession, caller: Caller, session_id: UUID) -> view.ChatSessionView:
     """Return a session with its settings, or raise `NotFound`."""
     row = await SessionCrud(session, caller).with_setting(session_id)
     chat: ChatSession = row.ChatSession
     about = {name: getattr(chat, name) for name in ("id", "name", "created_at", "modified_at")}
     setting = view.SettingView.model_validate(row.ChatSetting) if row.ChatSetting is not None else None
-    return view.SessionView(**about, chat_setting=setting)
+    return view.ChatSessionView(**about, chat_setting=setting)
 
 
 async def reach_session(session: ReadSession, caller: Caller, session_id: UUID) -> ChatSession:
@@ -143,7 +143,7 @@ async def reach_session(session: ReadSession, caller: Caller, session_id: UUID) 
 
 async def update_session(
     session: WriteSession, caller: Caller, session_id: UUID, data: view.SessionUpdate
-) -> view.SessionView:
+) -> view.ChatSessionView:
     """Change the name, or the settings.
 
     Raises:

@@ -13,7 +13,7 @@ from budapp.commons.paging import equal
 from budapp.commons.scopes import Scope
 from budapp.project_ops.services import projects_holding
 from budapp.webhook_ops.models import DeliveryState, Webhook, WebhookDelivery
-from budapp.webhook_ops.schemas import DeliveryQuery, DeliveryView, WebhookQuery, WebhookView
+from budapp.webhook_ops.schemas import DeliveryQuery, WebhookDeliveryView, WebhookQuery, WebhookView
 
 SORTABLE = {name: getattr(Webhook, name) for name in ("id", "name", "created_at")}
 SORTABLE_DELIVERIES = {name: getattr(WebhookDelivery, name) for name in ("id", "created_at")}
@@ -57,8 +57,8 @@ class DeliveryCrud(Crud[WebhookDelivery]):
         return [*super().reach(), WebhookDelivery.webhook_id == self.webhook.id]
 
     async def page_of_deliveries(self, query: DeliveryQuery) -> Page:
-        """Return a page of `DeliveryView` columns, the newest first."""
-        columns = [getattr(WebhookDelivery, name) for name in DeliveryView.model_fields]
+        """Return a page of `WebhookDeliveryView` columns, the newest first."""
+        columns = [getattr(WebhookDelivery, name) for name in WebhookDeliveryView.model_fields]
         found = self.visible(*columns).where(*equal(query, state=WebhookDelivery.state))
         return await self.page(query, found, SORTABLE_DELIVERIES)
 

@@ -12,11 +12,11 @@ from budapp.webhook_ops import services
 from budapp.webhook_ops.schemas import (
     DeliveryList,
     DeliveryQuery,
-    DeliveryView,
     Replayed,
     WebhookAnswer,
     WebhookCreate,
     WebhookDeleted,
+    WebhookDeliveryView,
     WebhookList,
     WebhookQuery,
     WebhookTested,
@@ -75,7 +75,7 @@ async def rotate_secret(webhook_id: UUID, caller: Manager, session: Write) -> We
 async def send_test(webhook_id: UUID, caller: Manager, session: Write) -> WebhookTested:
     """Have a `webhook.test` event delivered; look at the deliveries for what came of it."""
     delivery = await services.send_test(session, caller, webhook_id)
-    return WebhookTested(delivery=DeliveryView.model_validate(delivery))
+    return WebhookTested(delivery=WebhookDeliveryView.model_validate(delivery))
 
 
 @router.get("/{webhook_id}/deliveries")

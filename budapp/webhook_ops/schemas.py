@@ -84,7 +84,7 @@ class WebhookList(PageAnswer):
     webhooks: list[WebhookView]
 
 
-class DeliveryView(Schema):
+class WebhookDeliveryView(Schema):
     """An event on its way, and how that went: `answered` is the status of the last answer."""
 
     id: UUID
@@ -102,13 +102,13 @@ class DeliveryView(Schema):
 class DeliveryList(PageAnswer):
     object: Literal["webhook.delivery.list"] = "webhook.delivery.list"
     message: str = "Deliveries found"
-    deliveries: list[DeliveryView]
+    deliveries: list[WebhookDeliveryView]
 
 
 class WebhookTested(Answer):
     object: Literal["webhook.test"] = "webhook.test"
     message: str = "The test is on its way"
-    delivery: DeliveryView
+    delivery: WebhookDeliveryView
 
 
 class Replayed(Answer):
