@@ -1,4 +1,4 @@
-from collections.abc import AsyncIterator, Collection, Iterable, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -28,6 +28,7 @@ _ROW = (
     *("id", "dataset_id", "latency", "success", "error", "prompt_len", "output_len", "req_output_throughput"),
     *("ttft", "tpot", "itl"),
 )
+_COPIED_AT_ONCE = 1000
 _KEPT = ("benchmark_id", *_ROW[1:])
 
 
@@ -202,14 +203,16 @@ async def tenants_of(session: WriteSession, ids: Collection[UUID], tenant_id: UU
     return {row.id: row.tenant_id for row in await session.execute(statement)}
 
 
-async def copy_rows(session: WriteSession, rows: Iterable[RequestRow], tenants: dict[UUID, UUID]) -> None:
+async def copy_rows(session: WriteSession, rows: Sequence[RequestRow], tenants: dict[UUID, UUID]) -> None:
     """Put the rows in by COPY, in the transaction of the session, which has begun."""
     at = now()
-    records = [(uuid7(), at, at, tenants[row.benchmark_id], *(_value(row, name) for name in _KEPT)) for row in rows]
     columns = ["id", "created_at", "modified_at", "tenant_id", *_KEPT]
     connection = await (await session.connection()).get_raw_connection()
     driver: Any = connection.driver_connection
-    await driver.copy_records_to_table(RequestMetrics.__tablename__, records=records, columns=columns)
+    for start in range(0, len(rows), _COPIED_AT_ONCE):  # to encode all at once would hold the loop
+        some = rows[start : start + _COPIED_AT_ONCE]
+        records = [(uuid7(), at, at, tenants[row.benchmark_id], *(_value(row, name) for name in _KEPT)) for row in some]
+        await driver.copy_records_to_table(RequestMetrics.__tablename__, records=records, columns=columns)
 
 
 def _value(row: RequestRow, name: str) -> Any:

@@ -79,13 +79,13 @@ async def get_configurations(
 @rows_router.post("/request-metrics", dependencies=[internal])
 async def take_rows(data: view.RequestRows, session: Write) -> view.RowsKept:
     """Take what the requests of benchmarks took: up to 10,000 at once, all or none. For budcluster."""
-    return view.RowsKept(count=await services.add_rows(session, None, data.metrics))
+    return view.RowsKept(count=await services.add_rows(session, None, await data.rows()))
 
 
 @rows_router.post("/add-request-metrics")
 async def add_rows(data: view.RequestRows, caller: Manager, session: Write) -> view.RowsKept:
     """Keep what the requests of the tenant's own benchmarks took: up to 10,000 at once, all or none."""
-    return view.RowsKept(count=await services.add_rows(session, caller, data.metrics))
+    return view.RowsKept(count=await services.add_rows(session, caller, await data.rows()))
 
 
 @router.get("/request-metrics")

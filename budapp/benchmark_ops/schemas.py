@@ -1,9 +1,24 @@
+import asyncio
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+from fastapi.exceptions import RequestValidationError
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    StringConstraints,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, ErrorDetails, core_schema
 
 from budapp.benchmark_ops.models import BenchmarkStatus
 from budapp.commons.paging import Paging
@@ -251,8 +266,47 @@ class RequestRow(Schema):
     itl: list[Seconds] | None = Field(default=None, max_length=100_000)
 
 
+_ROWS = TypeAdapter(list[RequestRow])
+_AT_ONCE = 500
+
+
+class _UnreadRows(list[Any]):
+    """Rows in the document, and anything at all when they come in: to validate all at once would hold the loop."""
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.list_schema(min_length=1, max_length=MOST_ROWS)
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, _schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        rows = handler(_ROWS.core_schema)
+        return {**rows, "minItems": 1, "maxItems": MOST_ROWS}
+
+
 class RequestRows(Schema):
-    metrics: list[RequestRow] = Field(min_length=1, max_length=MOST_ROWS)
+    """What requests took, validated by `rows`."""
+
+    metrics: _UnreadRows
+
+    async def rows(self) -> list[RequestRow]:
+        """Return the rows, validated some at a time.
+
+        Raises:
+            RequestValidationError: a row that can't be.
+        """
+        found: list[RequestRow] = []
+        for start in range(0, len(self.metrics), _AT_ONCE):
+            try:
+                found += _ROWS.validate_python(self.metrics[start : start + _AT_ONCE])
+            except ValidationError as error:
+                raise RequestValidationError([_placed(one, start) for one in error.errors()]) from error
+            await asyncio.sleep(0)
+        return found
+
+
+def _placed(error: ErrorDetails, start: int) -> dict[str, Any]:
+    number, *within = error["loc"]
+    return {**error, "loc": ("body", "metrics", int(number) + start, *within)}
 
 
 class RowsKept(Answer):

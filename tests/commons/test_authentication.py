@@ -1,6 +1,7 @@
 """Who gets past the authentication of requests: nobody without a valid token, but where a route is public."""
 
 from collections.abc import AsyncIterator
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
@@ -100,7 +101,7 @@ class _OnlyGood:
     async def authenticate(self, token: str) -> Any:
         if token != "good":
             raise Unauthenticated
-        return object()
+        return SimpleNamespace(is_service=False)
 
     async def stand_for(self, user_id: UUID) -> Any:
         raise Unauthenticated

@@ -8,12 +8,14 @@ from uuid_utils.compat import uuid7
 
 from budapp.commons.config import load_settings
 from budapp.commons.database import Database
+from budapp.domains import TABLES
 from budapp.endpoint_ops.models import Endpoint
 from budapp.model_ops.models import Model
 from budapp.project_ops.models import Project
 
 
 async def main(project_id: UUID) -> None:
+    assert TABLES, "foreign keys lead to tables of all domains"
     database = Database(load_settings())
     async with database.write() as session:
         project = await session.get_one(Project, project_id)

@@ -4,7 +4,9 @@ import json
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, model_validator
+
+from budapp.commons.scopes import UserType
 
 Endpoint = Literal[
     "chat",
@@ -185,12 +187,40 @@ def read_published(text: Any) -> dict[str, Reference]:
     return _REFERENCES.validate_json(text)
 
 
+class Limit(BaseModel):
+    """The entry as the gateway reads it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    user_id: UUID
+    user_type: UserType
+    allowed: bool
+    status: Literal[
+        "allowed", "admin_unlimited", "no_billing_plan", "suspended", "token_limit_exceeded", "cost_limit_exceeded"
+    ]
+    tokens_quota: int | None
+    tokens_used: int
+    cost_quota: float | None
+    cost_used: float
+    prev_tokens_used: int
+    prev_cost_used: float
+    reason: str | None
+    reset_at: AwareDatetime | None
+    last_updated: AwareDatetime
+    billing_cycle_start: AwareDatetime | None
+    billing_cycle_end: AwareDatetime | None
+    plan_name: str | None
+    update_id: int
+
+
 def read_any(name: str, text: Any) -> None:
     """Read an entry of any table, or fail."""
     if name.startswith("api_key:"):
         read_key(text)
     elif name.startswith("model_table:"):
         read_model(name, text)
+    elif name.startswith("usage_limit:"):
+        assert name == f"usage_limit:{Limit.model_validate_json(text).user_id}"
     else:
         assert name == "published_model_info"
         read_published(text)

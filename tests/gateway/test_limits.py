@@ -4,13 +4,11 @@ import json
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any, Literal
-from uuid import UUID
+from typing import Any
 
 import httpx
 import pytest
 from fastapi import FastAPI
-from pydantic import AwareDatetime, BaseModel, ConfigDict
 from redis.asyncio import Redis
 from sqlalchemy import select
 from uuid_utils.compat import uuid7
@@ -20,7 +18,6 @@ from budapp.billing_ops.limits import limit_of as judge
 from budapp.billing_ops.models import BillingPlan, UserBilling, UserUsage
 from budapp.commons.database import Database, now
 from budapp.commons.domain import components_of
-from budapp.commons.scopes import UserType
 from budapp.gateway_ops.limits import sync
 from budapp.gateway_ops.services import GatewayTables
 from budapp.gateway_ops.worker import GatewayWorker
@@ -28,36 +25,11 @@ from budapp.integrations.dapr import DaprClient
 from budapp.user_ops.models import User
 from tests.billing.test_billing import change, set_up, set_usage
 from tests.cast import Cast, Person
+from tests.gateway.reader import Limit
 from tests.gateway.test_tables import within
 from tests.peers.conftest import StandIn, environment, stand_in
 
 __all__ = ["environment", "stand_in"]
-
-
-class Limit(BaseModel):
-    """The entry as the gateway reads it."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    user_id: UUID
-    user_type: UserType
-    allowed: bool
-    status: Literal[
-        "allowed", "admin_unlimited", "no_billing_plan", "suspended", "token_limit_exceeded", "cost_limit_exceeded"
-    ]
-    tokens_quota: int | None
-    tokens_used: int
-    cost_quota: float | None
-    cost_used: float
-    prev_tokens_used: int
-    prev_cost_used: float
-    reason: str | None
-    reset_at: AwareDatetime | None
-    last_updated: AwareDatetime
-    billing_cycle_start: AwareDatetime | None
-    billing_cycle_end: AwareDatetime | None
-    plan_name: str | None
-    update_id: int
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from tests.live.client import Listener, listening
 from tests.projects.data import add, cluster_row
 from tests.replicas import Replica, running_replica
 
-STREAMS = 500
-PER_PERSON = 170
+STREAMS = 150
+PER_PERSON = 50
 
 
 def port_of(replica: Replica) -> int:
@@ -45,7 +45,7 @@ async def test_the_streams_of_a_killed_replica_go_on_at_another(
                 before.append(await stack.enter_async_context(streams))
             work = asyncio.create_task(keep_happening())
             for found in before:
-                await found.until(lambda it: len(it.happened) >= 5, 120)
+                await found.until(lambda it: len(it.happened) >= 5, 200)
             one.kill()
             for found in before:
                 await found.until(lambda it: it.closed)

@@ -309,7 +309,8 @@ async def test_deployments_are_those_that_one_may_call(
     key = (await client.post("/credentials/", json={"name": "Mine", "project_id": project["id"]}, headers=mine)).json()
     secret = {"api-key": key["result"]["key"]}
     assert await listed(secret) == [talker]
-    other = await create(client, cast.developer, name="Other")
+    other = await create(client, cast.manager, name="Other")
+    await join(database, other["id"], cast.developer)
     elsewhere = await enter(database, cast.developer, other["id"], "http://x")
     assert await listed(secret) == [talker]
     assert set(await listed(mine)) == {talker, elsewhere}
