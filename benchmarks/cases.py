@@ -83,7 +83,7 @@ CASES = [
     Case("/models/{model_id}", "", LARGE, least=None, statements=3),
     Case("/models/tags?limit=10", "", SMALL, least=None),
     Case("/users/me/permissions", "permissions", least=0.6),
-    Case("/projects/", "created", least=0.5, spread=4.0, statements=5, posts=True),
+    Case("/projects/", "created", least=0.5, spread=4.0, statements=6, posts=True),
 ]
 
 

@@ -36,6 +36,10 @@ def _readable(value: str) -> str:
     return value
 
 
+def _readable_if_text(value: str | bool | None) -> str | bool | None:
+    return _readable(value) if isinstance(value, str) else value
+
+
 def _number(value: Any) -> Any:
     """Take the texts that the browser's fields hold for numbers, and an empty one for none."""
     return (value.strip() or None) if isinstance(value, str) else value
@@ -65,7 +69,9 @@ class Node(Schema):
 
     hostname: Hostname
     id: Annotated[Text, StringConstraints(max_length=100)] | None = None
-    status: Annotated[Text, StringConstraints(max_length=100)] | bool | None = None
+    status: Annotated[
+        Annotated[str, StringConstraints(max_length=100)] | bool | None, AfterValidator(_readable_if_text)
+    ] = None
     hardware_mode: HardwareMode | None = None
     hardware_info: list[NodeHardware] = Field(default=[], max_length=100)
 

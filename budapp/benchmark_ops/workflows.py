@@ -47,13 +47,21 @@ async def _check(session: WriteSession, caller: Caller, run: Run) -> None:
     if data.get("model_id"):
         model = await _model(session, run)
         run.workflow.icon = model.icon
-        if data.get("credential_id"):
-            credential_id = UUID(data["credential_id"])
-            await credentials.require_credential(session, caller.tenant_id, credential_id, model.source)
+    if data.get("credential_id"):
+        await _check_credential(session, caller, run)
     if run.triggered:
         _require(data, "cluster_id", "model_id", "nodes")
         _check_whole(data, await _model(session, run))
         await _begin(session, run)
+
+
+async def _check_credential(session: ReadSession, caller: Caller, run: Run) -> None:
+    credential_id = UUID(run.data["credential_id"])
+    if run.data.get("model_id"):
+        model = await _model(session, run)
+        await credentials.require_credential(session, caller.tenant_id, credential_id, model.source)
+    else:
+        await credentials.get_credential(session, caller, credential_id)
 
 
 async def _check_datasets(session: ReadSession, data: Json) -> None:

@@ -26,7 +26,8 @@ def _forget_owners(session: Session) -> None:
 
         async def announce() -> None:
             for callers in list(remembered.live):
-                await callers.forget(*owners)
+                if callers.hooks is session.info.get("hooks"):  # the same application
+                    await callers.forget(*owners)
 
         session.info.setdefault("after_commit", []).append(announce)
 

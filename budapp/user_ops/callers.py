@@ -23,6 +23,7 @@ from budapp.commons.background import keep_running, stop
 from budapp.commons.config import Settings
 from budapp.commons.database import WriteSession, after_commit
 from budapp.commons.domain import provided
+from budapp.commons.hooks import Hooks
 from budapp.commons.outages import VALKEY, outages
 
 live: WeakSet["Callers"] = WeakSet()
@@ -46,7 +47,9 @@ class _Entry:
 class Callers:
     """The callers that this process knows, by access token; other replicas are told whom to forget."""
 
-    def __init__(self, valkey: Redis, settings: Settings) -> None:
+    def __init__(self, valkey: Redis, settings: Settings, hooks: Hooks | None = None) -> None:
+        self.hooks = hooks
+        """Those of the application that they belong to."""
         self._valkey = valkey
         self._settings = settings
         self._by_token: dict[str, _Entry] = {}

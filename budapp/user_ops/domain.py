@@ -30,7 +30,7 @@ domain = Domain(
     components=(
         Component(
             Callers,
-            lambda c: Callers(c[Redis], c[Settings]),
+            lambda c: Callers(c[Redis], c[Settings], c.hooks),
             start=Callers.start,
             stop=Callers.stop,
         ),

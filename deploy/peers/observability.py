@@ -242,7 +242,12 @@ class Observability:
         buckets = []
         for low, high in spans:
             part = [value(one) for one in rows if (low or 0) <= getattr(one, asked.bucket_by) < (high or float("inf"))]
-            about_it = {"range": f"{low:g}-{high:g}", "bucket_start": low, "bucket_end": high, "count": len(part)}
+            about_it = {
+                "range": f"{low or 0:g}-{'' if high is None else format(high, 'g')}",
+                "bucket_start": low,
+                "bucket_end": high,
+                "count": len(part),
+            }
             more = {"min_value": min(part, default=0.0), "max_value": max(part, default=0.0)}
             shares = {f"p{share}_value": percentile(part, share / 100) for share in (50, 95, 99)}
             buckets.append({**about_it, "avg_value": mean(part), **more, **shares})

@@ -52,7 +52,7 @@ async def _seed(context: SeedContext) -> Things:
         "message_id": str(message.id),
         "note_id": str(note.id),
         "deployment_id": str(endpoint.id),
-        "chat_model": namespace,
+        "served_as": namespace,
         "chat_cluster": str(at["bud_cluster_id"]),
     }
 
@@ -61,7 +61,7 @@ async def _answers(context: RequestContext) -> None:
     """Have budcluster know the deployments of both tenants."""
     async with httpx.AsyncClient(base_url=_budcluster()) as http:
         for things in (context.scene.here, context.scene.there):
-            known = {"namespace": things["chat_model"], "endpoint_name": things["chat_model"]}
+            known = {"namespace": things["served_as"], "endpoint_name": things["served_as"]}
             answer = await http.post("/control/deployments", json={**known, "cluster_id": things["chat_cluster"]})
             assert answer.status_code == 200, answer.text
 
@@ -93,7 +93,7 @@ share = Share(
             lambda t: {"access_token": t.get("access_token", "x")}, prepare=_signed_in
         ),
         "POST /playground/chat/completions": Valid(
-            lambda t: {"model": t["chat_model"], "messages": [{"role": "user", "content": "Hi"}]}, prepare=_answers
+            lambda t: {"model": t["served_as"], "messages": [{"role": "user", "content": "Hi"}]}, prepare=_answers
         ),
         "POST /playground/chat-settings": Valid(lambda t: {"name": "Wordy"}),
         "PATCH /playground/chat-settings/{chat_setting_id}": Valid(lambda t: {"temperature": 0.5}),

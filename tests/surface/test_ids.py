@@ -34,6 +34,8 @@ NOT_404: dict[tuple[str, str], str] = {
     ("POST /oauth/login", "body:tenantId"): IN_REACH_OF_ALL,
     ("POST /models/deploy-workflow", "body:simulator_id"): "budsim's name of a simulation, and no row of ours",
     ("GET /oauth/providers", "query:tenant_id"): IN_REACH_OF_ALL,
+    ("PATCH /playground/messages/{message_id}", "body:deployment_id"): "comes with a whole other answer, or is refused",
+    ("POST /service-accounts", "body:custom_role_id"): "beside a role it is refused before anybody looks for it",
 }
 """Places where an id out of reach is not 404, each with the reason; nothing may leak there either."""
 
@@ -41,6 +43,9 @@ FILTERS: dict[tuple[str, str], str] = {
     ("POST /audit/verify-batch", "body:0"): "is told of as a record that does not exist",
     ("GET /permissions/explain", "query:user_id"): "whoever may not view people is told so, whoever it is",
     ("GET /permissions/explain", "query:id"): "says that the row is out of reach or not there, and not which",
+    ("GET /notifications", "query:project_id"): "a filter: what is out of reach has no messages",
+    ("GET /webhooks", "query:project_id"): "a filter: what is out of reach has no webhooks in reach",
+    ("POST /billing/history", "body:project_id"): "a filter, on what the caller has used",
     ("GET /datasets", "query:project_id"): "a filter: what is out of reach holds nothing",
     ("GET /credentials/", "query:project_id"): "a filter: what is out of reach holds no keys in reach",
     ("GET /proprietary/credentials/", "query:id"): "a filter: what is out of reach is not in the list",
