@@ -31,7 +31,6 @@ from budapp.commons.query_parameters import ignores
 from budapp.commons.schemas import Answer
 from budapp.commons.scopes import Scope
 from budapp.integrations.dapr import DaprDep
-from budapp.user_ops.rights import manageable
 from budapp.user_ops.services import get_user
 
 router = APIRouter(prefix="/billing", tags=["billing"], route_class=IdempotentRoute)
@@ -41,7 +40,7 @@ Reader = Annotated[Caller, Depends(Requires(Scope.USER_MANAGE, row=services.bill
 ManagerOrPeer = Annotated[Caller, Depends(RequiresOrPeer(Scope.USER_MANAGE))]
 HistoryReader = Annotated[Caller, Depends(SignedInAccess(row=services.readable_history))]
 AlertOwner = Annotated[Caller, Depends(SignedInAccess(row=alerts.get_alert))]
-ManagerOf = Annotated[Caller, Depends(Requires(Scope.USER_MANAGE, row=manageable))]
+ManagerOf = Annotated[Caller, Depends(Requires(Scope.USER_MANAGE, row=services.managed_billing))]
 UsageReader = Annotated[Caller, Depends(Requires(Scope.USER_MANAGE, row=get_user))]
 
 

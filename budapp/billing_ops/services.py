@@ -106,9 +106,19 @@ async def reset_user(session: WriteSession, caller: Caller, user_id: UUID) -> in
         NotFound: the tenant has no such user, or they have no plan.
         Forbidden: the user may do more than the caller.
     """
-    await manageable(session, caller, user_id)
-    billing = _existing(await BillingCrud(session, caller).find_current(user_id))
+    billing = await managed_billing(session, caller, user_id)
     return int(await cycles.begin_anew(session, billing.id))
+
+
+async def managed_billing(session: ReadSession, caller: Caller, user_id: UUID) -> UserBilling:
+    """Return the current billing of a user whom the caller may manage.
+
+    Raises:
+        NotFound: the tenant has no such user, or they have no plan.
+        Forbidden: the user may do more than the caller.
+    """
+    await manageable(session, caller, user_id)
+    return _existing(await BillingCrud(session, caller).find_current(user_id))
 
 
 async def reset_all(session: WriteSession, caller: Caller, *, only_expired: bool) -> int:

@@ -1,7 +1,7 @@
 """Who calls, and what a route asks of them.
 
-Every route depends on exactly one of `public`, `SignedIn`, `Requires`, `RequiresOrPeer` and `internal`; `check_routes`
-refuses to start a service with a route that says nothing.
+Every route depends on exactly one of `public`, `SignedIn`, `Active`, `Requires`, `RequiresOrPeer` and `internal`;
+`check_routes` refuses to start a service with a route that says nothing.
 """
 
 import secrets
@@ -226,6 +226,25 @@ class SignedInAccess(Access):
         """Let everyone pass who is signed in."""
 
 
+class ActiveAccess(SignedInAccess):
+    """Anyone who is signed in and has set a password of their own may call the route.
+
+    Raises:
+        Unauthenticated: nobody is signed in.
+        Forbidden: the caller was invited and has set no password yet.
+    """
+
+    async def __call__(self, request: Request) -> Caller:
+        """Return the caller, or raise."""
+        caller = await super().__call__(request)
+        self.admit(caller)
+        return caller
+
+    def admit(self, caller: Caller) -> None:
+        """Let those pass who are active."""
+        require_password_set(caller)
+
+
 class Requires(Access):
     """Only a caller who holds the scope may call the route.
 
@@ -320,6 +339,7 @@ def _user_named(request: Request) -> UUID:
 
 public = Depends(Public())
 SignedIn = Annotated[Caller, Depends(SignedInAccess())]
+Active = Annotated[Caller, Depends(ActiveAccess())]
 internal = Depends(InternalAccess())
 
 

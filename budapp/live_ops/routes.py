@@ -5,7 +5,7 @@ from sse_starlette import EventSourceResponse
 from sse_starlette.sse import SendTimeoutError
 from starlette.types import Receive, Scope, Send
 
-from budapp.commons.access import SignedIn
+from budapp.commons.access import Active
 from budapp.live_ops import services
 from budapp.live_ops.schemas import EventQuery
 from budapp.live_ops.services import HubDep, Sending
@@ -39,7 +39,7 @@ class EventStream(EventSourceResponse):
     responses={200: {"description": "Server-sent events", "content": {"text/event-stream": {}}}},
 )
 async def stream_events(
-    caller: SignedIn,
+    caller: Active,
     hub: HubDep,
     query: Annotated[EventQuery, Query()],
     last_event_id: Annotated[str | None, Header(max_length=100)] = None,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from budapp.commons.access import Caller
+from budapp.commons.access import Caller, Requires
 from budapp.commons.database import ReadSession, release
 from budapp.commons.errors import Forbidden, NotFound, UnprocessableContent
 from budapp.integrations.peers import Json
@@ -51,7 +51,7 @@ async def look(session: ReadSession, caller: Caller, asked: Filters) -> Look | N
     return Look(scope, {name: sorted(map(str, values)) for name, values in filters.items() if values is not None})
 
 
-async def scope_for(session: ReadSession, caller: Caller, _inference_id: UUID) -> TrafficScope:
+async def scope_for(session: ReadSession, caller: Caller) -> TrafficScope:
     """Return in which projects a request must be for the caller to see it, and let go of the connection.
 
     Raises:
@@ -89,6 +89,15 @@ def refuse_others_groups(caller: Caller, group_by: Collection[str] | None) -> No
     others = {"project", "user"}.intersection(group_by or ())
     if caller.is_client and others:
         raise UnprocessableContent("Group by user_project, which is your own projects", param="group_by")
+
+
+class RequiresStaff(Requires):
+    """Only a caller who holds the scope and is no customer's user may call the route: see `refuse_clients`."""
+
+    def admit(self, caller: Caller) -> None:
+        """Let those pass who hold the scope and are no customer's users."""
+        super().admit(caller)
+        refuse_clients(caller)
 
 
 def refuse_clients(caller: Caller) -> None:

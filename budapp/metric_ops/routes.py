@@ -11,14 +11,14 @@ from budapp.metric_ops import requests as ask
 from budapp.metric_ops import schemas as view
 from budapp.metric_ops import services
 from budapp.metric_ops.gateway import GatewayMetrics
-from budapp.metric_ops.looking import scope_for
+from budapp.metric_ops.looking import RequiresStaff
 from budapp.metric_ops.services import Metrics
 from budapp.metric_ops.usage import Usage, UsageByDay, UsageQuery, as_csv
 
 router = APIRouter(prefix="/metrics", tags=["metrics"])
 
 Looker = Annotated[Caller, Depends(Requires(Scope.PROJECT_VIEW))]
-LookerAt = Annotated[Caller, Depends(Requires(Scope.PROJECT_VIEW, row=scope_for))]
+Staff = Annotated[Caller, Depends(RequiresStaff(Scope.PROJECT_VIEW))]
 Administrator = Annotated[Caller, Depends(Requires(Scope.USER_MANAGE))]
 MetricsDep = Annotated[Metrics, provided(Metrics)]
 GatewayDep = Annotated[GatewayMetrics, provided(GatewayMetrics)]
@@ -56,7 +56,7 @@ async def export_usage(caller: Looker, session: Read, usage: UsageDep, query: Us
 
 @router.post("/analytics")
 async def analyse(
-    data: ask.AnalyticsRequest, caller: Looker, session: Read, metrics: MetricsDep
+    data: ask.AnalyticsRequest, caller: Staff, session: Read, metrics: MetricsDep
 ) -> view.AnalyticsAnswer:
     """Return figures of periods, the newest first, each with its change since the one before."""
     return await metrics.analytics(session, caller, data)
@@ -112,24 +112,20 @@ async def list_inferences(
 
 
 @router.get("/inferences/{inference_id}")
-async def get_inference(
-    inference_id: UUID, caller: LookerAt, session: Read, metrics: MetricsDep
-) -> view.InferenceAnswer:
+async def get_inference(inference_id: UUID, caller: Looker, session: Read, metrics: MetricsDep) -> view.InferenceAnswer:
     """Get all that is known of a request."""
     return await metrics.inference(session, caller, inference_id)
 
 
 @router.get("/inferences/{inference_id}/feedback")
-async def list_feedback(
-    inference_id: UUID, caller: LookerAt, session: Read, metrics: MetricsDep
-) -> view.FeedbackAnswer:
+async def list_feedback(inference_id: UUID, caller: Looker, session: Read, metrics: MetricsDep) -> view.FeedbackAnswer:
     """List what people thought of the answer to a request."""
     return await metrics.feedback(session, caller, inference_id)
 
 
 @router.post("/gateway/analytics")
 async def analyse_gateway(
-    data: ask.GatewayAnalyticsRequest, caller: Looker, session: Read, metrics: GatewayDep
+    data: ask.GatewayAnalyticsRequest, caller: Staff, session: Read, metrics: GatewayDep
 ) -> view.GatewayAnalyticsAnswer:
     """Return what the gateway passed on, by interval."""
     return await metrics.analytics(session, caller, data)
@@ -137,7 +133,7 @@ async def analyse_gateway(
 
 @router.get("/gateway/geographical-stats")
 async def list_places(
-    caller: Looker, session: Read, metrics: GatewayDep, query: GatewayQuery
+    caller: Staff, session: Read, metrics: GatewayDep, query: GatewayQuery
 ) -> view.GeographicalAnswer:
     """List the places that the gateway was called from."""
     return await metrics.places(session, caller, query)
@@ -145,7 +141,7 @@ async def list_places(
 
 @router.get("/gateway/top-routes")
 async def list_top_routes(
-    caller: Looker, session: Read, metrics: GatewayDep, query: Annotated[ask.TopRoutesQuery, Query()]
+    caller: Staff, session: Read, metrics: GatewayDep, query: Annotated[ask.TopRoutesQuery, Query()]
 ) -> view.TopRoutesAnswer:
     """List the gateway's addresses that are called most, by project."""
     return await metrics.top_routes(session, caller, query)
@@ -153,7 +149,7 @@ async def list_top_routes(
 
 @router.get("/gateway/client-analytics")
 async def list_clients(
-    caller: Looker, session: Read, metrics: GatewayDep, query: GatewayQuery
+    caller: Staff, session: Read, metrics: GatewayDep, query: GatewayQuery
 ) -> view.ClientAnalyticsAnswer:
     """List whose keys were used how much."""
     return await metrics.clients(session, caller, query)

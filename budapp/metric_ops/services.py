@@ -11,7 +11,7 @@ from budapp.integrations.peers import Json
 from budapp.integrations.traffic import Traffic
 from budapp.metric_ops import crud
 from budapp.metric_ops import schemas as view
-from budapp.metric_ops.looking import Look, look, names_for, refuse_clients, refuse_others_groups, scope_for
+from budapp.metric_ops.looking import Look, look, names_for, refuse_others_groups, scope_for
 from budapp.metric_ops.requests import (
     NOT_COUNTED,
     AggregatedRequest,
@@ -61,7 +61,6 @@ class Metrics:
 
     async def analytics(self, session: ReadSession, caller: Caller, data: AnalyticsRequest) -> view.AnalyticsAnswer:
         """Return figures of periods, the newest first, each with its change."""
-        refuse_clients(caller)
         found = await look(session, caller, data.filters.general())
         if found is None:
             return view.AnalyticsAnswer(items=[])
@@ -167,14 +166,14 @@ class Metrics:
 
     async def inference(self, session: ReadSession, caller: Caller, inference_id: UUID) -> view.InferenceAnswer:
         """Return one request."""
-        scope = await scope_for(session, caller, inference_id)
+        scope = await scope_for(session, caller)
         found = await self._traffic.inference(scope, inference_id)
         names = await names_for(session, caller, [found])
         return view.InferenceAnswer(**_inference(found, names.about(found)))
 
     async def feedback(self, session: ReadSession, caller: Caller, inference_id: UUID) -> view.FeedbackAnswer:
         """Return what people thought of the answer to a request."""
-        scope = await scope_for(session, caller, inference_id)
+        scope = await scope_for(session, caller)
         found = await self._traffic.feedback(scope, inference_id)
         return view.FeedbackAnswer(inference_id=inference_id, **_members(found, "feedback_items", "total_count"))
 

@@ -3,7 +3,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query
 
-from budapp.commons.access import Caller, SignedIn, SignedInAccess
+from budapp.commons.access import Active, ActiveAccess, Caller
 from budapp.commons.database import Read, Write
 from budapp.commons.domain import provided
 from budapp.commons.idempotency import IdempotentRoute
@@ -25,18 +25,18 @@ from budapp.webhook_ops.schemas import (
 
 router = APIRouter(prefix="/webhooks", tags=["webhooks"], route_class=IdempotentRoute)
 
-Manager = Annotated[Caller, Depends(SignedInAccess(row=services.get_webhook))]
+Manager = Annotated[Caller, Depends(ActiveAccess(row=services.get_webhook))]
 OutgoingDep = Annotated[Outgoing, provided(Outgoing)]
 
 
 @router.get("")
-async def list_webhooks(caller: SignedIn, session: Read, query: Annotated[WebhookQuery, Query()]) -> WebhookList:
+async def list_webhooks(caller: Active, session: Read, query: Annotated[WebhookQuery, Query()]) -> WebhookList:
     """List the webhooks that the caller may manage: with user:manage the tenant's, with project:manage a project's."""
     return WebhookList.of(await services.list_webhooks(session, caller, query))
 
 
 @router.post("")
-async def create_webhook(data: WebhookCreate, caller: SignedIn, session: Write, outgoing: OutgoingDep) -> WebhookAnswer:
+async def create_webhook(data: WebhookCreate, caller: Active, session: Write, outgoing: OutgoingDep) -> WebhookAnswer:
     """Have what happens posted to an address, signed by Standard Webhooks; the secret is shown once."""
     webhook, secret = await services.create_webhook(session, outgoing, caller, data)
     return WebhookAnswer.of(webhook, "Webhook created", secret)

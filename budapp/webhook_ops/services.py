@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy import Row
 from uuid_utils.compat import uuid7
 
-from budapp.commons.access import Caller, require_password_set
+from budapp.commons.access import Caller
 from budapp.commons.crud import Page
 from budapp.commons.database import Database, ReadSession, WriteSession, now
 from budapp.commons.encrypted_columns import seal
@@ -35,7 +35,6 @@ _PERSONAL = "notification"
 
 async def list_webhooks(session: ReadSession, caller: Caller, query: WebhookQuery) -> Page:
     """Return a page of the webhooks that the caller may manage."""
-    require_password_set(caller)
     return await WebhookCrud(session, caller).page_of_webhooks(query)
 
 
@@ -45,7 +44,6 @@ async def get_webhook(session: ReadSession, caller: Caller, webhook_id: UUID) ->
     Raises:
         NotFound: no such webhook, or none that the caller may manage.
     """
-    require_password_set(caller)
     return await WebhookCrud(session, caller).get(webhook_id)
 
 
@@ -58,7 +56,6 @@ async def create_webhook(
         NotFound, Forbidden: the caller may not manage the project, or the tenant's webhooks.
         UnprocessableContent: the address must not be posted to, or there are too many webhooks.
     """
-    require_password_set(caller)
     await _check_address(outgoing, str(data.url))
     if data.project_id is not None:
         await MANAGING.check(session, caller, data.project_id, lock="share")
@@ -83,7 +80,6 @@ async def update_webhook(
         NotFound: no such webhook, or none that the caller may manage.
         UnprocessableContent: the address must not be posted to.
     """
-    require_password_set(caller)
     if data.url is not None:
         await _check_address(outgoing, str(data.url))
     webhook = await WebhookCrud(session, caller).get(webhook_id, for_update=True)
@@ -103,7 +99,6 @@ async def rotate_secret(session: WriteSession, caller: Caller, webhook_id: UUID)
     Raises:
         NotFound: no such webhook, or none that the caller may manage.
     """
-    require_password_set(caller)
     webhook = await WebhookCrud(session, caller).get(webhook_id, for_update=True)
     encryption: Encryption = session.info["encryption"]
     seal(encryption, webhook, Webhook.old_secret_encrypted, open_secret(encryption, webhook))
@@ -115,7 +110,6 @@ async def rotate_secret(session: WriteSession, caller: Caller, webhook_id: UUID)
 
 async def delete_webhook(session: WriteSession, caller: Caller, webhook_id: UUID) -> None:
     """Delete a webhook with its deliveries; `NotFound` where the caller may not manage it."""
-    require_password_set(caller)
     await session.delete(await WebhookCrud(session, caller).get(webhook_id, for_update=True))
 
 

@@ -10,15 +10,11 @@ from sqlalchemy import Table
 from budapp.commons.database import Base, Database
 
 _SCHEMA = "copies"
-_TABLES = {table.name: table for table in Base.metadata.sorted_tables}
 
 
 def _mark(name: str) -> str:
     """Tell a table's rows from any later ones: each row that is new or changed has its transaction's number."""
     return f"select '{name}' as name, count(*) as rows, sum(xmin::text::bigint) as written from \"{name}\""
-
-
-_MARKS = " union all ".join(map(_mark, _TABLES))
 
 
 def _put_back(table: Table) -> str:
@@ -35,6 +31,7 @@ class Copies:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._tables = {table.name: table for table in Base.metadata.sorted_tables}
         self._marks: set[tuple[object, ...]] = set()
 
     async def take(self) -> None:
@@ -42,26 +39,26 @@ class Copies:
         async with self._database.engine.begin() as connection:
             driver = (await connection.get_raw_connection()).driver_connection
             assert isinstance(driver, asyncpg.Connection)
-            copies = (f'create unlogged table {_SCHEMA}."{name}" as table "{name}"' for name in _TABLES)
+            copies = (f'create unlogged table {_SCHEMA}."{name}" as table "{name}"' for name in self._tables)
             await driver.execute(
                 f"drop schema if exists {_SCHEMA} cascade; create schema {_SCHEMA}; {'; '.join(copies)}"
             )
-            self._marks = await _read(driver)
+            self._marks = await self._read(driver)
 
     async def put_back(self) -> None:
         """Have exactly these rows in the tables again."""
         async with self._database.engine.begin() as connection:
             driver = (await connection.get_raw_connection()).driver_connection
             assert isinstance(driver, asyncpg.Connection)
-            found = await _read(driver)
+            found = await self._read(driver)
             changed = {str(name) for name, *_ in self._marks ^ found}
             if not changed:
                 return
-            statements = (_put_back(_TABLES[name]) for name in changed)
+            statements = (_put_back(self._tables[name]) for name in changed)
             # past foreign keys and triggers
             await driver.execute(f"set local session_replication_role = replica; {'; '.join(statements)}")
-            self._marks = await _read(driver)
+            self._marks = await self._read(driver)
 
-
-async def _read(driver: asyncpg.Connection) -> set[tuple[object, ...]]:
-    return {tuple(record) for record in await driver.fetch(_MARKS)}
+    async def _read(self, driver: asyncpg.Connection) -> set[tuple[object, ...]]:
+        marks = " union all ".join(map(_mark, self._tables))
+        return {tuple(record) for record in await driver.fetch(marks)}
