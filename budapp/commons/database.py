@@ -155,8 +155,11 @@ class Database:
         )
         self.encryption = Encryption(parse_encryption_keys(settings.encryption_keys))
         self.audit_keys = Keys(audit_keys_of(settings))
+        self.session_class: type[Session] = type("UnitOfWork", (Session,), {})
+        """Whose events are those of this application's units of work alone."""
         self._sessions = async_sessionmaker(
             self.engine,
+            sync_session_class=self.session_class,
             expire_on_commit=False,
             info={**info, "encryption": self.encryption, "audit_keys": self.audit_keys},
         )

@@ -4,8 +4,9 @@ from budapp.api_key_ops.services import ApiKeys
 from budapp.commons.database import Database
 from budapp.commons.domain import Component, Components, Domain
 from budapp.commons.rate_limits import RateLimiter
-from budapp.service_account_ops import forgetting_crud, models
+from budapp.service_account_ops import models
 from budapp.service_account_ops.authentication import KeyAuthenticator, KeyUses
+from budapp.service_account_ops.forgetting_crud import KeyChanges
 from budapp.service_account_ops.routes import router
 from budapp.service_account_ops.services import ServiceAccountKeys
 from budapp.user_ops.callers import Callers
@@ -17,9 +18,10 @@ def _authenticator(c: Components) -> KeyAuthenticator:
 
 domain = Domain(
     routers=(router,),
-    tables=(models, forgetting_crud),
+    tables=(models,),
     components=(
         Component(KeyUses, lambda c: KeyUses(c[Database]), start=KeyUses.start, stop=KeyUses.stop),
+        Component(KeyChanges, lambda c: KeyChanges(c[Database], c[Callers])),
         Component(KeyAuthenticator, _authenticator),
         Component(ServiceAccountKeys, lambda c: ServiceAccountKeys(c[ApiKeys])),
     ),

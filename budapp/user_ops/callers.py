@@ -11,7 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
 from uuid import UUID
-from weakref import WeakSet
 
 from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
@@ -23,11 +22,7 @@ from budapp.commons.background import keep_running, stop
 from budapp.commons.config import Settings
 from budapp.commons.database import WriteSession, after_commit
 from budapp.commons.domain import provided
-from budapp.commons.hooks import Hooks
 from budapp.commons.outages import VALKEY, outages
-
-live: WeakSet["Callers"] = WeakSet()
-"""Those of this process, for what changes rights without having one at hand."""
 
 _USERS = "budapp:callers"
 _TENANTS = "budapp:callers:tenants"
@@ -47,9 +42,7 @@ class _Entry:
 class Callers:
     """The callers that this process knows, by access token; other replicas are told whom to forget."""
 
-    def __init__(self, valkey: Redis, settings: Settings, hooks: Hooks | None = None) -> None:
-        self.hooks = hooks
-        """Those of the application that they belong to."""
+    def __init__(self, valkey: Redis, settings: Settings) -> None:
         self._valkey = valkey
         self._settings = settings
         self._by_token: dict[str, _Entry] = {}
@@ -59,7 +52,6 @@ class Callers:
         self._all_forgotten_at = 0.0
         self.listeners: list[Callable[[UUID | None], None]] = []
         """Called with each user or tenant that is forgotten, and with None where everyone is."""
-        live.add(self)
 
     def get(self, token: str) -> Caller | None:
         """Return the caller if known and fresh."""

@@ -30,7 +30,7 @@ domain = Domain(
     components=(
         Component(
             Callers,
-            lambda c: Callers(c[Redis], c[Settings], c.hooks),
+            lambda c: Callers(c[Redis], c[Settings]),
             start=Callers.start,
             stop=Callers.stop,
         ),
