@@ -64,6 +64,8 @@ def _behind(proxies: dict[str, Proxy], settings: Settings) -> Settings:
             "keycloak_public_url": settings.keycloak_public_url or settings.keycloak_server_url,
             "keycloak_timeout_seconds": Settings.model_fields["keycloak_timeout_seconds"].default,
             "rate_limit_address": "100000/minute",
+            "login_free_failures": 1_000_000,
+            "login_free_failures_of_address": 1_000_000,
             "minio_endpoint": f"127.0.0.1:{proxies['storage'].port}",
         }
     )

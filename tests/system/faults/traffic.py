@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 
-from tests.cast import PASSWORD, Cast
+from tests.cast import PASSWORD, Cast, Person
 from tests.replicas import Replica
 
 SLOWEST_SECONDS = 18
@@ -100,8 +100,8 @@ class Traffic:
             Action("own account", 200, lambda http: http.get("/users/me", headers=self.cast.developer.headers)),
             Action("forged token", 401, lambda http: http.get("/users/me", headers=self._forged())),
             Action("new project", 200, self._create_project),
-            Action("sign-in", 200, lambda http: self._sign_in(http, PASSWORD)),
-            Action("wrong password", 400, lambda http: self._sign_in(http, "Wrong-Horse-1")),
+            Action("sign-in", 200, lambda http: self._sign_in(http, self.cast.manager, PASSWORD)),
+            Action("wrong password", 400, lambda http: self._sign_in(http, self.cast.tester, "Wrong-Horse-1")),
             Action("new session, renewed", 200, self._renew, requests=2),
             Action("upload", 200, self._upload, requests=2),
         ]
@@ -118,11 +118,11 @@ class Traffic:
             self.created.append(name)
         return answer
 
-    async def _sign_in(self, http: httpx.AsyncClient, password: str) -> httpx.Response:
-        return await http.post("/auth/login", json={"email": self.cast.manager.email, "password": password})
+    async def _sign_in(self, http: httpx.AsyncClient, person: Person, password: str) -> httpx.Response:
+        return await http.post("/auth/login", json={"email": person.email, "password": password})
 
     async def _renew(self, http: httpx.AsyncClient) -> httpx.Response:
-        answer = await self._sign_in(http, PASSWORD)
+        answer = await self._sign_in(http, self.cast.manager, PASSWORD)
         if not answer.is_success:
             return answer
         token: Any = answer.json()["token"]["refresh_token"]
