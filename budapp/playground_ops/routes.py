@@ -33,7 +33,11 @@ OfMessage = Annotated[Caller, Depends(Requires(Scope.PROJECT_VIEW, row=services.
 OfNote = Annotated[Caller, Depends(Requires(Scope.PROJECT_VIEW, row=services.reach_note))]
 Named = Annotated[view.NamedQuery, Query()]
 ANSWER_SECONDS = 120
-_SETTING, _SESSION, _NOTE = "/chat-settings/{chat_setting_id}", "/chat-sessions/{chat_session_id}", "/notes/{note_id}"
+_SETTING, _SESSION, _NOTE = (
+    "/chat-settings/{chat_setting_id}",
+    "/chat-sessions/{chat_session_id}",
+    "/notes/{chat_note_id}",
+)
 
 
 @router.post("/initialize", dependencies=[public])
@@ -126,16 +130,16 @@ async def create_note(data: view.NoteCreate, caller: Person, session: Write) -> 
 
 
 @router.patch("/chat-sessions" + _NOTE)
-async def update_note(note_id: UUID, data: view.NoteUpdate, caller: OfNote, session: Write) -> view.NoteAnswer:
+async def update_note(chat_note_id: UUID, data: view.NoteUpdate, caller: OfNote, session: Write) -> view.NoteAnswer:
     """Write a note anew."""
-    note = await services.update_note(session, caller, note_id, data)
+    note = await services.update_note(session, caller, chat_note_id, data)
     return view.NoteAnswer(note=view.NoteView.model_validate(note))
 
 
 @router.delete("/chat-sessions" + _NOTE)
-async def delete_note(note_id: UUID, caller: OfNote, session: Write) -> Answer:
+async def delete_note(chat_note_id: UUID, caller: OfNote, session: Write) -> Answer:
     """Delete a note."""
-    await services.delete_note(session, caller, note_id)
+    await services.delete_note(session, caller, chat_note_id)
     return Answer(object="chat_note.delete", message="Note deleted")
 
 

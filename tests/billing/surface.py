@@ -21,13 +21,20 @@ async def _seed(context: SeedContext) -> Things:
     return {"alert_id": str(alert.id)}
 
 
-async def _own_alert_and_plan(context: RequestContext) -> None:
-    """Have the caller own the tenant's alert, and have a plan."""
+async def _own_alert(context: RequestContext) -> None:
+    """Have the caller own the tenant's alert."""
     if context.person is None or not context.is_of_the_tenant:
         return
     async with context.database.write() as session:
         mine = BillingAlert.tenant_id == context.person.tenant_id
         await session.execute(update(BillingAlert).where(mine).values(user_id=context.person.id))
+
+
+async def _own_plan(context: RequestContext) -> None:
+    """Have the caller have the tenant's only plan."""
+    if context.person is None or not context.is_of_the_tenant:
+        return
+    async with context.database.write() as session:
         current = (UserBilling.tenant_id == context.person.tenant_id, UserBilling.is_current)
         await session.execute(update(UserBilling).where(*current).values(user_id=context.person.id))
 
@@ -41,15 +48,15 @@ share = Share(
             lambda t: {"start_date": "2026-11-01T00:00:00Z", "end_date": "2026-11-08T00:00:00Z"}
         ),
         "GET /billing/history/period": Valid(
-            query=lambda t: {"date": (now() + timedelta(minutes=1)).isoformat()}, prepare=_own_alert_and_plan
+            query=lambda t: {"date": (now() + timedelta(minutes=1)).isoformat()}, prepare=_own_plan
         ),
         "POST /billing/alerts": Valid(
             lambda t: {"name": f"Alert {t['fresh']}", "alert_type": "cost_usage", "threshold_percent": 90}
         ),
-        "PUT /billing/alerts/{alert_id}": Valid(lambda t: {"is_active": False}, prepare=_own_alert_and_plan),
-        "DELETE /billing/alerts/{alert_id}": Valid(prepare=_own_alert_and_plan),
+        "PUT /billing/alerts/{alert_id}": Valid(lambda t: {"is_active": False}, prepare=_own_alert),
+        "DELETE /billing/alerts/{alert_id}": Valid(prepare=_own_alert),
         "PUT /billing/notification-preferences": Valid(
-            lambda t: {"enable_email_notifications": False}, prepare=_own_alert_and_plan
+            lambda t: {"enable_email_notifications": False}, prepare=_own_plan
         ),
         "PUT /billing/plan": Valid(lambda t: {"user_id": t["user_id"], "custom_token_quota": 7, **_PLAN}),
     },

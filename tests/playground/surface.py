@@ -50,7 +50,7 @@ async def _seed(context: SeedContext) -> Things:
         "chat_setting_id": str(setting.id),
         "chat_session_id": str(session.id),
         "message_id": str(message.id),
-        "note_id": str(note.id),
+        "chat_note_id": str(note.id),
         "deployment_id": str(endpoint.id),
         "served_as": namespace,
         "chat_cluster": str(at["bud_cluster_id"]),
@@ -101,7 +101,7 @@ share = Share(
         "POST /playground/chat-sessions/notes": Valid(
             lambda t: {"chat_session_id": t["chat_session_id"], "note": "Kind"}
         ),
-        "PATCH /playground/chat-sessions/notes/{note_id}": Valid(lambda t: {"note": "Kinder"}),
+        "PATCH /playground/chat-sessions/notes/{chat_note_id}": Valid(lambda t: {"note": "Kinder"}),
         "POST /playground/messages": Valid(_message),
         "PATCH /playground/messages/{message_id}": Valid(lambda t: {"feedback": "upvote"}),
     },
@@ -112,8 +112,8 @@ share = Share(
         "POST /playground/chat-settings": _PRIVATE,
         "POST /playground/chat-sessions/notes": _PRIVATE,
         "POST /playground/messages": _PRIVATE,
-        "PATCH /playground/chat-sessions/notes/{note_id}": _PRIVATE,
-        "DELETE /playground/chat-sessions/notes/{note_id}": _PRIVATE,
+        "PATCH /playground/chat-sessions/notes/{chat_note_id}": _PRIVATE,
+        "DELETE /playground/chat-sessions/notes/{chat_note_id}": _PRIVATE,
         **{f"{method} /playground/{path}": _PRIVATE for path in _OWN for method in ("PATCH", "DELETE")},
     },
 )

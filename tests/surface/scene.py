@@ -133,7 +133,9 @@ async def _seed(context: SeedContext, *, project_only: bool = False) -> Things:
     for share in SHARES:
         for seed in (None if project_only else share.seed, share.seed_project):
             if seed is not None:
-                context.things.update(await seed(context))
+                found = await seed(context)
+                assert not found.keys() & context.things.keys(), f"{share.domain}: these names are taken: {found}"
+                context.things.update(found)
     return context.things
 
 
