@@ -191,7 +191,8 @@ class Latencies(Reply):
 class SizeBucket(Reply):
     range: str
     bucket_start: Number
-    bucket_end: Number
+    bucket_end: Number | None = None
+    """None where the bucket is open."""
     count: Count
     avg_value: Number
     min_value: Number | None = None
