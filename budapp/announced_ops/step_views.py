@@ -3,28 +3,7 @@
 A domain that comes takes its class along.
 """
 
-from uuid import UUID
-
-from budapp.commons.schemas import Schema
-from budapp.model_ops.step_views import ModelBrief
 from budapp.workflow_ops.step_views import Json, StepList, WorkflowSteps
-
-
-class StageData(Schema):
-    trait_ids: list[UUID] | None = None
-    selected_model: ModelBrief | None = None
-    deployment_specs: Json | None = None
-
-
-class EvaluationSteps(WorkflowSteps):
-    """The steps of an evaluation of a model by traits."""
-
-    experiment_id: UUID | None = None
-    trait_ids: list[UUID] | None = None
-    traits_details: list[Json] | None = None
-    dataset_ids: list[UUID] | None = None
-    stage_data: StageData | None = None
-    evaluation_events: StepList | None = None
 
 
 class PromptSteps(WorkflowSteps):

@@ -158,6 +158,9 @@ class Settings(BaseSettings):
     catalog_source: str | None = None
     catalog_sync_hours: float = Field(default=168, gt=0)
 
+    eval_manifest_url: str | None = None
+    eval_sync_hours: float = Field(default=1, gt=0)
+
     workflow_ask_seconds: Annotated[float, LIVE] = Field(default=30, gt=0, le=300)
     workflow_answer_seconds: Annotated[float, LIVE] = Field(default=5, gt=0, le=60)
     workflow_silence_minutes: Annotated[float, LIVE] = Field(default=60, gt=0)

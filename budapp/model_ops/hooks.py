@@ -6,6 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement
 
+from budapp.commons.access import Caller
 from budapp.commons.database import ReadSession
 from budapp.commons.hooks import Hook
 from budapp.model_ops.schemas import RecommendationView
@@ -17,3 +18,8 @@ recommendations = Hook[Callable[[ReadSession, Collection[UUID]], Awaitable[dict[
     "recommended clusters of models", single=True
 )
 """The cluster that suits each of the models best; models without one are left out."""
+
+eval_result = Hook[Callable[[ReadSession, Caller, UUID], Awaitable[dict[str, Any] | None]]](
+    "what evaluations have found of a model", single=True
+)
+"""Scores with their confidence intervals, of what the caller may see; None where there are none."""

@@ -105,7 +105,14 @@ async def get_model(session: ReadSession, caller: Caller, files: LicenseFiles, m
         quantizations_count=row.quantized,
     )
     found = ScanResult.model_validate(scan) if scan else None
-    return ModelReport(model=detail, scan_result=found, model_tree=tree, endpoints_count=row.endpoints_count)
+    evaluated = await hooks_of(session).one(hooks.eval_result)(session, caller, model_id)
+    return ModelReport(
+        model=detail,
+        scan_result=found,
+        eval_result=evaluated,
+        model_tree=tree,
+        endpoints_count=row.endpoints_count,
+    )
 
 
 async def name_objects(session: ReadSession, tenant_id: UUID, data: dict[str, Any]) -> StepObjects:

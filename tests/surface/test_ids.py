@@ -35,6 +35,10 @@ NOT_404: dict[tuple[str, str], str] = {
     ("POST /models/deploy-workflow", "body:simulator_id"): "budsim's name of a simulation, and no row of ours",
     ("GET /oauth/providers", "query:tenant_id"): IN_REACH_OF_ALL,
     ("PATCH /playground/messages/{message_id}", "body:deployment_id"): "comes with a whole other answer, or is refused",
+    ("POST /experiments/{experiment_id}/evaluations/workflow", "body:stage_data.trait_ids.0"): "its step is not due",
+    ("POST /experiments/{experiment_id}/evaluations/workflow", "body:stage_data.dataset_ids.0"): "its step is not due",
+    ("POST /experiments/workflow", "body:stage_data.trait_ids.0"): "its step is not due",
+    ("POST /experiments/workflow", "body:stage_data.dataset_ids.0"): "its step is not due",
     ("POST /service-accounts", "body:custom_role_id"): "beside a role it is refused before anybody looks for it",
 }
 """Places where an id out of reach is not 404, each with the reason; nothing may leak there either."""
@@ -51,6 +55,21 @@ FILTERS: dict[tuple[str, str], str] = {
     ("GET /proprietary/credentials/", "query:id"): "a filter: what is out of reach is not in the list",
     ("GET /endpoints/", "query:project_id"): "a filter: what is out of reach holds nothing",
     ("GET /models/", "query:provider_id"): "a filter: only providers have models",
+    **{
+        (f"GET /experiments/{path}", f"query:{field}"): "a filter: what is out of reach has no scores in reach"
+        for path, fields in {
+            "": ("id", "project_id", "model_id"),
+            "models": ("project_id",),
+            "evaluations/all": ("endpoint_id", "model_id"),
+            "scores": ("endpoint_id", "model_id", "dataset_id"),
+            "compare/radar": ("deployment_ids", "trait_ids", "dataset_ids"),
+            "compare/heatmap": ("deployment_ids", "trait_ids", "dataset_ids"),
+            "compare/traits": ("deployment_ids",),
+        }.items()
+        for field in fields
+    },
+    ("GET /experiments/traits", "query:unique_id"): "a filter, by what all tenants share",
+    ("GET /experiments/datasets", "query:trait_ids"): "a filter, by what all tenants share",
     ("GET /credentials/cloud-providers/credentials", "query:provider_id"): "a filter, by what all tenants share",
 }
 """Places where an id out of reach gives the same empty list as one that nothing has."""

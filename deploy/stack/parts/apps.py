@@ -11,6 +11,7 @@ PEERS = {
     "budcluster": "BUD_CLUSTER_APP_ID",
     "budsim": "BUD_SIMULATOR_APP_ID",
     "budmetrics": "BUD_METRICS_APP_ID",
+    "budeval": "BUD_EVAL_APP_ID",
 }
 """Each stand-in in deploy/peers, and the variable with its app id; its ports are <NAME>_PORT, <NAME>_DAPR_..."""
 
