@@ -27,7 +27,7 @@ LAYERS = (
     "endpoint_ops | evaluation_ops | quantization_ops | recommendation_ops",
     "deployment_ops",
     "adapter_ops | worker_ops",
-    "cluster_endpoint_ops | pricing_ops",
+    "cluster_endpoint_ops | guardrail_ops | pricing_ops",
     "deployment_setting_ops | gateway_ops | publication_ops | router_ops",
     "benchmark_ops | blocking_rule_ops | catalog_ops | experiment_ops | metric_ops | service_account_ops",
     "announced_ops",

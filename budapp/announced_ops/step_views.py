@@ -3,7 +3,7 @@
 A domain that comes takes its class along.
 """
 
-from budapp.workflow_ops.step_views import Json, StepList, WorkflowSteps
+from budapp.workflow_ops.step_views import StepList, WorkflowSteps
 
 
 class PromptSteps(WorkflowSteps):
@@ -11,17 +11,3 @@ class PromptSteps(WorkflowSteps):
 
     bud_prompt_id: str | None = None
     prompt_schema_events: StepList | None = None
-
-
-class GuardrailSteps(WorkflowSteps):
-    """The steps by which guardrails are deployed."""
-
-    model_statuses: list[Json] | None = None
-    models_requiring_onboarding: int | None = None
-    models_requiring_deployment: int | None = None
-    models_reusable: int | None = None
-    credential_required: bool | None = None
-    skip_to_step: int | None = None
-    guardrail_onboarding_events: StepList | None = None
-    guardrail_simulation_events: StepList | None = None
-    guardrail_deployment_events: StepList | None = None

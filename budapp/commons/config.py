@@ -161,6 +161,10 @@ class Settings(BaseSettings):
     eval_manifest_url: str | None = None
     eval_sync_hours: float = Field(default=1, gt=0)
 
+    guardrail_catalog_url: str | None = None
+    guardrail_sync_hours: float = Field(default=168, gt=0)
+    bud_sentinel_url: str | None = None
+
     workflow_ask_seconds: Annotated[float, LIVE] = Field(default=30, gt=0, le=300)
     workflow_answer_seconds: Annotated[float, LIVE] = Field(default=5, gt=0, le=60)
     workflow_silence_minutes: Annotated[float, LIVE] = Field(default=60, gt=0)

@@ -11,6 +11,8 @@ from typing import Any
 from uuid import UUID
 
 from budapp.billing_ops.schemas import UsageLimit
+from budapp.gateway_ops.guardrails import Guardrail, guardrail, value_of
+from budapp.gateway_ops.guardrails import reason_against as reason_against_guardrail
 from budapp.gateway_ops.providers import Inexpressible, Json, form_of
 from budapp.gateway_ops.rows import Deployment, Key, Token
 
@@ -140,6 +142,15 @@ def model_entries(deployments: Collection[Deployment], known: Collection[UUID], 
     }
 
 
+def guardrail_entries(guardrails: Iterable[Guardrail], sentinel_url: str | None) -> Entries:
+    """Return what each profile has looked for; one that the gateway can't be told of has no entry."""
+    return {
+        guardrail(one.id): Entry(_text(value_of(one, sentinel_url)))
+        for one in guardrails
+        if reason_against_guardrail(one) is None
+    }
+
+
 def published_entry(deployments: Iterable[Deployment]) -> Entries:
     """Return what the platform's customers may call: the published deployments of the platform's own tenant."""
     found = {
@@ -222,6 +233,7 @@ def _model(deployment: Deployment, known: Collection[UUID], document_url: str | 
         "fallback_models": _fallbacks(deployment, settings.get("fallback_config"), known),
         "retry_config": _retries(settings.get("retry_config")),
         "rate_limits": _rate_limits(settings.get("rate_limits")),
+        "guardrail_profile": str(deployment.guardrail) if deployment.guardrail is not None else None,
     }
     return {**entry, **{field: value for field, value in optional.items() if value}}
 

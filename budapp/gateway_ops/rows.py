@@ -29,7 +29,7 @@ class ProviderAccess:
 class Deployment:
     """A deployment, or an adapter of one (`adapted`), with what its model and its credential say.
 
-    `of_platform`: of the platform's own tenant.
+    `of_platform`: of the platform's own tenant. `guardrail` is the profile that stands before it.
     """
 
     id: UUID
@@ -50,6 +50,7 @@ class Deployment:
     access: ProviderAccess | None = None
     price: Price | None = None
     adapted: UUID | None = None
+    guardrail: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)

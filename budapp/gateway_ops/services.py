@@ -4,7 +4,7 @@ Both work entries out by the same functions (`entries`), so that they cannot dis
 """
 
 from collections.abc import AsyncIterator, Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
@@ -15,11 +15,13 @@ from budapp.commons.config import Settings
 from budapp.commons.database import Database, ReadSession, now
 from budapp.commons.logging import get_logger
 from budapp.gateway_changes import services as changes
-from budapp.gateway_ops import crud, entries, token_crud
+from budapp.gateway_ops import crud, entries, guardrail_crud, token_crud
 from budapp.gateway_ops.entries import Entries, is_served, reason_against
+from budapp.gateway_ops.guardrails import Guardrail, guardrail, profiles_of_endpoints
+from budapp.gateway_ops.guardrails import reason_against as reason_against_guardrail
 from budapp.gateway_ops.limits import UsageLimits
 from budapp.gateway_ops.owners import may_call
-from budapp.gateway_ops.rows import Key
+from budapp.gateway_ops.rows import Deployment, Key
 from budapp.gateway_ops.store import GatewayStore, same
 from budapp.gateway_ops.tokens import tokens_of
 from budapp.provider_credential_ops.services import ProviderCredentials
@@ -31,7 +33,7 @@ _KEYS_AT_ONCE = 500
 
 
 class Difference(BaseModel):
-    """How Valkey differs from what PostgreSQL says; `refused` are deployments that the gateway has no form for."""
+    """How Valkey differs from what PostgreSQL says; `refused` are deployments and profiles that it has no form for."""
 
     missing: list[str] = []
     extra: list[str] = []
@@ -59,11 +61,13 @@ class _Scope:
     endpoint_ids: set[UUID] = field(default_factory=set)
     tenant_ids: set[UUID] = field(default_factory=set)
     user_ids: set[UUID] = field(default_factory=set)
+    profile_ids: set[UUID] = field(default_factory=set)
     published: bool = False
 
     @property
     def names(self) -> set[str]:
         names = {entries.api_key(hashed) for hashed in self.hashes} | {entries.model(one) for one in self.endpoint_ids}
+        names |= {guardrail(one) for one in self.profile_ids}
         return names | {entries.PUBLISHED} if self.published else names
 
 
@@ -139,6 +143,10 @@ class GatewayTables:
                 reason = reason_against(one)
                 if reason is not None:
                     difference.refused[one.id] = reason
+            for profile in await self._guardrails(session, [tenant_id] if tenant_id else None):
+                reason = reason_against_guardrail(profile)
+                if reason is not None:
+                    difference.refused[profile.id] = reason
         if tenant_id is None:
             known = live.union(difference.extra)
             difference.extra += [name async for name in self.store.strangers(known)]
@@ -161,7 +169,12 @@ class GatewayTables:
     ) -> AsyncIterator[tuple[Collection[str], Entries]]:
         """Yield the names of all entries that there may be, a part at a time, with the entries that there should be."""
         conditions = [crud.in_tenants([tenant_id])] if tenant_id else []
-        deployments = await crud.deployments(session, *conditions)
+        guardrails = await self._guardrails(session, [tenant_id] if tenant_id else None)
+        deployments = guarded(await crud.deployments(session, *conditions), guardrails)
+        yield (
+            {guardrail(one.id) for one in guardrails},
+            entries.guardrail_entries(guardrails, self.settings.bud_sentinel_url),
+        )
         served = {one.id for one in deployments if is_served(one)}
         models = entries.model_entries(deployments, served, self.settings.bud_doc_service_url)
         yield {entries.model(one.id) for one in deployments}, models
@@ -185,6 +198,9 @@ class GatewayTables:
         found |= await self._tokens(session, scope.hashes - {key.hashed_key for key in keys})
         if scope.endpoint_ids:
             found |= await self._models(session, scope)
+        if scope.profile_ids:
+            profiles = await guardrail_crud.guardrails(session, guardrail_crud.with_ids(scope.profile_ids))
+            found |= entries.guardrail_entries(profiles, self.settings.bud_sentinel_url)
         if scope.published:
             found |= entries.published_entry(await crud.deployments(session, crud.published_by_platform()))
         return found
@@ -198,9 +214,14 @@ class GatewayTables:
 
     async def _models(self, session: ReadSession, scope: _Scope) -> Entries:
         of_tenants = await crud.deployments(session, crud.in_tenants(scope.tenant_ids)) if scope.tenant_ids else []
+        of_tenants = guarded(of_tenants, await self._guardrails(session, scope.tenant_ids))
         served = {one.id for one in of_tenants if is_served(one)}
         wanted = [one for one in of_tenants if one.id in scope.endpoint_ids]
         return entries.model_entries(wanted, served, self.settings.bud_doc_service_url)
+
+    async def _guardrails(self, session: ReadSession, tenant_ids: Collection[UUID] | None) -> list[Guardrail]:
+        conditions = [guardrail_crud.in_tenants(tenant_ids)] if tenant_ids is not None else []
+        return await guardrail_crud.guardrails(session, *conditions)
 
     async def _address_credentials(self) -> None:
         """Encrypt the keys of providers for the gateway that there is now."""
@@ -224,6 +245,13 @@ async def _scope_of(session: ReadSession, waiting: Iterable[Row[Any]]) -> _Scope
             scope.endpoint_ids.add(row.id)
             scope.tenant_ids.add(row.tenant_id)
             projects.add(row.project_id)
+    for kind, profiles in guardrail_crud.GUARDRAILS_OF.items():
+        if by_kind.get(kind):
+            scope.profile_ids |= await guardrail_crud.ids(session, profiles(by_kind[kind]))
+    scope.profile_ids |= by_kind.get("guardrail", set())
+    for row in await guardrail_crud.guarded_by(session, scope.profile_ids) if scope.profile_ids else ():
+        scope.endpoint_ids.add(row.id)
+        scope.tenant_ids.add(row.tenant_id)
     scope.endpoint_ids |= await crud.adapters_of(session, scope.endpoint_ids)
     for kind, condition in crud.KEYS_OF.items():
         if by_kind.get(kind):
@@ -232,6 +260,13 @@ async def _scope_of(session: ReadSession, waiting: Iterable[Row[Any]]) -> _Scope
     scope.user_ids = by_kind.get("limit", set()) | by_kind.get("owner", set())
     scope.published = not by_kind.keys().isdisjoint({"catalog", "model", "provider_credential", "tenant"})
     return scope
+
+
+def guarded(deployments: Sequence[Deployment], guardrails: Sequence[Guardrail]) -> list[Deployment]:
+    """Return the deployments with the profiles that stand before them, of those that have an entry."""
+    known = {one.id for one in guardrails if reason_against_guardrail(one) is None}
+    profiles = profiles_of_endpoints(guardrails, known)
+    return [replace(one, guardrail=profiles.get(one.adapted or one.id)) for one in deployments]
 
 
 async def _keys(session: ReadSession, rows: Sequence[Row[Any]]) -> list[Key]:

@@ -18,7 +18,7 @@ BUILT = "budapp:gateway:built"
 
 _AT_ONCE = 200
 _CLEARED_SECONDS = 10
-_TABLES = ("api_key:*", "model_table:*")
+_TABLES = ("api_key:*", "model_table:*", "guardrail_table:*")
 _WRITE = """
 local known = tonumber(redis.call('HGET', KEYS[2], KEYS[1]) or '0')
 if known > tonumber(ARGV[1]) then return 0 end

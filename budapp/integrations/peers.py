@@ -1,36 +1,15 @@
 """The words of all calls of other services: what is called, and how those answer that go on to work by themselves."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
 Json = dict[str, Any]
 
 T = TypeVar("T", bound=BaseModel)
-
-
-@dataclass(frozen=True, slots=True)
-class PeerCall:
-    """A call of another service, for `DaprClient.invoke` or for the outbox.
-
-    Attributes:
-        app_id: a `Peer`.
-        method: the HTTP method.
-        path: the service's path, with its query where there is one.
-        json: the body.
-        part: the field of a multipart body that carries `json`, where the service takes a form.
-        files: the files of that form: field → name, content, media type.
-    """
-
-    app_id: str
-    method: str
-    path: str
-    json: Json | None = field(default=None, repr=False)
-    part: str | None = None
-    files: Mapping[str, tuple[str, bytes, str]] = field(default_factory=dict, repr=False)
 
 
 class Reply(BaseModel):
@@ -54,6 +33,47 @@ class WorkAnswer(Reply):
     steps: list[StepAnswer]
     status: str | None = None
     eta: int | None = None
+
+
+class PipelineAnswer(WorkAnswer):
+    """What budpipeline answers: its name of the work, and no steps, as we have named those ourselves."""
+
+    workflow_id: str = Field(validation_alias=AliasChoices("execution_id", "workflow_id"))
+    steps: list[StepAnswer] = []
+
+
+@dataclass(frozen=True, slots=True)
+class Addressee:
+    """Whom a service tells how its work goes: which workflow of ours, whose, and on which topics."""
+
+    workflow_id: str
+    user_id: str
+    topics: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class PeerCall:
+    """A call of another service, for `DaprClient.invoke` or for the outbox.
+
+    Attributes:
+        app_id: a `Peer`.
+        method: the HTTP method.
+        path: the service's path, with its query where there is one.
+        json: the body.
+        part: the field of a multipart body that carries `json`, where the service takes a form.
+        files: the files of that form: field → name, content, media type.
+        address: what the body says of whom the service tells, where that is not in the common words.
+        answer: how the service answers when it is asked to work.
+    """
+
+    app_id: str
+    method: str
+    path: str
+    json: Json | None = field(default=None, repr=False)
+    part: str | None = None
+    files: Mapping[str, tuple[str, bytes, str]] = field(default_factory=dict, repr=False)
+    address: Callable[[Addressee], Json] | None = None
+    answer: type[WorkAnswer] = WorkAnswer
 
 
 def read(schema: type[T], answer: Any) -> tuple[T, Json]:

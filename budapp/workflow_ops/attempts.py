@@ -66,6 +66,8 @@ class CurrentAttempt:
         """Take the service's answer, then the events that came before it."""
         events = self.task.events
         assert events
+        if not answer.steps:
+            answer = answer.model_copy(update={"steps": self._own_steps().steps})
         self.attempt.state = AttemptState.RUNNING
         self.attempt.peer_workflow_id = peer_workflow_id
         self._put_off(answer.eta)

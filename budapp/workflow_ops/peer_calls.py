@@ -19,7 +19,7 @@ from budapp.commons.errors import AppError, BadRequest, PeerFailed, Unavailable
 from budapp.commons.leases import Lease, lease_of
 from budapp.commons.logging import get_logger
 from budapp.integrations.dapr import DaprClient, PeerRefused
-from budapp.integrations.peers import Json, PeerCall, WorkAnswer
+from budapp.integrations.peers import Addressee, Json, PeerCall, WorkAnswer
 from budapp.workflow_ops import attempts, crud
 from budapp.workflow_ops.definitions import Definitions, Run, Task
 from budapp.workflow_ops.models import AttemptState, Workflow, WorkflowAttempt, WorkflowStep
@@ -151,7 +151,7 @@ class PeerCalls:
             settings = self._settings
             seconds = settings.workflow_ask_seconds if pending.by_events else settings.workflow_answer_seconds
             answer = await self._dapr.invoke(call.app_id, call.method, call.path, timeout=seconds, **_body(call))
-            return WorkAnswer.model_validate(answer) if pending.by_events else answer
+            return call.answer.model_validate(answer) if pending.by_events else answer
         except (PeerFailed, Unavailable):
             if pending.optional:
                 return None
@@ -193,6 +193,9 @@ def _addressed(call: PeerCall, workflow: Workflow, attempt: WorkflowAttempt, top
         "workflow_id": str(attempt.correlation_id),
     }
     topics = [topic, workflow.callback_topic] if workflow.callback_topic else topic
+    if call.address is not None:
+        told = Addressee(whom["workflow_id"], whom["subscriber_ids"], topics if isinstance(topics, list) else [topics])
+        return replace(call, json={**(call.json or {}), **call.address(told)})
     meta: Json = {"notification_metadata": whom, "source_topic": topics}
     return replace(call, json={**(call.json or {}), **meta})
 

@@ -10,10 +10,15 @@ from fastapi.middleware.cors import CORSMiddleware
 from peers.control import Control, ControlMiddleware
 from peers.settings import PeerSettings
 
+EXTENSIONS = {"budpipeline": "budpipeline_guardrails"}
+"""Stand-in → the module whose `extend` adds to what it does."""
+
 
 def create_app(name: str, port: int) -> FastAPI:
     """Return the application of the stand-in `peers/<name>.py`, whose function `router` gives its routes."""
     control = Control(name, PeerSettings(peer_port=port))
+    if name in EXTENSIONS:
+        importlib.import_module(f"peers.{EXTENSIONS[name]}").extend()
     router: APIRouter = importlib.import_module(f"peers.{name}").router(control)
     app = FastAPI(title=f"Stand-in for {name}")
     app.include_router(router)

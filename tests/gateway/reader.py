@@ -182,6 +182,53 @@ def read_model(name: str, text: Any) -> ModelConfig:
     return config
 
 
+class GuardProvider(Strict):
+    """A provider that looks at texts, with at least one probe; each probe with the rules that count."""
+
+    type: Literal["azure_content_safety", "openai", "bud_sentinel"]
+    probe_config: dict[str, list[str]] = Field(min_length=1)
+    api_key_location: Location
+    endpoint: str | None = None
+    region: str | None = None
+
+
+JsonText = Annotated[str, Field(pattern=r"^[\[{].*[\]}]$")]
+
+
+class CustomRule(Strict):
+    id: str
+    scanner: Literal["classifier", "llm", "pattern", "static_classifier"]
+    scanner_config_json: JsonText
+    post_processing_json: JsonText | None = None
+
+
+class GuardrailConfig(Strict):
+    name: str
+    providers: dict[str, GuardProvider] = Field(min_length=1)
+    severity_threshold: float = Field(ge=0, le=1)
+    guard_types: list[Literal["input", "output"]] = Field(min_length=1)
+    api_key: Hex | None = None
+    execution_mode: Literal["parallel", "sequential"] | None = None
+    failure_mode: Literal["fail_fast", "best_effort"] | None = None
+    custom_rules: list[CustomRule] | None = None
+    metadata_json: JsonText | None = None
+    rule_overrides_json: JsonText | None = None
+
+    @model_validator(mode="after")
+    def _keys_are_found(self) -> "GuardrailConfig":
+        assert all(name == one.type for name, one in self.providers.items()), "the gateway looks providers up by type"
+        stores = [one for one in self.providers.values() if "::store_" in one.api_key_location]
+        assert bool(stores) == (self.api_key is not None)
+        return self
+
+
+def read_guardrail(name: str, text: Any) -> GuardrailConfig:
+    """Return what a profile looks for; the entry names just the one that its place names."""
+    [(profile_id, config)] = TypeAdapter(dict[str, GuardrailConfig]).validate_json(text).items()
+    assert name == f"guardrail_table:{profile_id}"
+    return config
+
+
 def read_published(text: Any) -> dict[str, Reference]:
     """Return what customers may call."""
     return _REFERENCES.validate_json(text)
@@ -219,6 +266,8 @@ def read_any(name: str, text: Any) -> None:
         read_key(text)
     elif name.startswith("model_table:"):
         read_model(name, text)
+    elif name.startswith("guardrail_table:"):
+        read_guardrail(name, text)
     elif name.startswith("usage_limit:"):
         assert name == f"usage_limit:{Limit.model_validate_json(text).user_id}"
     else:

@@ -139,7 +139,7 @@ async def _seed(context: SeedContext, *, project_only: bool = False) -> Things:
     return context.things
 
 
-OF_NO_TENANT = {"provider_id", "cloud_provider_id", "eval_dataset_id", "trait_id"}
+OF_NO_TENANT = {"provider_id", "cloud_provider_id", "eval_dataset_id", "trait_id", "moderation_provider_id"}
 """Things that all tenants share."""
 
 

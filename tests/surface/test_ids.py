@@ -39,6 +39,8 @@ NOT_404: dict[tuple[str, str], str] = {
     ("POST /experiments/{experiment_id}/evaluations/workflow", "body:stage_data.dataset_ids.0"): "its step is not due",
     ("POST /experiments/workflow", "body:stage_data.trait_ids.0"): "its step is not due",
     ("POST /experiments/workflow", "body:stage_data.dataset_ids.0"): "its step is not due",
+    ("POST /guardrails/deploy-workflow", "body:probe_selections.0.rules.0.id"): "is refused without the rule's probe",
+    ("PUT /guardrails/profile/{profile_id}", "body:probe_selections.0.rules.0.id"): "is refused without its probe",
     ("POST /service-accounts", "body:custom_role_id"): "beside a role it is refused before anybody looks for it",
 }
 """Places where an id out of reach is not 404, each with the reason; nothing may leak there either."""
@@ -68,6 +70,10 @@ FILTERS: dict[tuple[str, str], str] = {
         }.items()
         for field in fields
     },
+    ("GET /guardrails/profile/{profile_id}/probes", "query:provider_id"): "a filter, by what all tenants share",
+    ("GET /guardrails/probes", "query:provider_id"): "a filter, by what all tenants share",
+    ("GET /guardrails/profiles", "query:provider_id"): "a filter, by what all tenants share",
+    ("GET /guardrails/profiles", "query:project_id"): "a filter: what is out of reach has no profiles in reach",
     ("GET /experiments/traits", "query:unique_id"): "a filter, by what all tenants share",
     ("GET /experiments/datasets", "query:trait_ids"): "a filter, by what all tenants share",
     ("GET /credentials/cloud-providers/credentials", "query:provider_id"): "a filter, by what all tenants share",
