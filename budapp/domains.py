@@ -26,14 +26,13 @@ LAYERS = (
     "cluster_metric_ops | cluster_setting_ops",
     "endpoint_ops | evaluation_ops | quantization_ops | recommendation_ops",
     "deployment_ops",
-    "adapter_ops | worker_ops",
+    "adapter_ops | prompt_ops | worker_ops",
     "cluster_endpoint_ops | guardrail_ops | pricing_ops",
     "deployment_setting_ops | gateway_ops | publication_ops | router_ops",
     "benchmark_ops | blocking_rule_ops | catalog_ops | experiment_ops | metric_ops | service_account_ops",
-    "announced_ops",
-    "permission_ops | platform_ops | webhook_ops",
+    "permission_ops | pipeline_ops | platform_ops | webhook_ops",
     "auth",
-    "playground_ops | status_ops",
+    "connector_ops | playground_ops | status_ops",
 )
 
 NAMES = tuple(name for layer in LAYERS for name in layer.split(" | "))

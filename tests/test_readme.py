@@ -98,7 +98,9 @@ def test_models_a_dataset_and_a_deployment_come_in_as_printed(root: Path, admini
     assert re.fullmatch(r"This is chat-\d+\. You said: Hello", deployed[0])
     assert re.fullmatch(r"chat-\d+", deployed[2]), "the catalog does not show it"
     assert deployed[3].startswith("bud_")
-    assert deployed[4:] == ["COMPLETED Deleting model deployment", "COMPLETED Deleting Cluster"]
+    assert [line.partition(" ")[0] for line in deployed[4:7]] == ["COMPLETED"] * 3
+    assert deployed[7:11] == ["Tools added", "Version created", "input_schema", "COMPLETED"]
+    assert deployed[11:] == ["COMPLETED Deleting model deployment", "COMPLETED Deleting Cluster"]
     assert list(tmp_path.iterdir()) == []
 
 

@@ -170,3 +170,10 @@ async def admitted(session: ReadSession, hashed_key: str) -> Row[Any] | None:
     statement = statement.where(found, Credential.tenant_id == User.tenant_id, ADMITTED, ~PERSON)
     row: Row[Any] | None = (await session.execute(statement)).one_or_none()
     return row
+
+
+async def key_with(session: ReadSession, hashed_key: str) -> Credential | None:
+    """Return the key whose secret, now or before its rotation, has the hash."""
+    matches = or_(Credential.hashed_key == hashed_key, Credential.previous_hashed_key == hashed_key)
+    found: Credential | None = await session.scalar(select(Credential).where(matches))
+    return found

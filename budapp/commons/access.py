@@ -337,6 +337,14 @@ def _user_named(request: Request) -> UUID:
         raise BadRequest("The X-User-Id header is not a user id", param="user_id") from error
 
 
+def access_token(request: Request) -> str:
+    """Return the access token of whoever calls, for a service that asks for it; empty where there is none."""
+    return request.headers.get("authorization", "").partition(" ")[2].strip()
+
+
+Token = Annotated[str, Depends(access_token)]
+"""The access token of whoever calls, to be passed on."""
+
 public = Depends(Public())
 SignedIn = Annotated[Caller, Depends(SignedInAccess())]
 Active = Annotated[Caller, Depends(ActiveAccess())]

@@ -138,6 +138,8 @@ class Settings(BaseSettings):
     outgoing_networks: CommaList = []
     api_key_peppers: SecretStr | None = None
     bud_doc_service_url: str | None = None
+    bud_prompt_service_url: str | None = None
+    mcp_foundry_base_url: str | None = None
     gateway_public_key: str | None = None
     bud_gateway_url: str | None = None
     browser_public_key: str | None = None

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator
+from pydantic import AfterValidator, BeforeValidator
 
 MAX_DEPTH = 64
 MAX_TEXT = 5000
@@ -45,6 +45,35 @@ def _as_text(value: Any) -> Any:
 
 OutsideText = Annotated[str | None, BeforeValidator(_as_text)]
 """A text that somebody else wrote: cleaned, cut to `MAX_TEXT`; what is no text is taken as its JSON."""
+
+
+def _as_it_is(text: str) -> str:
+    if _UNSTORABLE.search(text) is not None:
+        raise ValueError("has a character that can't be stored; leave it out")
+    return text
+
+
+StorableText = Annotated[str, AfterValidator(_as_it_is)]
+"""A text that somebody sends: refused where it can't be stored."""
+
+
+def fitting(value: Any, most: int) -> Any:
+    """Return the JSON as it is.
+
+    Raises:
+        ValueError: it takes more bytes than that, or something in it can't be stored.
+    """
+    problem = cleaned(value)[1]
+    if problem:
+        raise ValueError(f"{problem}; leave it out")
+    if len(json.dumps(value, ensure_ascii=False, default=str).encode()) > most:
+        raise ValueError(f"takes more than {most // 1024} KiB")
+    return value
+
+
+def within(most: int) -> Any:
+    """Return the validator for JSON of at most so many bytes that can be stored."""
+    return AfterValidator(lambda value: fitting(value, most))
 
 
 class _Cleaner:

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Select, bindparam
+from sqlalchemy import Row, Select, bindparam, func
 
 from budapp.commons.access import Caller
 from budapp.commons.crud import Crud, Page, prepared
@@ -42,6 +42,13 @@ class EndpointCrud(Crud[Endpoint]):
     async def of_ids(self, ids: Collection[UUID]) -> list[Endpoint]:
         """Return those of the endpoints that are in reach."""
         return list(await self.session.scalars(self.visible().where(Endpoint.id.in_(ids))))
+
+    async def named(self, name: str) -> Endpoint | None:
+        """Return the endpoint of the name, whatever the case, if it is in reach."""
+        found: Endpoint | None = await self.session.scalar(
+            self.visible().where(func.lower(Endpoint.name) == name.lower())
+        )
+        return found
 
     async def detail(self, endpoint_id: UUID) -> Row[Any]:
         """Return `endpoint_columns` of one endpoint, and how it was deployed; or raise `NotFound`."""

@@ -4,7 +4,7 @@ from uuid import UUID
 from budapp.commons.access import Caller
 from budapp.commons.crud import Page
 from budapp.commons.database import ReadSession, WriteSession
-from budapp.commons.errors import BadRequest
+from budapp.commons.errors import BadRequest, NotFound
 from budapp.commons.hooks import hooks_of
 from budapp.commons.scopes import Scope
 from budapp.endpoint_ops import crud, hooks
@@ -75,6 +75,14 @@ async def get_endpoint(session: ReadSession, caller: Caller, files: LicenseFiles
 async def endpoints_of_ids(session: ReadSession, caller: Caller, ids: Collection[UUID]) -> list[Endpoint]:
     """Return those of the endpoints that are in the caller's reach."""
     return await EndpointCrud(session, caller).of_ids(ids)
+
+
+async def endpoint_named(session: ReadSession, caller: Caller, name: str) -> Endpoint:
+    """Return the endpoint of the name, or raise `NotFound` where it is out of reach."""
+    found = await EndpointCrud(session, caller).named(name)
+    if found is None:
+        raise NotFound("Endpoint not found", param="deployment_name")
+    return found
 
 
 async def list_health(session: ReadSession, caller: Caller, endpoint_id: UUID, query: HistoryQuery) -> Page:

@@ -85,6 +85,11 @@ def _note_bulk(state: ORMExecuteState) -> None:
         state.session.info.setdefault(_PENDING, set()).add((EVERYTHING, ""))
 
 
+def note(session: Session, kind: str, item: str) -> None:
+    """Note that something has changed which follows from no flushed row."""
+    session.info.setdefault(_PENDING, set()).add((kind, item))
+
+
 @event.listens_for(Session, "before_commit")
 def _write(session: Session) -> None:
     if session.in_nested_transaction():

@@ -26,3 +26,8 @@ async def forget(session: WriteSession, ids: Collection[UUID]) -> None:
 async def next_version(session: WriteSession) -> int:
     """Return a version that is higher than all before, for what is read from now on."""
     return await crud.next_version(session)
+
+
+def note(session: WriteSession, kind: str, item: str) -> None:
+    """Leave a note of a change that no row of the ORM tells of, in the unit of work."""
+    crud.note(session.sync_session, kind, item)

@@ -13,8 +13,9 @@ from uuid import UUID
 from budapp.billing_ops.schemas import UsageLimit
 from budapp.gateway_ops.guardrails import Guardrail, guardrail, value_of
 from budapp.gateway_ops.guardrails import reason_against as reason_against_guardrail
+from budapp.gateway_ops.prompts import CallablePrompts, draft_texts, model_of
 from budapp.gateway_ops.providers import Inexpressible, Json, form_of
-from budapp.gateway_ops.rows import Deployment, Key, Token
+from budapp.gateway_ops.rows import Deployment, Key, PromptEntry, Token
 
 PUBLISHED = "published_model_info"
 METADATA = "__metadata__"
@@ -75,8 +76,10 @@ class _Openable:
     def __init__(self, deployments: Iterable[Deployment]) -> None:
         self._by_project: dict[UUID, list[Deployment]] = {}
         self._published: dict[UUID, list[Deployment]] = {}
+        self.running: list[Deployment] = []
         for deployment in deployments:
             if deployment.status == _RUNNING and reason_against(deployment) is None:
+                self.running.append(deployment)
                 self._by_project.setdefault(deployment.project_id, []).append(deployment)
                 if deployment.is_published:
                     self._published.setdefault(deployment.tenant_id, []).append(deployment)
@@ -89,32 +92,49 @@ class _Openable:
             yield from self._by_project.get(project_id, ())
 
 
-def api_key_entries(keys: Iterable[Key], deployments: Collection[Deployment], at: datetime) -> Entries:
+def api_key_entries(
+    keys: Iterable[Key], deployments: Collection[Deployment], at: datetime, prompts: Iterable[PromptEntry] = ()
+) -> Entries:
     """Return what each key opens; a key that is over, or whose owner may call nothing, has no entry."""
     openable = _Openable(deployments)
+    answered = CallablePrompts(prompts, openable.running)
     entries: Entries = {}
     for key in keys:
         if not key.may_call:
             continue
         opened = (one for one in openable.of(key, [key.project_id]) if _opens(key, one))
-        value = _text({**{one.name: _reference(one) for one in opened}, METADATA: _metadata(key)})
+        models = {one.name: _reference(one) for one in opened}
+        value = _text({**models, **answered.of_key(key), METADATA: _metadata(key)})
         for hashed, ends in _secrets(key):
             if ends is None or ends > at:
                 entries[api_key(hashed)] = Entry(value, ends)
     return entries
 
 
-def token_entries(tokens: Iterable[Token], deployments: Collection[Deployment], at: datetime) -> Entries:
+def token_entries(
+    tokens: Iterable[Token], deployments: Collection[Deployment], at: datetime, prompts: Iterable[PromptEntry] = ()
+) -> Entries:
     """Return what each token opens; one that is over, or whose owner may call nothing, has no entry."""
     openable = _Openable(deployments)
+    answered = CallablePrompts(prompts, openable.running)
     return {
-        api_key(token.hashed_token): Entry(_token(token, openable), token.expires_at)
+        api_key(token.hashed_token): Entry(_token(token, openable, answered), token.expires_at)
         for token in tokens
         if token.expires_at > at and (token.project_ids or token.opens_published)
     }
 
 
-def _token(token: Token, openable: _Openable) -> str:
+def prompt_entries(prompts: Iterable[PromptEntry], address: str | None) -> Entries:
+    """Return how each prompt is called, and of drafts whose they are; nothing where budprompt has no address."""
+    found: Entries = {}
+    for prompt in prompts if address else ():
+        found[model(prompt.id)] = Entry(_text(model_of(prompt, address or "")), prompt.expires_at)
+        if prompt.drafted_by is not None:
+            found |= {name: Entry(_text(value), prompt.expires_at) for name, value in draft_texts(prompt)}
+    return found
+
+
+def _token(token: Token, openable: _Openable, answered: CallablePrompts) -> str:
     wanted = token.endpoint_ids
     opened = (
         one
@@ -124,7 +144,8 @@ def _token(token: Token, openable: _Openable) -> str:
     metadata: Json = {"api_key_id": None, "user_id": str(token.user_id)}
     if token.project_ids:
         metadata["api_key_project_id"] = str(token.project_ids[0])
-    return _text({**{one.name: _reference(one) for one in opened}, METADATA: metadata})
+    models = {one.name: _reference(one) for one in opened}
+    return _text({**models, **answered.of_token(token), METADATA: metadata})
 
 
 def model_entries(deployments: Collection[Deployment], known: Collection[UUID], document_url: str | None) -> Entries:

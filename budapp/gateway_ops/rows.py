@@ -86,3 +86,23 @@ class Token:
     project_ids: tuple[UUID, ...]
     opens_published: bool
     endpoint_ids: frozenset[UUID] | None
+
+
+@dataclass(frozen=True, slots=True)
+class PromptEntry:
+    """A version of a prompt, or a draft of one (`drafted_by`), with the deployment that answers it.
+
+    `called` is its name at the gateway and at budprompt; `id` names the entry that says how it is called.
+    """
+
+    id: str
+    called: str
+    version: int
+    is_default: bool
+    tenant_id: UUID
+    project_id: UUID
+    endpoint_id: UUID
+    model_id: UUID
+    version_id: UUID | None = None
+    drafted_by: UUID | None = None
+    expires_at: datetime | None = None

@@ -15,13 +15,14 @@ from budapp.commons.config import Settings
 from budapp.commons.database import Database, ReadSession, now
 from budapp.commons.logging import get_logger
 from budapp.gateway_changes import services as changes
-from budapp.gateway_ops import crud, entries, guardrail_crud, token_crud
+from budapp.gateway_ops import crud, entries, guardrail_crud, prompt_crud, token_crud
 from budapp.gateway_ops.entries import Entries, is_served, reason_against
 from budapp.gateway_ops.guardrails import Guardrail, guardrail, profiles_of_endpoints
 from budapp.gateway_ops.guardrails import reason_against as reason_against_guardrail
 from budapp.gateway_ops.limits import UsageLimits
 from budapp.gateway_ops.owners import may_call
-from budapp.gateway_ops.rows import Deployment, Key
+from budapp.gateway_ops.prompts import DraftName, draft_names
+from budapp.gateway_ops.rows import Deployment, Key, PromptEntry
 from budapp.gateway_ops.store import GatewayStore, same
 from budapp.gateway_ops.tokens import tokens_of
 from budapp.provider_credential_ops.services import ProviderCredentials
@@ -62,11 +63,15 @@ class _Scope:
     tenant_ids: set[UUID] = field(default_factory=set)
     user_ids: set[UUID] = field(default_factory=set)
     profile_ids: set[UUID] = field(default_factory=set)
+    prompt_ids: set[UUID] = field(default_factory=set)
+    drafts: set[DraftName] = field(default_factory=set)
     published: bool = False
 
     @property
     def names(self) -> set[str]:
-        names = {entries.api_key(hashed) for hashed in self.hashes} | {entries.model(one) for one in self.endpoint_ids}
+        names = {entries.api_key(hashed) for hashed in self.hashes}
+        named = {*self.endpoint_ids, *self.prompt_ids, *(draft.called for draft in self.drafts)}
+        names |= {entries.model(one) for one in named} | {name for one in self.drafts for name in draft_names(one)}
         names |= {guardrail(one) for one in self.profile_ids}
         return names | {entries.PUBLISHED} if self.published else names
 
@@ -178,22 +183,34 @@ class GatewayTables:
         served = {one.id for one in deployments if is_served(one)}
         models = entries.model_entries(deployments, served, self.settings.bud_doc_service_url)
         yield {entries.model(one.id) for one in deployments}, models
+        prompts = await self._prompts(session, tenant_id)
+        called = entries.prompt_entries(prompts, self.settings.bud_prompt_service_url)
+        yield set(called), called
         if tenant_id is None:
             yield {entries.PUBLISHED}, entries.published_entry(deployments)
         async for rows in crud.pages_of_keys(session, tenant_id, _KEYS_AT_ONCE):
             keys = await _keys(session, rows)
-            yield _names_of(keys), entries.api_key_entries(keys, deployments, now())
+            yield _names_of(keys), entries.api_key_entries(keys, deployments, now(), prompts)
         async for rows in token_crud.pages(session, tenant_id, _KEYS_AT_ONCE):
             tokens = await tokens_of(session, rows, deployments)
             names = {entries.api_key(row.GatewayToken.hashed_token) for row in rows}
-            yield names, entries.token_entries(tokens, deployments, now())
+            yield names, entries.token_entries(tokens, deployments, now(), prompts)
+
+    async def _prompts(self, session: ReadSession, tenant_id: UUID | None) -> list[PromptEntry]:
+        """Return all prompts and drafts, of a tenant or of all; none where the gateway does not reach budprompt."""
+        if self.settings.bud_prompt_service_url is None:
+            return []
+        if tenant_id is None:
+            return [*await prompt_crud.live(session), *await prompt_crud.drafts(session)]
+        of_tenant = await prompt_crud.live(session, prompt_crud.in_tenants([tenant_id]))
+        return [*of_tenant, *await prompt_crud.drafts(session, prompt_crud.drafts_in_tenant(tenant_id))]
 
     async def _work_out(self, session: ReadSession, scope: _Scope) -> Entries:
         rows = await crud.keys(session, scope.hashes) if scope.hashes else []
         openable = await crud.deployments(session, crud.opened_by(rows)) if rows else []
         keys = await _keys(session, rows)
         wanted = {entries.api_key(hashed) for hashed in scope.hashes}
-        made = entries.api_key_entries(keys, openable, now())
+        made = entries.api_key_entries(keys, openable, now(), await self._of_projects(session, rows))
         found = {name: entry for name, entry in made.items() if name in wanted}
         found |= await self._tokens(session, scope.hashes - {key.hashed_key for key in keys})
         if scope.endpoint_ids:
@@ -201,6 +218,11 @@ class GatewayTables:
         if scope.profile_ids:
             profiles = await guardrail_crud.guardrails(session, guardrail_crud.with_ids(scope.profile_ids))
             found |= entries.guardrail_entries(profiles, self.settings.bud_sentinel_url)
+        if scope.prompt_ids or scope.drafts:
+            changed = await prompt_crud.live(session, prompt_crud.with_ids(scope.prompt_ids))
+            named = {draft.called for draft in scope.drafts}
+            changed += await prompt_crud.drafts(session, prompt_crud.drafts_called(named))
+            found |= entries.prompt_entries(changed, self.settings.bud_prompt_service_url)
         if scope.published:
             found |= entries.published_entry(await crud.deployments(session, crud.published_by_platform()))
         return found
@@ -210,7 +232,17 @@ class GatewayTables:
         if not rows:
             return {}
         openable = await crud.deployments(session, crud.in_tenants({row.GatewayToken.tenant_id for row in rows}))
-        return entries.token_entries(await tokens_of(session, rows, openable), openable, now())
+        prompts: list[PromptEntry] = []
+        if self.settings.bud_prompt_service_url is not None:
+            prompts = await prompt_crud.live(session, prompt_crud.in_tenants({row.User.tenant_id for row in rows}))
+            prompts += await prompt_crud.drafts(session, prompt_crud.drafts_of_users({row.User.id for row in rows}))
+        return entries.token_entries(await tokens_of(session, rows, openable), openable, now(), prompts)
+
+    async def _of_projects(self, session: ReadSession, keys: Sequence[Row[Any]]) -> list[PromptEntry]:
+        project_ids = {row.Credential.project_id for row in keys}
+        if not project_ids or self.settings.bud_prompt_service_url is None:
+            return []
+        return await prompt_crud.live(session, prompt_crud.in_projects(project_ids))
 
     async def _models(self, session: ReadSession, scope: _Scope) -> Entries:
         of_tenants = await crud.deployments(session, crud.in_tenants(scope.tenant_ids)) if scope.tenant_ids else []
@@ -237,6 +269,7 @@ async def _scope_of(session: ReadSession, waiting: Iterable[Row[Any]]) -> _Scope
     for change in waiting:
         items.setdefault(change.kind, set()).add(change.item)
     scope = _Scope(hashes=items.pop("key", set()))
+    scope.drafts = {DraftName(*item.split("/")) for item in items.pop("draft", set())}
     by_kind = {kind: {UUID(item) for item in found} for kind, found in items.items()}
     scope.endpoint_ids |= by_kind.get("endpoint", set()) | by_kind.get("adapter", set())
     projects = by_kind.setdefault("project", set())
@@ -253,6 +286,8 @@ async def _scope_of(session: ReadSession, waiting: Iterable[Row[Any]]) -> _Scope
         scope.endpoint_ids.add(row.id)
         scope.tenant_ids.add(row.tenant_id)
     scope.endpoint_ids |= await crud.adapters_of(session, scope.endpoint_ids)
+    scope.prompt_ids = by_kind.get("prompt", set())
+    projects |= await prompt_crud.projects_of(session, scope.prompt_ids) if scope.prompt_ids else set()
     for kind, condition in crud.KEYS_OF.items():
         if by_kind.get(kind):
             scope.hashes |= await crud.hashes(session, condition(by_kind[kind]))

@@ -107,6 +107,7 @@ class DaprClient:
         idempotent: bool | None = None,
         data: Mapping[str, Any] | None = None,
         files: Mapping[str, tuple[str, bytes, str]] | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Any:
         """Call a peer and return its parsed answer (the raw text where it is not JSON, None where it is empty).
 
@@ -121,6 +122,7 @@ class DaprClient:
                 twice is tried again on a lost connection and on 502, 503 and 504.
             data: form fields, for a multipart body.
             files: the files of a multipart body: field → name, content, media type.
+            headers: what else the peer reads, such as `X-User-ID`.
 
         Raises:
             PeerRefused: the peer answered 4xx.
@@ -131,7 +133,7 @@ class DaprClient:
         call = Call(
             method=method,
             path=f"invoke/{quote(name, safe='')}/method/{path.lstrip('/')}",
-            headers=_headers(),
+            headers={**_headers(), **(headers or {})},
             params=_query(params or {}),
             json=json,
             form=(lambda: _form(data or {}, files or {})) if data or files else None,
@@ -281,6 +283,8 @@ def _loggable(body: Any) -> str:
 def _clear_message(body: Any) -> str | None:
     """Return what the peer says about a request of ours, where it reads as one sentence for a person."""
     message = body.get("message") or body.get("detail") if isinstance(body, dict) else None
+    if isinstance(message, dict):
+        message = message.get("message") or message.get("error")
     clear = isinstance(message, str) and len(message) <= _CLEAR_MESSAGE_LENGTH and "\n" not in message
     return message if clear else None
 

@@ -1,6 +1,6 @@
 """Calls of services that only look at something: those that are alike and under way at the same moment are one."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from functools import partial
 from typing import Any, TypeVar
 
@@ -10,7 +10,7 @@ from budapp.commons.errors import NotFound, PeerFailed
 from budapp.commons.in_flight import InFlight
 from budapp.commons.logging import get_logger
 from budapp.integrations.dapr import DaprClient, PeerRefused
-from budapp.integrations.peers import read
+from budapp.integrations.peers import Json, read
 
 logger = get_logger(__name__)
 
@@ -35,9 +35,16 @@ class SharedCalls:
             PeerFailed: it refused or failed, or its answer makes no sense.
             Unavailable: it can't be reached, or not in time.
         """
+        return await self._read(schema, peer, path, self._shared(peer, path, params or {}))
+
+    async def post(self, schema: type[T], peer: str, path: str, body: Json) -> T:
+        """Do what `get` does for a question that is a body, and changes nothing."""
+        ask = self._dapr.invoke(peer, "POST", path, json=body, timeout=SECONDS, idempotent=True)
+        return await self._read(schema, peer, path, ask)
+
+    async def _read(self, schema: type[T], peer: str, path: str, answering: Awaitable[Any]) -> T:
         try:
-            answer = await self._shared(peer, path, params or {})
-            found, odd = read(schema, answer)
+            found, odd = read(schema, await answering)
         except PeerRefused as error:
             if error.peer_status == 404:
                 raise NotFound(f"{peer} knows nothing of this yet") from error

@@ -194,10 +194,3 @@ def _wanted(query: DeploymentQuery) -> list[ColumnElement[bool]]:
         window = next((width for least, width in _WINDOWS if size >= least), max(500_000, size // 2))
         conditions.append(Model.model_size.between(size - window, size + window))
     return conditions
-
-
-async def key_with(session: ReadSession, hashed_key: str) -> Credential | None:
-    """Return the key whose secret, now or before its rotation, has the hash."""
-    matches = or_(Credential.hashed_key == hashed_key, Credential.previous_hashed_key == hashed_key)
-    found: Credential | None = await session.scalar(select(Credential).where(matches))
-    return found

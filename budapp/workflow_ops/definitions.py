@@ -173,6 +173,7 @@ class Definition:
         type: its name on the wire and in the database.
         scope: what a caller must hold to trigger it; the domain's route asks for it, and so does a retry.
         in_project: whether the scope may be held in a project alone; `check` then sees to it.
+        internal: whether it is left out of the lists of what people have begun.
         title: shown until `check` knows a better one.
         tag: stands beside the title.
         tasks: what is done for it; a step begins the first of them that says so.
@@ -207,6 +208,7 @@ class Definition:
     accepted: Callable[[WriteSession, Run], Awaitable[None]] = nothing_to_do
     abandoned: Callable[[WriteSession, Run], Awaitable[None]] = nothing_to_do
     in_project: bool = False
+    internal: bool = False
 
     def task(self, name: str) -> Task:
         """Return the task of this name."""

@@ -260,6 +260,8 @@ class Workflows:
         if body.workflow_id is None:
             workflow = _new_workflow(caller.tenant_id, caller.user_id, definition, body.workflow_total_steps or 1)
             workflow.callback_topic = body.callback_topic
+            if definition.internal:
+                workflow.visibility = Visibility.INTERNAL
             session.add(workflow)
             await session.flush()
             return workflow

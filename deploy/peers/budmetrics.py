@@ -10,7 +10,7 @@ from uuid import UUID
 from fastapi import APIRouter, FastAPI, HTTPException, Response, status
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from peers import cluster_metrics, observability
+from peers import cluster_metrics, observability, prompt_traces
 from peers.control import Control
 from peers.sidecar import Sidecar
 from peers.traffic import Traffic
@@ -158,6 +158,7 @@ def router(control: Control) -> APIRouter:
     routes = APIRouter(lifespan=lifespan)
     routes.include_router(cluster_metrics.router(sidecar))
     routes.include_router(observability.router(traffic))
+    routes.include_router(prompt_traces.router())
     routes.add_api_route("/observability/usage/summary", metrics.summary)
     routes.add_api_route("/observability/usage/summary/bulk", metrics.summaries, methods=["POST"])
     routes.add_api_route("/observability/usage/history", metrics.history)

@@ -55,7 +55,9 @@ def plan(settings: Settings, tools: Tools) -> Plan:
     stand_ins: list[Part] = []
     for name, app_id in apps.PEERS.items():
         peer = apps.peer(settings, name)
-        stand_ins += [peer, dapr.sidecar(settings, tools, name, app_id, f"{name.upper()}_", peer.version)]
+        stand_ins.append(peer)
+        if app_id is not None:
+            stand_ins.append(dapr.sidecar(settings, tools, name, app_id, f"{name.upper()}_", peer.version))
     return Plan(first, stand_ins, apps.budapp(settings))
 
 

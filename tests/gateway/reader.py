@@ -157,6 +157,19 @@ class Reference(Strict):
     endpoint_id: UUID
     model_id: UUID
     project_id: UUID
+    prompt_id: str | None = None
+    prompt_version_id: UUID | None = None
+    version: int | None = None
+    is_default: bool | None = None
+
+
+class DraftReference(Strict):
+    prompt_id: str
+    user_id: UUID
+    endpoint_id: UUID | None = None
+    model_id: UUID | None = None
+    project_id: UUID | None = None
+    version: int | None = None
 
 
 class AuthMetadata(Strict):
@@ -268,6 +281,8 @@ def read_any(name: str, text: Any) -> None:
         read_model(name, text)
     elif name.startswith("guardrail_table:"):
         read_guardrail(name, text)
+    elif name.startswith("draft_prompt:"):
+        assert name.startswith(f"draft_prompt:{DraftReference.model_validate_json(text).user_id}:")
     elif name.startswith("usage_limit:"):
         assert name == f"usage_limit:{Limit.model_validate_json(text).user_id}"
     else:

@@ -50,6 +50,7 @@ FILTERS: dict[tuple[str, str], str] = {
     ("GET /permissions/explain", "query:user_id"): "whoever may not view people is told so, whoever it is",
     ("GET /permissions/explain", "query:id"): "says that the row is out of reach or not there, and not which",
     ("GET /notifications", "query:project_id"): "a filter: what is out of reach has no messages",
+    ("GET /prompts", "query:project_id"): "a filter: what is out of reach has no prompts in reach",
     ("GET /webhooks", "query:project_id"): "a filter: what is out of reach has no webhooks in reach",
     ("POST /billing/history", "body:project_id"): "a filter, on what the caller has used",
     ("GET /datasets", "query:project_id"): "a filter: what is out of reach holds nothing",

@@ -27,7 +27,9 @@ def steady(answer: httpx.Response) -> tuple[int, Any]:
     new = r"[0-9a-f]{8}-[0-9a-f-]{27}|[0-9a-f]{32}|\d{4}-\d\d-\d\dT[\d:.]+(Z|\+00:00)|bud_[a-z]+_[\w*-]+"
     text = re.sub(new, "<new>", answer.text)
     return answer.status_code, re.sub(
-        r'"(color|next_cursor|instance|url|authUrl|state|secret)":"[^"]*"|"(ended|created)":\d+', "<any>", text
+        r'"(color|next_cursor|instance|url|authUrl|authorization_url|state|secret)":"[^"]*"|"(ended|created)":\d+',
+        "<any>",
+        text,
     )
 
 

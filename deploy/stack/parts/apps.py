@@ -5,15 +5,21 @@ from ..python_env import LOCKS, PROJECT_PYTHON
 from ..settings import DEPLOY, ROOT, SAMPLE, Settings
 from .part import Part, answers_http
 
-PEERS = {
+PEERS: dict[str, str | None] = {
     "notify": "BUD_NOTIFY_APP_ID",
+    "budpipeline": "BUD_PIPELINE_APP_ID",
+    "budprompt": "BUD_PROMPT_APP_ID",
+    "foundry": None,
     "budmodel": "BUD_MODEL_APP_ID",
     "budcluster": "BUD_CLUSTER_APP_ID",
     "budsim": "BUD_SIMULATOR_APP_ID",
     "budmetrics": "BUD_METRICS_APP_ID",
     "budeval": "BUD_EVAL_APP_ID",
 }
-"""Each stand-in in deploy/peers, and the variable with its app id; its ports are <NAME>_PORT, <NAME>_DAPR_..."""
+"""Each stand-in in deploy/peers, and the variable with its app id; its ports are <NAME>_PORT, <NAME>_DAPR_...
+
+One without an app id is no service of the platform, and has no sidecar.
+"""
 
 _FOR_PEERS = (
     "DAPR_API_TOKEN",
@@ -69,9 +75,11 @@ def peer(settings: Settings, name: str) -> Part:
 
 def peer_environment(settings: Settings, name: str) -> dict[str, str]:
     """Return what a stand-in has to know: its sidecar, the file store, and how fast to work."""
+    has_sidecar = PEERS[name] is not None
+    sidecar = {"DAPR_HTTP_PORT": str(settings.port(f"{name.upper()}_DAPR_HTTP_PORT"))} if has_sidecar else {}
     return {
         **{variable: settings[variable] for variable in _FOR_PEERS},
-        "DAPR_HTTP_PORT": str(settings.port(f"{name.upper()}_DAPR_HTTP_PORT")),
+        **sidecar,
         "PYTHONPATH": str(DEPLOY),
         "PYTHONUNBUFFERED": "1",
     }
