@@ -216,7 +216,7 @@ async def test_two_at_once_do_no_harm(database: Database, tmp_path: Path) -> Non
 
 async def test_the_command_checks_a_file_and_names_a_mistake(settings: Settings, tmp_path: Path) -> None:
     good = await budapp(settings, "catalog", "check")
-    assert (good.status, good.stdout) == (0, "Providers: 20, models: 64\n")
+    assert (good.status, good.stdout) == (0, "Providers: 22, models: 64\n")
     path = tmp_path / "broken.json"
     path.write_text("[]")
     bad = await budapp(settings, "catalog", "check", "--source", str(path))
