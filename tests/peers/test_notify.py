@@ -1,6 +1,5 @@
 """notify's stand-in, as the browser's notification centre uses it."""
 
-import asyncio
 import base64
 import json
 from collections.abc import AsyncIterator
@@ -9,53 +8,14 @@ from uuid import uuid4
 
 import httpx
 import pytest
-import socketio
 from socketio.exceptions import ConnectionError as SocketError
 
 from budapp.integrations.dapr import DaprClient, Peer
-from tests.peers.conftest import Caller, Fields, Topic
+from tests.peers.conftest import Caller, Topic
+from tests.peers.notification_centre import NotificationCentre
 from tests.peers.test_budmodel import extract
 
 SECONDS = 10
-
-
-class Browser:
-    """A user's window: the calls of `@novu/client` 2.6 and the socket of `@novu/notification-center` 2.0."""
-
-    def __init__(self, address: str, user_id: str) -> None:
-        self.address, self.user_id, self.token = address, user_id, ""
-        self.http = httpx.AsyncClient(base_url=f"{address}/v1/widgets", timeout=SECONDS)
-        self.socket = socketio.SimpleClient()
-
-    async def open(self) -> "Browser":
-        body = {"applicationIdentifier": "bud", "subscriberId": self.user_id, "hmacHash": None}
-        answer = await self.http.post("/session/initialize", json=body)
-        self.token = answer.json()["data"]["token"]
-        self.http.headers["Authorization"] = f"Bearer {self.token}"
-        await self.connect(self.token)
-        return self
-
-    async def connect(self, token: str) -> None:
-        options = {"auth": {"token": token}, "transports": ["websocket"]}
-        await asyncio.to_thread(self.socket.connect, self.address, **options)
-
-    async def hears(self, name: str) -> Fields:
-        """Returns what comes next under a name."""
-        async with asyncio.timeout(SECONDS):
-            while True:
-                heard = await asyncio.to_thread(self.socket.receive, SECONDS)
-                if heard[0] == name:
-                    return dict(heard[1])
-
-    async def get(self, path: str, **query: Any) -> Any:
-        answer = await self.http.get(path, params=query)
-        assert answer.status_code == 200, answer.text
-        return answer.json()
-
-    async def close(self) -> None:
-        await self.http.aclose()
-        if self.socket.connected:
-            await asyncio.to_thread(self.socket.disconnect)
 
 
 @pytest.fixture
@@ -64,8 +24,8 @@ def address(environment: dict[str, str]) -> str:
 
 
 @pytest.fixture
-async def browser(address: str, caller: Caller) -> AsyncIterator[Browser]:
-    window = await Browser(address, caller.user_id).open()
+async def browser(address: str, caller: Caller) -> AsyncIterator[NotificationCentre]:
+    window = await NotificationCentre(address, caller.user_id).open()
     yield window
     await window.close()
 
@@ -85,7 +45,7 @@ async def send(dapr: DaprClient, user_id: str, **changes: Any) -> None:
 
 
 async def test_the_browser_sees_a_peers_work_go_on(
-    dapr: DaprClient, browser: Browser, caller: Caller, topic: Topic
+    dapr: DaprClient, browser: NotificationCentre, caller: Caller, topic: Topic
 ) -> None:
     await extract(dapr, caller)
     seen = set()
@@ -98,7 +58,7 @@ async def test_the_browser_sees_a_peers_work_go_on(
 
 
 async def test_a_message_to_a_user_shows_at_once_and_stays_in_the_feed(
-    dapr: DaprClient, browser: Browser, caller: Caller
+    dapr: DaprClient, browser: NotificationCentre, caller: Caller
 ) -> None:
     await send(dapr, str(uuid4()))
     await send(dapr, caller.user_id)
@@ -115,11 +75,13 @@ async def test_a_message_to_a_user_shows_at_once_and_stays_in_the_feed(
     assert (await browser.get("/notifications/feed", payload=other))["data"] == []
 
 
-async def test_what_was_read_is_read_in_every_window(dapr: DaprClient, browser: Browser, caller: Caller) -> None:
+async def test_what_was_read_is_read_in_every_window(
+    dapr: DaprClient, browser: NotificationCentre, caller: Caller
+) -> None:
     for _ in range(3):
         await send(dapr, caller.user_id)
     ids = [item["_id"] for item in (await browser.get("/notifications/feed"))["data"]]
-    second = await Browser(browser.address, browser.user_id).open()
+    second = await NotificationCentre(browser.address, browser.user_id).open()
     await browser.http.post("/messages/markAs", json={"messageId": ids[0], "mark": {"seen": True}})
     assert (await second.hears("unseen_count_changed"))["unseenCount"] == 2
     await browser.http.post("/messages/mark-as", json={"messageId": ids[:1], "markAs": "read"})
@@ -133,7 +95,7 @@ async def test_what_was_read_is_read_in_every_window(dapr: DaprClient, browser: 
     await second.close()
 
 
-async def test_the_feed_comes_in_pages(dapr: DaprClient, browser: Browser, caller: Caller) -> None:
+async def test_the_feed_comes_in_pages(dapr: DaprClient, browser: NotificationCentre, caller: Caller) -> None:
     for number in range(3):
         await send(
             dapr, caller.user_id, payload={"category": "inapp", "source": "test", "content": {"tag": f"{number}"}}
@@ -144,16 +106,18 @@ async def test_the_feed_comes_in_pages(dapr: DaprClient, browser: Browser, calle
     assert (first["hasMore"], second["hasMore"]) == (True, False)
 
 
-async def test_nobody_reads_without_the_token_of_a_session(browser: Browser) -> None:
+async def test_nobody_reads_without_the_token_of_a_session(browser: NotificationCentre) -> None:
     for headers in ({"Authorization": ""}, {"Authorization": f"Bearer {browser.token}x"}):
         assert (await browser.http.get("/notifications/feed", headers=headers)).status_code == 401
-    stranger = Browser(browser.address, browser.user_id)
+    stranger = NotificationCentre(browser.address, browser.user_id)
     with pytest.raises(SocketError):
         await stranger.connect("no-token")
     await stranger.close()
 
 
-async def test_mails_are_for_the_page_only(dapr: DaprClient, browser: Browser, caller: Caller, address: str) -> None:
+async def test_mails_are_for_the_page_only(
+    dapr: DaprClient, browser: NotificationCentre, caller: Caller, address: str
+) -> None:
     link = f"https://example.com/reset?token={uuid4()}"
     content = {"reset_url": link, "user_name": "A User"}
     mail = {"category": "internal", "source": "budAppMessages", "content": content}
@@ -163,7 +127,7 @@ async def test_mails_are_for_the_page_only(dapr: DaprClient, browser: Browser, c
         assert f'href="{link}"' in (await http.get(address)).text
 
 
-async def test_the_widget_finds_all_that_it_asks_for(browser: Browser) -> None:
+async def test_the_widget_finds_all_that_it_asks_for(browser: NotificationCentre) -> None:
     assert (await browser.get("/organization"))["data"]["name"]
     assert (await browser.get("/preferences"))["data"][0]["preference"]["enabled"] is True
     assert (await browser.get("/preferences/global"))["data"][0]["preference"]["channels"]["in_app"] is True
