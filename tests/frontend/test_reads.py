@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-
 Json = dict[str, Any]
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -27,7 +26,6 @@ NOT_PROMISED = {
         "results[].color": "likewise",
     },
     "GET /clusters/recommended/{workflow_id}": {"id": "only handed on, and read nowhere"},
-    "POST /benchmark/run-workflow": {"workflow_steps.provider_type": "chosen anew whenever the drawer is opened"},
     "GET /playground/deployments": {"endpoints[].model.provider": "a picture; another one is shown without it"},
 }
 """Operation → what is read and not promised, and why the page does not need it."""

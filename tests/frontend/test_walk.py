@@ -42,6 +42,7 @@ async def joined(window: Window, open_window: Open) -> tuple[Window, Json]:
     me = (await theirs.get("/users/me"))["user"]
     await theirs.get("/users/me/permissions")
     await theirs.patch(f"/users/{me['id']}", {"password": PASSWORD})
+    await theirs.open_page()
     return theirs, me | {"email": form["email"]}
 
 
@@ -109,7 +110,6 @@ async def test_a_member_is_invited_sees_the_project_and_loses_it_with_the_member
 
 async def test_what_one_may_not_do_is_a_toast_and_nothing_else(window: Window, open_window: Open) -> None:
     theirs, _ = await joined(window, open_window)
-    await theirs.open_page()
     assert await theirs.post("/clusters/cancel-onboarding", {"workflow_id": str(uuid4())}) == {}
     assert theirs.toasts == ["Permission required: cluster:manage"]
 
