@@ -48,6 +48,7 @@ async def _check(session: WriteSession, caller: Caller, run: Run) -> None:
         raise BadRequest(f"Maximum of {MOST} adapters per deployment reached; delete one first", param="endpoint_id")
     if data.get("adapter_model_id"):
         model = await _adapter_model(session, run)
+        await _require_made_for(session, model, endpoint)
         run.workflow.title, run.workflow.icon = model.name, model.icon
         if any(row.model_id == model.id for row in loaded):
             raise _ALREADY
@@ -64,6 +65,20 @@ async def _adapter_model(session: ReadSession, run: Run) -> Model:
     if model.base_model_relation != "adapter" or not model.local_path:
         raise BadRequest("The model is not an adapter", param="adapter_model_id")
     return model
+
+
+async def _require_made_for(session: ReadSession, adapter: Model, endpoint: Endpoint) -> None:
+    """Refuse an adapter of another model: the engine would fail to load it, or answer nonsense.
+
+    It fits the model that it names as its base, and what was derived from that.
+    """
+    deployed = await models.find_model(session, endpoint.tenant_id, endpoint.model_id)
+    if not adapter.base_model or deployed is None:
+        return
+    lineage = {deployed.uri, *(deployed.base_model or ())}
+    if lineage.isdisjoint(adapter.base_model):
+        made_for = ", ".join(adapter.base_model)
+        raise BadRequest(f"The adapter was made for {made_for}, not for {deployed.uri}", param="adapter_model_id")
 
 
 async def _endpoint(session: ReadSession, tenant_id: UUID, endpoint_id: UUID) -> Endpoint:

@@ -218,16 +218,21 @@ async def worker_metrics(dapr: DaprClient, worker_id: UUID) -> Json:
     return (await _get(dapr, f"deployment/worker-info/{worker_id}/metrics", _Metrics)).data
 
 
-async def set_autoscale(dapr: DaprClient, cluster_id: UUID, namespace: str, scaler: Json) -> None:
-    """Tell budcluster how a deployment scales from now on.
+def autoscale(cluster_id: UUID, namespace: str, scaler: Json) -> PeerCall:
+    """Return the call that says how a deployment scales from now on."""
+    body = {"cluster_id": str(cluster_id), "namespace": namespace, "release_name": _RELEASE, "budaiscaler": scaler}
+    return PeerCall(Peer.BUDCLUSTER, "PUT", "deployment/autoscale", body)
+
+
+async def set_autoscale(dapr: DaprClient, call: PeerCall) -> None:
+    """Tell budcluster how a deployment scales from now on, by the call of `autoscale`.
 
     Raises:
         BadRequest: budcluster refused.
         PeerFailed, Unavailable: it failed, or can't be reached in time.
     """
-    body = {"cluster_id": str(cluster_id), "namespace": namespace, "release_name": _RELEASE, "budaiscaler": scaler}
     try:
-        await dapr.invoke(Peer.BUDCLUSTER, "PUT", "deployment/autoscale", json=body, timeout=_SECONDS)
+        await dapr.invoke(Peer.BUDCLUSTER, call.method, call.path, json=call.json, timeout=_SECONDS)
     except PeerRefused as error:
         raise BadRequest(error.text) from error
 

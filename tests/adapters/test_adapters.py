@@ -30,7 +30,7 @@ async def endpoint(ground: Ground) -> Json:
 
 @pytest.fixture
 async def lora(ground: Ground) -> str:
-    return await added(ground.bench, f"Tiny-llama-{uuid4().hex[:6]}-lora")
+    return await added(ground.bench, "Tiny-llama-1b-lora")
 
 
 async def draft(ground: Ground, endpoint: Json, model_id: str, status: int = 200) -> Json:
@@ -139,7 +139,7 @@ async def test_a_name_that_is_gone_at_the_results_is_taken_back(ground: Ground, 
 async def test_there_are_at_most_five_and_each_once(ground: Ground, endpoint: Json, lora: str) -> None:
     await loaded(ground, endpoint, lora)
     assert (await draft(ground, endpoint, lora, 409))["param"] == "adapter_model_id"
-    other = await added(ground.bench, f"Tiny-llama-{uuid4().hex[:6]}-lora")
+    other = await added(ground.bench, "lora-Tiny-llama-1b")
     workflow_id = (await draft(ground, endpoint, other))["workflow_id"]
     assert (await load(ground, workflow_id, "POLITE", 409))["param"] == "adapter_name"
     assert (await load(ground, workflow_id, "base", 409))["param"] == "adapter_name"
@@ -157,6 +157,19 @@ async def test_what_is_no_adapter_is_not_added_and_an_adapter_is_not_deployed(
     body = {"step_number": 1, "workflow_total_steps": 8, "project_id": ground.project_id, "model_id": lora}
     refused = await ground.bench.post("/models/deploy-workflow", 400, **body)
     assert refused["param"] == "model_id"
+
+
+async def test_an_adapter_of_another_model_is_refused_and_one_of_its_origin_is_not(
+    ground: Ground, endpoint: Json, lora: str
+) -> None:
+    other = await added(ground.bench, "Other-model-7b-lora")
+    refused = await draft(ground, endpoint, other, 400)
+    assert refused["param"] == "adapter_model_id"
+    assert "made for acme/Other-model-7b" in refused["message"]
+    await ground.bench.sql(
+        "update model set uri = 'acme/Tuned', base_model = '{acme/Tiny-llama-1b}' where id = :id", id=ground.model_id
+    )
+    await draft(ground, endpoint, lora)
 
 
 async def test_a_deletion_that_fails_leaves_the_adapter_as_it_was(ground: Ground, endpoint: Json, lora: str) -> None:

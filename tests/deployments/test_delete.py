@@ -1,8 +1,12 @@
 """Taking a deployment down, and how it scales before that."""
 
+import asyncio
+
 import httpx
 import pytest
 
+from budapp.commons.domain import components_of
+from budapp.events.relay import Relay
 from tests.cast import Cast
 from tests.deployments.conftest import Ground
 from tests.projects.data import join, messages
@@ -108,3 +112,20 @@ async def test_scaling_changes_at_budcluster_first(ground: Ground, client: httpx
     assert (await ground.bench.call("PUT", path, 422, json=odd))["param"].endswith("selectPolicy")
     await ground.bench.sql("update endpoint set status = 'pending'")
     await ground.bench.call("PUT", path, 400, json={"budaiscaler_specification": wanted})
+
+
+async def test_of_parallel_changes_budcluster_does_the_one_that_is_kept(ground: Ground) -> None:
+    endpoint = await ground.deployed()
+    path = f"/endpoints/{endpoint['id']}/autoscale"
+
+    async def scale(most: int) -> None:
+        await ground.bench.call("PUT", path, json={"budaiscaler_specification": {"enabled": True, "maxReplicas": most}})
+
+    late = {"delay_seconds": 0.7, "but_do_it": True, "times": 1}  # done first, and answered last
+    await ground.budcluster.does_wrong(f'"namespace": "{endpoint["namespace"]}"', **late)
+    first = asyncio.create_task(scale(7))
+    await asyncio.sleep(0.3)
+    await asyncio.gather(scale(8), first)
+    kept = (await ground.bench.call("GET", path))["budaiscaler_config"]["maxReplicas"]
+    await components_of(ground.bench.app)[Relay].drain()
+    assert (kept, (await ground.running())[0]["budaiscaler"]["maxReplicas"]) == (7, 7)

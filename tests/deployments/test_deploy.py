@@ -7,6 +7,7 @@ import httpx
 from tests.cast import Cast
 from tests.deployments.conftest import Ground
 from tests.projects.data import messages
+from tests.workflows.test_security_scan import added
 
 
 async def test_a_model_is_deployed_step_by_step_and_answers_at_its_url(ground: Ground) -> None:
@@ -48,6 +49,17 @@ async def test_a_model_is_deployed_step_by_step_and_answers_at_its_url(ground: G
         vectors = (await model.post("/v1/embeddings", json={"model": "chat-one", "input": ["a", "b"]})).json()
         assert len(vectors["data"]) == 2
         assert (await model.get("/v1/models")).json()["data"][0]["id"] == "chat-one"
+
+
+async def test_a_quantized_model_is_deployed_with_its_own_files(ground: Ground) -> None:
+    ground.model_id = await added(ground.bench, "Tiny-llama-1b-int8")
+    shown = (await ground.bench.call("GET", f"/models/{ground.model_id}"))["model"]
+    assert shown["base_model_relation"] == "quantized"
+    endpoint = await ground.deployed()
+    assert endpoint["model_id"] == ground.model_id
+    [attempt] = await ground.bench.sql("select correlation_id from workflow_attempt where task = 'deployment'")
+    [request] = await ground.budcluster.requests(str(attempt[0]))
+    assert shown["local_path"] in request["body"]["model"]
 
 
 async def test_a_deployment_stores_its_data_as_the_clusters_settings_say(ground: Ground, cast: Cast) -> None:

@@ -288,7 +288,7 @@ async def test_a_model_of_the_hub_is_deployed_on_a_cluster_used_and_taken_down(w
     key = await key_for(window, project["id"])
     await published(window, endpoint["id"])
     await worker_added(window, project["id"], endpoint["id"])
-    lora = await hub_model(window, f"Tiny-llama-{uuid4().hex[:8]}-lora")
+    lora = await hub_model(window, f"{model['name']}-lora")
     await adapter_added(window, project["id"], endpoint["id"], lora["id"])
     counts = await pages.dashboard(window)
     assert counts["running_endpoints_count"] >= 1
