@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field, StringConstraints
 from budapp.commons.schemas import Answer, Money, Schema
 from budapp.deployment_ops.scaling_schemas import ScalerSpecification
 from budapp.workflow_ops.definitions import Rehearsal
-from budapp.workflow_ops.schemas import WorkflowPost
+from budapp.workflow_ops.schemas import WorkflowPost, WorkflowRetrieved
 
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 
@@ -75,6 +75,26 @@ class DeployPost(WorkflowPost):
     chat_template: ChatTemplate | None = None
     supports_lora: bool | None = None
     supports_pipeline_parallelism: bool | None = None
+
+
+class DeploymentMade(Schema):
+    endpoint_id: UUID
+    url: str | None
+
+
+class DeploymentRetrieved(WorkflowRetrieved):
+    """The workflow; `progress` is there once the deployment is, which pipelines wait for."""
+
+    progress: DeploymentMade | None = None
+
+    @staticmethod
+    def with_progress(found: WorkflowRetrieved) -> "DeploymentRetrieved":
+        """Return the workflow with what it has made so far."""
+        events = getattr(found.workflow_steps, "budserve_cluster_events", None)
+        made = None
+        if events is not None and events.endpoint_id is not None:
+            made = DeploymentMade(endpoint_id=events.endpoint_id, url=events.endpoint_url)
+        return DeploymentRetrieved.model_construct(**dict(found), progress=made)
 
 
 class RehearsedCall(Schema):

@@ -38,6 +38,7 @@ async def test_a_cloud_model_is_deployed_at_once(ground: Ground, cloud_model: st
     [endpoint] = await ground.endpoints()
     shown = done["workflow_steps"]["budserve_cluster_events"]
     assert (shown["status"], shown["endpoint_id"]) == ("completed", endpoint["id"])
+    assert done["progress"] == {"endpoint_id": endpoint["id"], "url": endpoint["url"]}
     assert (endpoint["status"], endpoint["cluster_id"], endpoint["total_replicas"]) == ("running", None, 1)
     assert (endpoint["url"], endpoint["namespace"]) == ("budproxy-service.svc.cluster.local", "gpt-4o")
     cost = endpoint["inference_cost"]

@@ -54,7 +54,7 @@ async def project(window: Window, project_id: str) -> Json:
 
 
 async def endpoints(window: Window, project_id: str) -> list[Json]:
-    query = {"page": 1, "limit": 10, "search": False, "order_by": "-created_at"}
+    query: Json = {"page": 1, "limit": 10, "search": False, "order_by": "-created_at"}
     found = await window.get("/endpoints/", **query, project_id=project_id)
     return list(found["endpoints"])
 
@@ -78,7 +78,7 @@ async def models(window: Window, table_source: str = "model") -> list[Json]:
     """Open the models; each must have what the page takes for granted."""
     await window.open_page()
     await asyncio.gather(window.get("/models/tasks"), window.get("/models/authors", page=1, limit=1000))
-    query = {"page": 1, "limit": 100, "order_by": "-created_at", "search": False, "table_source": table_source}
+    query: Json = {"page": 1, "limit": 100, "order_by": "-created_at", "search": False, "table_source": table_source}
     found = [item["model"] for item in (await window.get("/models/", **query))["models"]]
     assert all(model["icon"] or model["provider"] for model in found), "the page breaks without either"
     return found
@@ -105,6 +105,6 @@ async def cluster(window: Window, cluster_id: str) -> Json:
 
 async def keys(window: Window, project_id: str) -> list[Json]:
     await window.open_page()
-    query = {"page": 1, "limit": 100, "search": False, "order_by": "-last_used_at"}
+    query: Json = {"page": 1, "limit": 100, "search": False, "order_by": "-last_used_at"}
     found = await window.get("/credentials/", **query, project_id=project_id)
     return list(found["credentials"])

@@ -124,7 +124,13 @@ async def cloud_model(window: Window) -> Json:
     drawer = Wizard(window, "/models/cloud-model-workflow")
     await drawer.step(2, workflow_total_steps=5, provider_type="cloud_model", add_model_modality=["llm", "mllm"])
     await drawer.step(3, provider_id=provider["id"])
-    query = {"page": 1, "limit": 100, "table_source": "cloud_model", "source": "openai", "order_by": "-created_at"}
+    query: Json = {
+        "page": 1,
+        "limit": 100,
+        "table_source": "cloud_model",
+        "source": "openai",
+        "order_by": "-created_at",
+    }
     offers = [one["model"] for one in (await window.get("/models/", **query))["models"]]
     offer = next(one for one in offers if not one["is_present_in_model"] and "gpt" in one["name"])
     await drawer.step(4, cloud_model_id=offer["id"])
