@@ -13,10 +13,10 @@ NAME_TAKEN = "An endpoint with this name already exists; choose another name"
 find, lock = crud.find, crud.lock
 
 
-async def check_name_free(session: ReadSession, tenant_id: UUID, name: str) -> None:
-    """Raise `Conflict` where an endpoint of the tenant has the name, whatever the case."""
+async def check_name_free(session: ReadSession, tenant_id: UUID, name: str, *, param: str = "endpoint_name") -> None:
+    """Raise `Conflict`, which names the field, where an endpoint of the tenant has the name, whatever the case."""
     if await crud.has_name(session, tenant_id, name):
-        raise Conflict(NAME_TAKEN, param="endpoint_name")
+        raise Conflict(NAME_TAKEN, param=param)
 
 
 async def add(session: WriteSession, endpoint: Endpoint) -> None:

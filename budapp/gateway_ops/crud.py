@@ -11,12 +11,13 @@ from budapp.api_key_ops.models import Credential
 from budapp.billing_ops.models import UserBilling
 from budapp.commons.database import ReadSession, not_deleted
 from budapp.endpoint_ops.models import Endpoint, EndpointStatus
-from budapp.gateway_ops.rows import Deployment, Key, Price, ProviderAccess
+from budapp.gateway_ops.rows import SERVING, Deployment, Key, Price, ProviderAccess
 from budapp.model_ops.models import Model
 from budapp.pricing_ops.models import DeploymentPricing
 from budapp.project_ops.models import Project, ProjectMember
 from budapp.provider_credential_ops.models import ProviderCredential
 from budapp.provider_ops.models import ProviderType
+from budapp.router_ops.models import Router, RouterEndpoint
 from budapp.tenant_ops.models import Tenant
 from budapp.user_ops.models import User, UserPermission
 
@@ -42,7 +43,9 @@ async def deployments(session: ReadSession, *conditions: ColumnElement[bool]) ->
     )
     rows: Sequence[Any] = (await session.execute(statement)).all()
     found = [_deployment(row) for row in rows]
-    return [*found, *await _adapters_of(session, {one.id: one for one in found if not one.in_cloud})]
+    adapters = await _adapters_of(session, {one.id: one for one in found if not one.in_cloud})
+    routers = await _routers_over(session, {one.id: one for one in found})
+    return [*routers, *found, *adapters]  # where a name is given twice, that of the deployment counts
 
 
 async def _adapters_of(session: ReadSession, bases: Mapping[UUID, Deployment]) -> list[Deployment]:
@@ -51,6 +54,40 @@ async def _adapters_of(session: ReadSession, bases: Mapping[UUID, Deployment]) -
         return []
     statement = select(Adapter).where(Adapter.endpoint_id.in_(bases), not_deleted(Adapter)).order_by(Adapter.id)
     return [_adapter(adapter, bases[adapter.endpoint_id]) for adapter in await session.scalars(statement)]
+
+
+async def _routers_over(session: ReadSession, targets: Mapping[UUID, Deployment]) -> list[Deployment]:
+    """Return the routers over the deployments as deployments of their own."""
+    if not targets:
+        return []
+    statement = (
+        select(Router, RouterEndpoint)
+        .join(RouterEndpoint, RouterEndpoint.router_id == Router.id)
+        .where(RouterEndpoint.endpoint_id.in_(targets))
+        .order_by(Router.id, RouterEndpoint.position)
+    )
+    members: dict[UUID, list[RouterEndpoint]] = {}
+    routers: dict[UUID, Router] = {}
+    for row in await session.execute(statement):
+        routers[row.Router.id] = row.Router
+        members.setdefault(row.Router.id, []).append(row.RouterEndpoint)
+    return [_router(router, members[router.id], targets) for router in routers.values()]
+
+
+def _router(router: Router, members: Iterable[RouterEndpoint], targets: Mapping[UUID, Deployment]) -> Deployment:
+    chain = [one for member in members for one in (member.endpoint_id, *(member.fallback_endpoint_ids or ()))]
+    reached = [targets[one] for one in dict.fromkeys(chain) if one in targets]
+    first = next((one for one in reached if one.status in SERVING), reached[0])
+    others = [str(one.id) for one in reached if one.id != first.id]
+    return replace(
+        first,
+        id=router.id,
+        name=router.name,
+        settings={"fallback_config": {"fallback_models": others}},
+        is_published=False,
+        routed=frozenset(one.id for one in reached),
+        routed_models=frozenset(one.model_id for one in reached),
+    )
 
 
 def _adapter(adapter: Adapter, base: Deployment) -> Deployment:
@@ -211,6 +248,20 @@ async def hashes(session: ReadSession, condition: ColumnElement[bool]) -> set[st
 async def adapters_of(session: ReadSession, endpoint_ids: Collection[UUID]) -> set[UUID]:
     """Return the ids of the adapters that the deployments have or had."""
     return set(await session.scalars(select(Adapter.id).where(Adapter.endpoint_id.in_(endpoint_ids))))
+
+
+async def routers_over(session: ReadSession, endpoint_ids: Collection[UUID]) -> set[UUID]:
+    """Return the ids of the routers that lead to the deployments."""
+    falls_back = RouterEndpoint.fallback_endpoint_ids.overlap(list(endpoint_ids))
+    condition = or_(RouterEndpoint.endpoint_id.in_(endpoint_ids), falls_back)
+    return set(await session.scalars(select(RouterEndpoint.router_id).where(condition)))
+
+
+async def routers(session: ReadSession, router_ids: Collection[UUID]) -> Sequence[Row[Any]]:
+    """Return id, project and tenant of those of the routers that are there."""
+    columns = (Router.id, Router.project_id, Router.tenant_id)
+    rows: Sequence[Any] = (await session.execute(select(*columns).where(Router.id.in_(router_ids)))).all()
+    return rows
 
 
 async def endpoints(session: ReadSession, condition: ColumnElement[bool]) -> Sequence[Row[Any]]:

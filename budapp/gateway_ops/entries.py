@@ -15,12 +15,11 @@ from budapp.gateway_ops.guardrails import Guardrail, guardrail, value_of
 from budapp.gateway_ops.guardrails import reason_against as reason_against_guardrail
 from budapp.gateway_ops.prompts import CallablePrompts, draft_texts, model_of
 from budapp.gateway_ops.providers import Inexpressible, Json, form_of
-from budapp.gateway_ops.rows import Deployment, Key, PromptEntry, Token
+from budapp.gateway_ops.rows import SERVING, Deployment, Key, PromptEntry, Token
 
 PUBLISHED = "published_model_info"
 METADATA = "__metadata__"
 
-_SERVING = {"running", "unhealthy"}
 _RUNNING = "running"
 _CAPABILITIES = {
     "/v1/chat/completions": "chat",
@@ -136,11 +135,7 @@ def prompt_entries(prompts: Iterable[PromptEntry], address: str | None) -> Entri
 
 def _token(token: Token, openable: _Openable, answered: CallablePrompts) -> str:
     wanted = token.endpoint_ids
-    opened = (
-        one
-        for one in openable.of(token, token.project_ids)
-        if wanted is None or not wanted.isdisjoint({one.id, one.adapted})
-    )
+    opened = (one for one in openable.of(token, token.project_ids) if wanted is None or _is_within(one, wanted))
     metadata: Json = {"api_key_id": None, "user_id": str(token.user_id)}
     if token.project_ids:
         metadata["api_key_project_id"] = str(token.project_ids[0])
@@ -159,7 +154,7 @@ def model_entries(deployments: Collection[Deployment], known: Collection[UUID], 
     return {
         model(one.id): Entry(_text({str(one.id): _model(one, known, document_url)}))
         for one in deployments
-        if one.status in _SERVING and reason_against(one) is None
+        if one.status in SERVING and reason_against(one) is None
     }
 
 
@@ -207,12 +202,20 @@ def reason_against(deployment: Deployment) -> str | None:
 
 def is_served(deployment: Deployment) -> bool:
     """Tell whether the deployment has an entry."""
-    return deployment.status in _SERVING and reason_against(deployment) is None
+    return deployment.status in SERVING and reason_against(deployment) is None
 
 
 def _opens(key: Key, deployment: Deployment) -> bool:
-    in_endpoints = key.endpoint_ids is None or not key.endpoint_ids.isdisjoint({deployment.id, deployment.adapted})
-    return in_endpoints and (key.model_ids is None or deployment.model_id in key.model_ids)
+    models = deployment.routed_models or {deployment.model_id}
+    in_endpoints = key.endpoint_ids is None or _is_within(deployment, key.endpoint_ids)
+    return in_endpoints and (key.model_ids is None or key.model_ids.issuperset(models))
+
+
+def _is_within(deployment: Deployment, endpoint_ids: frozenset[UUID]) -> bool:
+    """Tell whether the endpoints are all that calling the deployment may lead to."""
+    if deployment.routed:
+        return deployment.routed <= endpoint_ids
+    return not endpoint_ids.isdisjoint({deployment.id, deployment.adapted})
 
 
 def _secrets(key: Key) -> Iterable[tuple[str, datetime | None]]:

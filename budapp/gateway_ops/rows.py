@@ -7,6 +7,9 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+SERVING = frozenset({"running", "unhealthy"})
+"""The statuses of deployments that have entries of their own."""
+
 
 @dataclass(frozen=True, slots=True)
 class Price:
@@ -27,9 +30,11 @@ class ProviderAccess:
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """A deployment, or an adapter of one (`adapted`), with what its model and its credential say.
+    """A deployment, an adapter of one (`adapted`), or a router, with what its model and its credential say.
 
-    `of_platform`: of the platform's own tenant. `guardrail` is the profile that stands before it.
+    A router is called like the first of its endpoints that serves, and falls back on the others; `routed` and
+    `routed_models` are all endpoints and models that it may lead to. `of_platform`: of the platform's own tenant.
+    `guardrail` is the profile that stands before it.
     """
 
     id: UUID
@@ -51,6 +56,8 @@ class Deployment:
     price: Price | None = None
     adapted: UUID | None = None
     guardrail: UUID | None = None
+    routed: frozenset[UUID] = frozenset()
+    routed_models: frozenset[UUID] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

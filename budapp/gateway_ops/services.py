@@ -285,7 +285,11 @@ async def _scope_of(session: ReadSession, waiting: Iterable[Row[Any]]) -> _Scope
     for row in await guardrail_crud.guarded_by(session, scope.profile_ids) if scope.profile_ids else ():
         scope.endpoint_ids.add(row.id)
         scope.tenant_ids.add(row.tenant_id)
-    scope.endpoint_ids |= await crud.adapters_of(session, scope.endpoint_ids)
+    routers = by_kind.get("router", set()) | await crud.routers_over(session, scope.endpoint_ids)
+    scope.endpoint_ids |= await crud.adapters_of(session, scope.endpoint_ids) | routers
+    for row in await crud.routers(session, routers) if routers else ():
+        scope.tenant_ids.add(row.tenant_id)
+        projects.add(row.project_id)
     scope.prompt_ids = by_kind.get("prompt", set())
     projects |= await prompt_crud.projects_of(session, scope.prompt_ids) if scope.prompt_ids else set()
     for kind, condition in crud.KEYS_OF.items():

@@ -7,6 +7,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from budapp.commons.auditing import Audited
 from budapp.commons.database import Base, TenantOwned
+from budapp.commons.feeding import FeedsGateway
 
 
 class Router(TenantOwned, Base):
@@ -14,6 +15,7 @@ class Router(TenantOwned, Base):
 
     __tablename__ = "router"
     audited = Audited("endpoint", name="name")
+    feeds_gateway = FeedsGateway({"router": ("id",), "project": ("project_id",)}, when=("name",))
 
     project_id: Mapped[UUID] = mapped_column(ForeignKey("project.id", ondelete="CASCADE"))
     name: Mapped[str]
@@ -28,6 +30,7 @@ class RouterEndpoint(TenantOwned, Base):
 
     __tablename__ = "router_endpoint"
     audited = Audited("endpoint")
+    feeds_gateway = FeedsGateway({"router": ("router_id",)})
     __table_args__ = (
         CheckConstraint("weight >= 0 and tpm >= 0 and rpm >= 0 and cool_down_period >= 0", name="limits"),
     )

@@ -17,8 +17,12 @@ class RouterTag(Schema):
     color: Color
 
 
+STRATEGIES = ("fallback", "priority", "ordered")
+"""Names of the one strategy that the gateway has: the endpoints are tried in their order."""
+
+
 class RoutingStrategy(Schema):
-    """How a router chooses; which names there are, the gateway says."""
+    """How a router chooses."""
 
     model_config = ConfigDict(from_attributes=True, extra="forbid")
 
@@ -26,9 +30,10 @@ class RoutingStrategy(Schema):
 
 
 class RouterTarget(Schema):
-    """An endpoint that takes requests: `weight` is its share, `tpm` and `rpm` are tokens and requests per minute.
+    """An endpoint that takes requests, and those that take them when it fails, in this order.
 
-    After a failure it rests for `cool_down_period` seconds, and requests go to the fallbacks, in this order.
+    The gateway has no form for `weight` (a share of the requests), `tpm` and `rpm` (tokens and requests per minute) and
+    `cool_down_period` (seconds): they are null or 0, weights may also be all the same.
     """
 
     endpoint_id: UUID
@@ -63,6 +68,25 @@ class RouterInput(Schema):
     def _names_each_once(cls, targets: list[RouterTarget]) -> list[RouterTarget]:
         if len({target.endpoint_id for target in targets}) < len(targets):
             raise ValueError("an endpoint is named twice")
+        return targets
+
+    @field_validator("routing_strategy")
+    @classmethod
+    def _is_one_of_the_gateways(cls, strategies: list[RoutingStrategy] | None) -> list[RoutingStrategy] | None:
+        for strategy in strategies or ():
+            if strategy.name.lower() not in STRATEGIES:
+                raise ValueError(f"the gateway tries a router's endpoints in their order: {', '.join(STRATEGIES)}")
+        return strategies
+
+    @field_validator("endpoints")
+    @classmethod
+    def _is_expressible(cls, targets: list[RouterTarget]) -> list[RouterTarget]:
+        if len({target.weight or 0 for target in targets}) > 1:
+            raise ValueError("weight: the gateway can't share requests out; order the endpoints by preference")
+        if any(target.tpm or target.rpm for target in targets):
+            raise ValueError("tpm and rpm: set rate limits in the deployments' settings")
+        if any(target.cool_down_period for target in targets):
+            raise ValueError("cool_down_period: the gateway asks an endpoint again at once")
         return targets
 
     def endpoint_ids(self) -> list[UUID]:

@@ -1,4 +1,4 @@
-"""Routers: several endpoints of a project under one name, with weights and fallbacks."""
+"""Routers: several endpoints of a project under one name, of which the gateway takes the first that answers."""
 
 from uuid import UUID
 
@@ -7,6 +7,7 @@ from budapp.commons.database import ReadSession, WriteSession
 from budapp.commons.errors import BadRequest, Conflict, NotFound
 from budapp.commons.integrity import conflict_on
 from budapp.commons.scopes import Scope
+from budapp.endpoint_ops import lifecycle
 from budapp.endpoint_ops.services import endpoints_of_ids
 from budapp.project_ops.services import RequiresInProject
 from budapp.router_ops import crud
@@ -46,10 +47,11 @@ async def create_router(session: WriteSession, caller: Caller, data: RouterInput
         NotFound: no such project or endpoint, or out of reach.
         Forbidden: the caller lacks endpoint:manage in the project.
         BadRequest: an endpoint is of another project.
-        Conflict: the project has a router of this name.
+        Conflict: the project has a router of this name, or the tenant an endpoint.
     """
     await IN_PROJECT.check(session, caller, data.project_id, lock="share")
     await _check_endpoints(session, caller, data)
+    await lifecycle.check_name_free(session, caller.tenant_id, data.name, param="name")
     router = Router(tenant_id=caller.tenant_id, project_id=data.project_id, created_by=caller.user_id)
     session.add(router)
     return await _write(session, router, data)
@@ -66,6 +68,8 @@ async def update_router(session: WriteSession, caller: Caller, router_id: UUID, 
         await IN_PROJECT.check(session, caller, data.project_id)
         raise BadRequest("A router can't be moved to another project; create one there", param="project_id")
     await _check_endpoints(session, caller, data)
+    if data.name != router.name:
+        await lifecycle.check_name_free(session, caller.tenant_id, data.name, param="name")
     return await _write(session, router, data)
 
 

@@ -7,9 +7,7 @@ from tests.surface.share import Audited, SeedContext, Share, Things, Valid
 async def _seed(context: SeedContext) -> Things:
     project_id, endpoint_id = context.id_of("busy_project_id"), context.id_of("endpoint_id")
     router = Router(id=uuid7(), project_id=project_id, name="Router", description="", **context.owned)
-    target = RouterEndpoint(
-        tenant_id=context.tenant_id, router_id=router.id, endpoint_id=endpoint_id, weight=1, position=0
-    )
+    target = RouterEndpoint(tenant_id=context.tenant_id, router_id=router.id, endpoint_id=endpoint_id, position=0)
     await context.add(router, target)
     return {"router_id": str(router.id)}
 

@@ -47,10 +47,10 @@ async def test_a_router_is_made_listed_replaced_and_deleted(
     client: httpx.AsyncClient, cast: Cast, project: Project, endpoints: list[Endpoint], statements: Statements
 ) -> None:
     one, two, three = endpoints
-    limits = {"tpm": 1000.0, "rpm": 10.0, "weight": 0.7, "cool_down_period": 5}
-    strategy = [{"name": "weighted"}]
+    limits = {"tpm": 0.0, "rpm": 0.0, "weight": 1.0, "cool_down_period": 0}
+    strategy = [{"name": "fallback"}]
     tags = [{"name": "prod", "color": "#E57333"}]
-    body = body_of(project, target(one, two, **limits), target(two), routing_strategy=strategy, tags=tags)
+    body = body_of(project, target(one, two, **limits), target(two, weight=1), routing_strategy=strategy, tags=tags)
     answer = await post(client, cast.developer, body)
     assert answer.status_code == 201, answer.text
     router = answer.json()["result"]
@@ -61,13 +61,13 @@ async def test_a_router_is_made_listed_replaced_and_deleted(
     found = await listed(client, cast.developer, project, "&search=true&name=CHA")
     assert len(statements) == 3
     assert (found["total_record"], found["routers"]) == (1, [router])
-    changed = body_of(project, target(three, one), target(one, weight=1.5), name="Talk")
+    changed = body_of(project, target(three, one), target(one), name="Talk")
     answer = await client.put(f"/routers/{router['id']}", json=changed, headers=cast.developer.headers)
     assert answer.status_code == 200, answer.text
     assert [row["endpoint_id"] for row in answer.json()["result"]["endpoints"]] == [str(three.id), str(one.id)]
     [after] = (await listed(client, cast.developer, project))["routers"]
     assert after == answer.json()["result"]
-    assert (after["endpoints"][1]["weight"], after["endpoints"][1]["tpm"], after["tags"]) == (1.5, None, None)
+    assert (after["endpoints"][1]["weight"], after["endpoints"][1]["tpm"], after["tags"]) == (None, None, None)
     answer = await client.delete(f"/routers/{router['id']}", headers=cast.developer.headers)
     assert answer.status_code == 200
     assert (await listed(client, cast.developer, project))["routers"] == []
@@ -80,8 +80,10 @@ async def test_names_are_one_in_a_project_also_at_once(
     answers = await asyncio.gather(*(post(client, cast.admin, {**body, "name": name}) for name in ("Chat", "chat")))
     assert sorted(answer.status_code for answer in answers) == [201, 409]
     other = (await post(client, cast.admin, {**body, "name": "Other"})).json()["result"]
-    answer = await client.put(f"/routers/{other['id']}", json={**body, "name": "CHAT"}, headers=cast.admin.headers)
-    assert (answer.status_code, answer.json()["param"]) == (409, "name")
+    for taken in ("CHAT", endpoints[0].name.upper()):
+        answer = await client.put(f"/routers/{other['id']}", json={**body, "name": taken}, headers=cast.admin.headers)
+        assert (answer.status_code, answer.json()["param"]) == (409, "name")
+    assert (await post(client, cast.admin, {**body, "name": endpoints[1].name})).status_code == 409
 
 
 async def test_routers_take_endpoints_of_their_project(
@@ -109,6 +111,11 @@ async def test_what_makes_no_sense_is_422(
         body_of(project, target(one, cool_down_period=-1)),
         body_of(project, target(one), name=" "),
         body_of(project, target(one), routing_strategy=[{"kind": "x"}]),
+        body_of(project, target(one), routing_strategy=[{"name": "least-busy"}]),
+        body_of(project, target(one, weight=1), target(two, weight=2)),
+        body_of(project, target(one, tpm=1000)),
+        body_of(project, target(one, rpm=10)),
+        body_of(project, target(one, cool_down_period=5)),
     ]
     for body in wrong:
         assert (await post(client, cast.admin, body)).status_code == 422, body
