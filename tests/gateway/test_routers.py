@@ -41,8 +41,8 @@ async def model_of(valkey: Redis, router: dict[str, Any]) -> ModelConfig | None:
 
 def base_of(model: ModelConfig | None) -> str:
     assert model is not None
-    found: str = model.providers["vllm"].api_base
-    return found.removesuffix("/v1").rpartition("/")[2]
+    base = str(model.providers["vllm"].model_dump()["api_base"])
+    return base.removesuffix("/v1").rpartition("/")[2]
 
 
 async def set_status(database: Database, endpoint: Endpoint, status: str) -> None:
