@@ -105,8 +105,8 @@ class TooManyRequests(AppError):
     status = 429
     message = "Too many requests; try again later"
 
-    def __init__(self, retry_after: int) -> None:
-        super().__init__()
+    def __init__(self, retry_after: int, message: str | None = None) -> None:
+        super().__init__(message)
         self.retry_after = retry_after
 
 

@@ -12,12 +12,14 @@ from budapp.commons.jobs import Job
 from budapp.gateway_ops import models
 from budapp.gateway_ops.commands import app as commands
 from budapp.gateway_ops.limits import sync
+from budapp.gateway_ops.reservations import Reservations
 from budapp.gateway_ops.services import GatewayTables
 from budapp.gateway_ops.store import GatewayStore
-from budapp.gateway_ops.tokens import purge_tokens
+from budapp.gateway_ops.tokens import close_sessions, purge_tokens
 from budapp.gateway_ops.worker import GatewayWorker
 from budapp.integrations.dapr import DaprClient
 from budapp.provider_credential_ops.services import ProviderCredentials
+from budapp.user_ops.hooks import after_revocation
 
 
 def _tables(c: Components) -> GatewayTables:
@@ -36,10 +38,12 @@ domain = Domain(
     tables=(models,),
     components=(
         Component(GatewayTables, _tables),
+        Component(Reservations, lambda c: Reservations(c[Redis], c[Database])),
         Component(
             GatewayWorker, lambda c: GatewayWorker(c[GatewayTables]), start=GatewayWorker.start, stop=GatewayWorker.stop
         ),
     ),
+    hooks=(after_revocation.register(close_sessions),),
     jobs=_jobs,
     commands={"gateway": commands},
 )

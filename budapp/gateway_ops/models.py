@@ -18,7 +18,8 @@ class TokenPurpose(StrEnum):
 class GatewayToken(TenantOwned, Base):
     """Something that is no API key and opens the gateway for a while: an access token, or a key for one evaluation.
 
-    It opens what `user_id` may call: in one project, or without `project_id` in all that they reach.
+    It opens what `user_id` may call: in one project, or without `project_id` in all that they reach. An access token
+    counts no longer than its session (`session_id`).
     """
 
     __tablename__ = "gateway_token"
@@ -28,6 +29,7 @@ class GatewayToken(TenantOwned, Base):
 
     user_id: Mapped[UUID] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"), index=True)
     project_id: Mapped[UUID | None] = mapped_column(ForeignKey("project.id", ondelete="CASCADE"), index=True)
+    session_id: Mapped[str | None] = mapped_column(index=True)
     purpose: Mapped[str]
     hashed_token: Mapped[str] = mapped_column(unique=True)
     expires_at: Mapped[datetime] = mapped_column(index=True)

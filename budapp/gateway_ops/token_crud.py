@@ -22,6 +22,12 @@ async def find(session: WriteSession, hashed_token: str) -> GatewayToken | None:
     return token
 
 
+async def of_sessions(session: WriteSession, session_ids: Collection[str]) -> Sequence[GatewayToken]:
+    """Return the access tokens of the sessions, locked in the order of their ids."""
+    statement = select(GatewayToken).where(GatewayToken.session_id.in_(session_ids))
+    return (await session.scalars(statement.order_by(GatewayToken.id).with_for_update())).all()
+
+
 async def with_hashes(session: ReadSession, hashes: Collection[str]) -> Sequence[Row[Any]]:
     """Return `GatewayToken`, `User` and whether the tenant `is_active`, for the tokens with these hashes."""
     rows: Sequence[Any] = (await session.execute(_tokens().where(GatewayToken.hashed_token.in_(hashes)))).all()

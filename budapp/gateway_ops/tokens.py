@@ -30,7 +30,7 @@ _LONGEST = timedelta(days=7)
 
 
 async def open_for_token(session: WriteSession, caller: Caller, token: str, expires_at: datetime) -> None:
-    """Have the gateway take the caller's access token for a session of the playground, as long as that counts.
+    """Have the gateway take the caller's access token, as long as that and its session count.
 
     It opens what the caller may call: in every project in reach, and for customers what is published. Once more with
     the same token changes nothing but the end.
@@ -44,7 +44,7 @@ async def open_for_token(session: WriteSession, caller: Caller, token: str, expi
     hashed = secrets.lookup_hash(token)
     row = await token_crud.find(session, hashed)
     if row is None:
-        of_caller = {"tenant_id": caller.tenant_id, "user_id": caller.user_id}
+        of_caller = {"tenant_id": caller.tenant_id, "user_id": caller.user_id, "session_id": caller.session_id}
         row = GatewayToken(purpose=TokenPurpose.PLAYGROUND, hashed_token=hashed, **of_caller)
         session.add(row)
     row.expires_at = expires_at
@@ -84,6 +84,12 @@ async def close_token(session: WriteSession, token: str) -> None:
     """Have the token, or key for an evaluation, open nothing any more; nothing happens where it opens nothing."""
     row = await token_crud.find(session, secrets.lookup_hash(token))
     if row is not None:
+        await session.delete(row)
+
+
+async def close_sessions(session: WriteSession, session_ids: Sequence[str]) -> None:
+    """Have the access tokens of the sessions open nothing any more."""
+    for row in await token_crud.of_sessions(session, session_ids):
         await session.delete(row)
 
 

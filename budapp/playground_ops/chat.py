@@ -14,6 +14,7 @@ from budapp.commons.config import Settings
 from budapp.commons.database import Database
 from budapp.commons.errors import AppError, BadRequest, Conflict, Unavailable
 from budapp.endpoint_ops.models import Endpoint, EndpointStatus
+from budapp.gateway_ops.reservations import Reservation, Reservations, estimate
 from budapp.integrations.inference import Inference, Measured, Refused, Stream, Target
 from budapp.integrations.peers import Json
 from budapp.playground_ops.crud import DeploymentCrud
@@ -40,7 +41,15 @@ _MOST_TOKENS = 10_000
 class Chats:
     """The chats of this process."""
 
-    def __init__(self, settings: Settings, database: Database, inference: Inference, playground: Playground) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        database: Database,
+        inference: Inference,
+        playground: Playground,
+        reservations: Reservations,
+    ) -> None:
+        self._reservations = reservations
         self._gateway = settings.bud_gateway_url
         self._database = database
         self._inference = inference
@@ -53,12 +62,17 @@ class Chats:
         Raises:
             NotFound: no such deployment, or out of reach.
             BadRequest: it runs in a cloud, which only the gateway reaches; or it refuses the request.
+            TooManyRequests: the caller's plan has too little left; the gateway says so of what it passes on.
             PeerFailed, Unavailable: it fails, is not ready or can't be reached.
         """
         target = await self._target(caller, token, data.model)
         measured = Measured(asyncio.get_running_loop().time())
-        answer = await self._again(lambda: self._inference.complete(target, _body(data)))
-        measured.take({"usage": answer.get("usage")})
+        room = await self._room(caller, data)
+        try:
+            answer = await self._again(lambda: self._inference.complete(target, _body(data)))
+            measured.take({"usage": answer.get("usage")})
+        finally:
+            await self._give_back(room, measured)
         _count(measured, "completed")
         return answer
 
@@ -70,8 +84,44 @@ class Chats:
         """
         target = await self._target(caller, token, data.model)
         measured = Measured(asyncio.get_running_loop().time())
-        found = await self._again(lambda: self._inference.open(target, _body(data)))
-        return _passed_on(found, measured, wants_usage=_wants_usage(data))
+        room = await self._room(caller, data)
+        try:
+            found = await self._again(lambda: self._inference.open(target, _body(data)))
+        except BaseException:
+            await self._give_back(room, measured)
+            raise
+        return self._passed_on(found, measured, room, wants_usage=_wants_usage(data))
+
+    async def _room(self, caller: Caller, data: ChatRequest) -> Reservation | None:
+        """Take room in the caller's quota, where no gateway does."""
+        if self._gateway is not None:
+            return None
+        return await self._reservations.take(caller.user_id, estimate(_body(data)["messages"], _most(data)))
+
+    async def _give_back(self, room: Reservation | None, measured: Measured) -> None:
+        if room is not None:
+            used = (measured.input_tokens or 0) + (measured.output_tokens or measured.chunks)
+            await asyncio.shield(self._reservations.settle(room, used))
+
+    async def _passed_on(
+        self, stream: Stream, measured: Measured, room: Reservation | None, *, wants_usage: bool
+    ) -> AsyncIterator[bytes]:
+        outcome = "left"
+        OPEN.inc()
+        try:
+            async for event in stream.events(measured, wants_usage=wants_usage):
+                yield event
+            yield f": {json.dumps(measured.figures())}\n\n".encode()
+            outcome = "completed"
+        except AppError as error:
+            outcome = "failed"
+            problem = {"message": error.text, "type": "server_error", "code": error.kind()}
+            yield f"data: {json.dumps({'error': problem})}\n\n".encode()
+        finally:
+            OPEN.dec()
+            stream.close()
+            await self._give_back(room, measured)
+            _count(measured, outcome)
 
     async def _target(self, caller: Caller, token: str, name: str) -> Target:
         async with self._database.read() as session:
@@ -123,27 +173,16 @@ def _body(data: ChatRequest) -> Json:
     return body
 
 
+def _most(data: ChatRequest) -> int | None:
+    """Return how many tokens the answer may have, as far as the request says."""
+    more = data.model_extra or {}
+    limits = (more.get(name) for name in ("max_completion_tokens", "max_tokens"))
+    return next((one for one in limits if isinstance(one, int) and 0 < one < 2**31), None)
+
+
 def _wants_usage(data: ChatRequest) -> bool:
     options = (data.model_extra or {}).get("stream_options")
     return isinstance(options, dict) and options.get("include_usage") is True
-
-
-async def _passed_on(stream: Stream, measured: Measured, *, wants_usage: bool) -> AsyncIterator[bytes]:
-    outcome = "left"
-    OPEN.inc()
-    try:
-        async for event in stream.events(measured, wants_usage=wants_usage):
-            yield event
-        yield f": {json.dumps(measured.figures())}\n\n".encode()
-        outcome = "completed"
-    except AppError as error:
-        outcome = "failed"
-        problem = {"message": error.text, "type": "server_error", "code": error.kind()}
-        yield f"data: {json.dumps({'error': problem})}\n\n".encode()
-    finally:
-        OPEN.dec()
-        stream.close()
-        _count(measured, outcome)
 
 
 def _count(measured: Measured, outcome: str) -> None:

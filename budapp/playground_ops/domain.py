@@ -5,6 +5,7 @@ from budapp.commons.access import Authenticator
 from budapp.commons.config import Settings
 from budapp.commons.database import Database
 from budapp.commons.domain import Component, Domain
+from budapp.gateway_ops.reservations import Reservations
 from budapp.integrations.inference import Inference
 from budapp.playground_ops import models
 from budapp.playground_ops.chat import Chats
@@ -17,6 +18,6 @@ domain = Domain(
     components=(
         Component(Inference, lambda _: Inference(), close=Inference.close),
         Component(Playground, lambda c: Playground(c[Database], c[AuthService], c[Authenticator])),
-        Component(Chats, lambda c: Chats(c[Settings], c[Database], c[Inference], c[Playground])),
+        Component(Chats, lambda c: Chats(c[Settings], c[Database], c[Inference], c[Playground], c[Reservations])),
     ),
 )

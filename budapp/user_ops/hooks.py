@@ -1,6 +1,6 @@
 """What other domains do when people come and go."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from uuid import UUID
 
 from budapp.commons.database import WriteSession
@@ -12,6 +12,9 @@ after_creation = Hook[Callable[[WriteSession, User], Awaitable[None]]]("after a 
 
 before_deletion = Hook[Callable[[WriteSession, UUID, bool], Awaitable[None]]]("before a user is deleted")
 """Called with the session, the user's id, and whether their credentials may be removed; raises to refuse."""
+
+after_revocation = Hook[Callable[[WriteSession, Sequence[str]], Awaitable[None]]]("after sessions are revoked")
+"""Called with the session and the ids of sign-ins that count no more, in the unit of work that revokes them."""
 
 after_reactivation = Hook[Callable[[WriteSession, User], Awaitable[None]]]("after a user is reactivated")
 """Called with the session and each deleted user who is let in again, in that unit of work."""

@@ -6,8 +6,10 @@ from datetime import timedelta
 from budapp.audit.models import Action, ResourceType
 from budapp.audit.recorder import record
 from budapp.commons.database import Database, WriteSession, now
+from budapp.commons.hooks import hooks_of
 from budapp.integrations.keycloak import Keycloak
 from budapp.user_ops import crud
+from budapp.user_ops.hooks import after_revocation
 from budapp.user_ops.models import User
 
 _KEPT = timedelta(days=1)
@@ -31,6 +33,8 @@ async def revoke_sessions(
     if session_ids:
         await crud.add_revocations(session, session_ids, now() + _KEPT)
         _record(session, session_ids, user, reason)
+        for follow in hooks_of(session).all(after_revocation):
+            await follow(session, session_ids)
 
 
 def _record(session: WriteSession, session_ids: Sequence[str], user: User | None, reason: str | None) -> None:

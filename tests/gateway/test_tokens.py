@@ -11,13 +11,14 @@ from sqlalchemy import func, select, update
 from budapp.api_key_ops.secrets import is_well_formed, lookup_hash
 from budapp.auth.crud import caller_by_id
 from budapp.commons.access import Caller
+from budapp.commons.config import Settings
 from budapp.commons.database import Database, now
 from budapp.commons.errors import BadRequest, Forbidden, NotFound
 from budapp.gateway_ops.models import GatewayToken
 from budapp.gateway_ops.services import GatewayTables
 from budapp.gateway_ops.tokens import close_token, issue_evaluation_key, open_for_token, purge_tokens
 from budapp.project_ops.models import ProjectMember
-from tests.cast import Cast, Person
+from tests.cast import PASSWORD, Cast, Person
 from tests.gateway.conftest import Deploy, all_entries
 from tests.gateway.reader import read_key
 from tests.projects.data import create, join
@@ -192,3 +193,33 @@ async def test_a_session_ends_within_a_week(cast: Cast, database: Database, last
         ends = await session.scalar(select(GatewayToken.expires_at))
     assert ends is not None
     assert ends > now() + HOUR
+
+
+async def test_a_session_of_the_playground_ends_with_the_sign_in(
+    client: httpx.AsyncClient,
+    cast: Cast,
+    database: Database,
+    settings: Settings,
+    project_id: str,
+    deploy: Deploy,
+    tables: GatewayTables,
+    valkey: Redis,
+) -> None:
+    await deploy(project_id)
+    body = {"email": cast.developer.email, "password": PASSWORD, "tenant": settings.default_realm_name}
+    signed_in = [(await client.post("/auth/login", json=body)).json()["token"] for _ in range(2)]
+    for token in signed_in:
+        opening = {"access_token": token["access_token"]}
+        assert (await client.post("/playground/initialize-with-token", json=opening)).status_code == 200
+    left, kept = (token["access_token"] for token in signed_in)
+    await tables.apply_changes()
+    assert (await opened(valkey, left), await opened(valkey, kept)) == ({"chat"}, {"chat"})
+    leaving = {"Authorization": f"Bearer {left}"}
+    body = {"refresh_token": signed_in[0]["refresh_token"]}
+    assert (await client.post("/auth/logout", json=body, headers=leaving)).status_code == 200
+    await tables.apply_changes()
+    assert (await opened(valkey, left), await opened(valkey, kept)) == (None, {"chat"})
+    user = f"/users/{cast.developer.id}/sessions"
+    assert (await client.delete(user, headers=cast.admin.headers)).status_code == 200
+    await tables.apply_changes()
+    assert await opened(valkey, kept) is None
