@@ -94,6 +94,7 @@ def test_models_a_dataset_and_a_deployment_come_in_as_printed(root: Path, admini
     assert "scan_result.status: safe" in lines
     assert "checking" in lines
     assert '"number"' in done.stdout
+    assert {"endpoint.status", "workflow.status", "workflow.step"} <= set(lines), "the stream shows it step by step"
     deployed = lines[lines.index("Endpoint published") - 1 :]
     assert re.fullmatch(r"This is chat-\d+\. You said: Hello", deployed[0])
     assert re.fullmatch(r"chat-\d+", deployed[2]), "the catalog does not show it"
