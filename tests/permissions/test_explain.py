@@ -22,7 +22,7 @@ from tests.surface.routes import ROUTES
 from tests.surface.share import Things
 from tests.surface.surface import Surface
 from tests.surface.test_access_matrix import SHARE_OF, read_matrix
-from tests.test_routes import declared, method_of, url
+from tests.test_routes import ROWS_OF_PEERS, declared, method_of, url
 from tests.users import test_users as users
 
 PEOPLE = ("admin", "manager", "developer", "tester", "client", "invited", "other_admin")
@@ -52,9 +52,6 @@ OWN_ROWS = {
     "DELETE /billing/alerts/{alert_id}",
 }
 """Here the request that is valid is the one of the row's owner, whoever calls."""
-
-ROWS_OF_PEERS = {"GET /metrics/inferences/{inference_id}", "GET /metrics/inferences/{inference_id}/feedback"}
-"""Here a peer has the row: whether it is in reach is left open."""
 
 
 async def explain(client: httpx.AsyncClient, by: Person, **query: Any) -> dict[str, Any]:

@@ -89,7 +89,9 @@ async def model() -> AsyncIterator[ModelServer]:
 @asynccontextmanager
 async def serving(app: FastAPI) -> AsyncIterator[str]:
     """Serve the application on a port, for what an in-process client can't do: read a part, and leave."""
-    server = uvicorn.Server(uvicorn.Config(app, port=0, lifespan="off", log_level="warning"))
+    server = uvicorn.Server(
+        uvicorn.Config(app, port=0, lifespan="off", log_level="warning", timeout_graceful_shutdown=5)
+    )
     running = asyncio.create_task(server.serve())
     try:
         await until(lambda: _started(server))
@@ -185,7 +187,8 @@ async def test_a_client_that_reads_slowly_holds_the_model_back(
         body = json.dumps(asking(talker, stream=True))
         head = f"POST {CHAT} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
         writer.write(f"{head}Authorization: {cast.developer.headers['Authorization']}\r\n\r\n{body}".encode())
-        assert b"200" in await reader.readline()
+        async with asyncio.timeout(30):
+            assert b"200" in await reader.readline()
 
         async def stands_still() -> bool:
             before = model.sent

@@ -231,6 +231,8 @@ async def test_deleted_people_leave_their_accounts_behind(
     assert (await client.get("/projects/", headers=bearing(key))).status_code == 200
     async with database.read() as session:
         assert await session.scalar(select(Credential.name)) == "key"
+    back = await client.patch(f"/users/{cast.manager.id}/reactivate", headers=cast.admin.headers)
+    assert back.status_code == 200, "the account at Keycloak is every test's"
 
 
 @pytest.mark.parametrize("where", ["other", "missing"])
