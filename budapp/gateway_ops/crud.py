@@ -3,7 +3,7 @@ from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, and_, exists, or_, select
+from sqlalchemy import ARRAY, ColumnElement, Row, Uuid, and_, exists, literal, or_, select
 from sqlalchemy.dialects.postgresql import JSONB
 
 from budapp.adapter_ops.models import Adapter
@@ -252,7 +252,7 @@ async def adapters_of(session: ReadSession, endpoint_ids: Collection[UUID]) -> s
 
 async def routers_over(session: ReadSession, endpoint_ids: Collection[UUID]) -> set[UUID]:
     """Return the ids of the routers that lead to the deployments."""
-    falls_back = RouterEndpoint.fallback_endpoint_ids.overlap(list(endpoint_ids))
+    falls_back = RouterEndpoint.fallback_endpoint_ids.op("&&")(literal(list(endpoint_ids), ARRAY(Uuid)))
     condition = or_(RouterEndpoint.endpoint_id.in_(endpoint_ids), falls_back)
     return set(await session.scalars(select(RouterEndpoint.router_id).where(condition)))
 

@@ -26,9 +26,9 @@ COST = estimate(asking("x")["messages"], MOST)
 
 @pytest.fixture
 async def own(client: httpx.AsyncClient, cast: Cast, database: Database, model: ModelServer) -> str:
-    """A deployment in a project of the customer's."""
-    project = await create(client, cast.client, name="Customer's")
-    return await enter(database, cast.client, project["id"], model.url)
+    """A deployment that the customer may call."""
+    project = await create(client, cast.manager, name="Published")
+    return await enter(database, cast.manager, project["id"], model.url, is_published=True)
 
 
 async def ask(http: httpx.AsyncClient, cast: Cast, name: str, **more: Any) -> httpx.Response:
