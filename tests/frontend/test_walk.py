@@ -17,6 +17,7 @@ from tests.frontend.wizard import Wizard
 pytestmark = pytest.mark.timeout(180)
 
 PASSWORD = "Own-Horse@7"
+OF_TEMPLATE = ("avg_sequence_length", "avg_context_length", "per_session_tokens_per_sec", "ttft", "e2e_latency")
 
 
 def fresh(word: str) -> str:
@@ -159,7 +160,8 @@ async def test_a_cloud_model_is_added_deployed_and_taken_down(window: Window) ->
         template = (await window.get("/templates", page=1, limit=100))["templates"][0]
         await drawer.step(3, template_id=template["id"])
         name = f"gpt-{uuid4().hex[:8]}"
-        load = {name: template[name] for name in ("concurrent_requests", "avg_sequence_length", "avg_context_length")}
+        load = {"concurrent_requests": 10}
+        load |= {name: template[name] for name in ("avg_sequence_length", "avg_context_length")}
         await drawer.step(4, endpoint_name=name, deploy_config=load, trigger_workflow=True)
         [endpoint] = await pages.endpoints(window, project["id"])
         assert (endpoint["name"], endpoint["status"]) == (name, "running")
@@ -177,7 +179,7 @@ async def hub_model(window: Window, name: str) -> Json:
     drawer = Wizard(window, "/models/local-model-workflow")
     begin = {"workflow_total_steps": 3, "provider_type": "hugging_face", "add_model_modality": ["llm"]}
     await drawer.step(1, **begin)
-    about = {"name": name, "uri": f"acme/{name}", "author": "acme", "tags": [], "icon": "😊"}
+    about = {"name": name, "uri": f"acme/{name}", "author": "acme", "tags": [], "icon": None}
     await drawer.step(2, **about)
     await drawer.step(3, trigger_workflow=True)
     statuses = await drawer.finishes("model_extraction_events", "perform_model_extraction")
@@ -212,15 +214,14 @@ async def deployed(window: Window, project_id: str, model: Json, cluster: Json) 
     await drawer.step(2, hardware_mode="dedicated")
     template = (await window.get("/templates", page=1, limit=100))["templates"][0]
     await drawer.step(3, template_id=template["id"])
-    load = {name: template[name] for name in ("concurrent_requests", "avg_sequence_length", "avg_context_length")}
-    load |= {name: template[name] for name in ("per_session_tokens_per_sec", "ttft", "e2e_latency")}
+    load = {"concurrent_requests": 10} | {name: template[name] for name in OF_TEMPLATE}
     name = f"walk-{uuid4().hex[:8]}"
     await drawer.step(4, endpoint_name=name, deploy_config=load, enable_tool_calling=True, enable_reasoning=False)
     await drawer.finishes("bud_simulator_events", "get_cluster_recommendations")
     found = (await window.get(f"/clusters/recommended/{drawer.workflow_id}"))["clusters"]
-    chosen = next(one for one in found if one["cluster_id"] == cluster["id"])
+    [chosen] = [one for one in found if one["id"] == cluster["id"]]
     assert chosen["benchmarks"]["replicas"] is not None
-    await drawer.step(6, cluster_id=cluster["id"], tool_calling_parser_type="hermes", supports_lora=True)
+    await drawer.step(6, cluster_id=chosen["cluster_id"], tool_calling_parser_type="hermes", supports_lora=True)
     await drawer.step(7, enable_tool_calling=True)
     scaler = {"enabled": True, "minReplicas": 1, "maxReplicas": 3}
     await drawer.step(8, budaiscaler_specification=scaler, trigger_workflow=True)

@@ -1,8 +1,12 @@
 """The drawers of budadmin: a step is sent, the workflow is read again, and the socket alone ends the waiting."""
 
+import asyncio
+
 from tests.frontend.window import Json, Refused, Window
 
 ENDED = {"COMPLETED", "FAILED"}
+ADVANCE_SECONDS = 3
+"""How long the screen still shows that all is done: the socket may be faster than the event that budapp gets."""
 
 
 class Wizard:
@@ -45,17 +49,25 @@ class Wizard:
         shown = self.steps[events]
         payloads = {step["id"]: step.get("payload") or {} for step in shown["steps"]}
         while True:
-            heard = await self.window.hears()
-            if heard.get("workflow_id") not in {None, self.workflow_id}:
+            try:
+                heard = await self.window.hears()
+            except TimeoutError:
+                raise AssertionError(f"the drawer waits for ever: {await self._state()}") from None
+            if heard.get("workflow_id") not in {None, self.workflow_id, shown.get("workflow_id")}:
                 continue
             content = heard["content"]
-            ticks = heard["type"] == kind and heard["category"] == "internal" and heard["event"] in payloads
+            ticks = heard["type"] == kind and heard["category"] == "internal" and heard.get("event") in payloads
             if ticks and _status(payloads[heard["event"]]) not in ENDED:
                 payloads[heard["event"]] = heard
             if content.get("status") == "FAILED":
                 raise Refused(content.get("message") or content.get("title"))
-            if heard["event"] == "results" and content.get("status") == "COMPLETED":
+            if heard.get("event") == "results" and content.get("status") == "COMPLETED":
+                await asyncio.sleep(ADVANCE_SECONDS)
                 return {name: _status(payload) for name, payload in payloads.items()}
+
+    async def _state(self) -> Json:
+        """Return what budapp knows, which the drawer does not ask for."""
+        return await self.window.get(f"/workflows/{self.workflow_id}")
 
 
 def _status(payload: Json) -> str | None:
