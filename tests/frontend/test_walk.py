@@ -179,7 +179,7 @@ async def hub_model(window: Window, name: str) -> Json:
     drawer = Wizard(window, "/models/local-model-workflow")
     begin = {"workflow_total_steps": 3, "provider_type": "hugging_face", "add_model_modality": ["llm"]}
     await drawer.step(1, **begin)
-    about = {"name": name, "uri": f"acme/{name}", "author": "acme", "tags": [], "icon": None}
+    about: Json = {"name": name, "uri": f"acme/{name}", "author": "acme", "tags": [], "icon": None}
     await drawer.step(2, **about)
     await drawer.step(3, trigger_workflow=True)
     statuses = await drawer.finishes("model_extraction_events", "perform_model_extraction")
