@@ -12,7 +12,7 @@ from budapp.deployment_ops import recommended, workflows
 from budapp.deployment_ops.schemas import (
     DeploymentCancel,
     DeploymentCancelled,
-    DeploymentRetrieved,
+    DeploymentWorkflow,
     DeployPost,
     DryRun,
     RecommendedClusters,
@@ -34,7 +34,7 @@ Owner = Annotated[Caller, Depends(SignedInAccess(row=find_workflow))]
 @router.post("/models/deploy-workflow", tags=["deployments"], dependencies=[may_take(TRIGGER_SECONDS)])
 async def deploy_model(
     data: DeployPost, caller: Deployer, flows: WorkflowsDep, dry_run: bool = False
-) -> DeploymentRetrieved | DryRun:
+) -> DeploymentWorkflow | DryRun:
     """Post a step of deploying a model.
 
     A cloud's model is deployed at once by the step that triggers. For one with files of its own, the step that says
@@ -43,7 +43,7 @@ async def deploy_model(
     """
     if dry_run:
         return DryRun.of(await flows.rehearse(caller, workflows.DEPLOYMENT.type, data))
-    return DeploymentRetrieved.with_progress(await flows.post(caller, workflows.DEPLOYMENT.type, data))
+    return DeploymentWorkflow.with_progress(await flows.post(caller, workflows.DEPLOYMENT.type, data))
 
 
 @router.post("/models/cancel-deployment", tags=["deployments"])

@@ -82,19 +82,19 @@ class DeploymentMade(Schema):
     url: str | None
 
 
-class DeploymentRetrieved(WorkflowRetrieved):
+class DeploymentWorkflow(WorkflowRetrieved):
     """The workflow; `progress` is there once the deployment is, which pipelines wait for."""
 
     progress: DeploymentMade | None = None
 
     @staticmethod
-    def with_progress(found: WorkflowRetrieved) -> "DeploymentRetrieved":
+    def with_progress(found: WorkflowRetrieved) -> "DeploymentWorkflow":
         """Return the workflow with what it has made so far."""
         events = getattr(found.workflow_steps, "budserve_cluster_events", None)
         made = None
         if events is not None and events.endpoint_id is not None:
             made = DeploymentMade(endpoint_id=events.endpoint_id, url=events.endpoint_url)
-        return DeploymentRetrieved.model_construct(**dict(found), progress=made)
+        return DeploymentWorkflow.model_construct(**dict(found), progress=made)
 
 
 class RehearsedCall(Schema):

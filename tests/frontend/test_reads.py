@@ -26,6 +26,8 @@ NOT_PROMISED = {
         "results[].color": "likewise",
     },
     "GET /clusters/recommended/{workflow_id}": {"id": "only handed on, and read nowhere"},
+    "POST /guardrails/deploy-workflow": {"detail": "of a refusal, whose text is in `message` too"},
+    "DELETE /guardrails/probe/{probe_id}": {"detail": "likewise"},
     "GET /playground/deployments": {"endpoints[].model.provider": "a picture; another one is shown without it"},
 }
 """Operation → what is read and not promised, and why the page does not need it."""
