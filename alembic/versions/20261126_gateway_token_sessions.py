@@ -1,7 +1,7 @@
 """sessions of gateway tokens
 
 Revision ID: 0073
-Revises: 0101
+Revises: 0112
 """
 
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision: str = "0073"
-down_revision: str | None = "0101"
+down_revision: str | None = "0112"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
