@@ -30,7 +30,6 @@ LAYERS = (
     "cluster_endpoint_ops | guardrail_ops | pricing_ops | router_ops",
     "deployment_setting_ops | gateway_ops | publication_ops",
     "benchmark_ops | blocking_rule_ops | catalog_ops | experiment_ops | metric_ops | service_account_ops",
-    "announced_ops",
     "permission_ops | pipeline_ops | platform_ops | webhook_ops",
     "auth",
     "connector_ops | playground_ops | status_ops",
