@@ -270,7 +270,7 @@ async def test_a_process_that_is_killed_while_it_asks_leaves_an_evaluation_that_
     async with running_replica(same_datasets) as replica:
         await killed_while_it_asks(lab.bench, replica, lab.workflow_path, workflow_id, lab.budeval, **trigger)
     assert (await lab.newest())["status"] == "running"
-    for event in await lab.bench.until_told(13):
+    for event in await lab.bench.until_told(14):
         await lab.bench.deliver(event)
     await end_leases(lab.bench)
     await lab.bench.reconcile()
