@@ -99,10 +99,6 @@ def test_every_route_says_who_may_call_it() -> None:
                 assert declared(route).kind in {"public", "signed in", "permission", "internal"}
 
 
-KEPT_ELSEWHERE = {"GET /metrics/inferences/{inference_id}", "GET /metrics/inferences/{inference_id}/feedback"}
-"""Routes about what is no row of ours: only budmetrics can say whether a request is in reach."""
-
-
 def test_a_route_about_a_row_says_how_the_row_is_found() -> None:
     with failures() as failed:
         for operation, route in ROUTES.items():
@@ -110,7 +106,6 @@ def test_a_route_about_a_row_says_how_the_row_is_found() -> None:
                 continue
             with failed(operation):
                 names_row = row_parameter(route) is not None and declared(route).kind != "public"
-                names_row = names_row and operation not in KEPT_ELSEWHERE
                 assert not names_row or declared(route).row is not None
 
 
