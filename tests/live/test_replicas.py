@@ -3,6 +3,8 @@
 import asyncio
 from contextlib import AsyncExitStack
 
+import pytest
+
 from budapp.commons.config import Settings
 from budapp.commons.database import Database
 from tests.cast import Cast
@@ -10,8 +12,8 @@ from tests.live.client import Listener, listening
 from tests.projects.data import add, cluster_row
 from tests.replicas import Replica, running_replica
 
-STREAMS = 150
-PER_PERSON = 50
+STREAMS = 60
+PER_PERSON = 20
 
 
 def port_of(replica: Replica) -> int:
@@ -22,6 +24,7 @@ def names(listener: Listener) -> list[str]:
     return [event.data["data"]["name"] for event in listener.happened]
 
 
+@pytest.mark.timeout(600)
 async def test_the_streams_of_a_killed_replica_go_on_at_another(
     cast: Cast, database: Database, settings: Settings
 ) -> None:

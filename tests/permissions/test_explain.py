@@ -46,10 +46,14 @@ NOTED_AT_SIGN_IN = {"DELETE /users/me/sessions/{session_id}"}
 OWN_DRAFTS = {"POST /models/cancel-deployment"}
 """Here the body names a workflow in place of a project, and everybody may end what they have begun."""
 
+OF_GUARDRAILS = ("probe/{probe_id}", "rule/{rule_id}", "custom-probe/{probe_id}")
+
 OWN_ROWS = {
     "POST /credentials/{credential_id}/rotate",
     "PUT /billing/alerts/{alert_id}",
     "DELETE /billing/alerts/{alert_id}",
+    "GET /experiments/workflow/{workflow_id}",
+    *(f"{method} /guardrails/{kind}" for method in ("PUT", "DELETE") for kind in OF_GUARDRAILS),
 }
 """Here the request that is valid is the one of the row's owner, whoever calls."""
 

@@ -65,9 +65,6 @@ FILTERS: dict[tuple[str, str], str] = {
             "models": ("project_id",),
             "evaluations/all": ("endpoint_id", "model_id"),
             "scores": ("endpoint_id", "model_id", "dataset_id"),
-            "compare/radar": ("deployment_ids", "trait_ids", "dataset_ids"),
-            "compare/heatmap": ("deployment_ids", "trait_ids", "dataset_ids"),
-            "compare/traits": ("deployment_ids",),
         }.items()
         for field in fields
     },
@@ -76,7 +73,6 @@ FILTERS: dict[tuple[str, str], str] = {
     ("GET /guardrails/profiles", "query:provider_id"): "a filter, by what all tenants share",
     ("GET /guardrails/profiles", "query:project_id"): "a filter: what is out of reach has no profiles in reach",
     ("GET /experiments/traits", "query:unique_id"): "a filter, by what all tenants share",
-    ("GET /experiments/datasets", "query:trait_ids"): "a filter, by what all tenants share",
     ("GET /credentials/cloud-providers/credentials", "query:provider_id"): "a filter, by what all tenants share",
 }
 """Places where an id out of reach gives the same empty list as one that nothing has."""
