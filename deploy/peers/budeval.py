@@ -148,9 +148,9 @@ class BudEval:
         self._scores[dataset_id] = score.score
         return score
 
-    async def forget_scores(self) -> Response:
-        """Make scores up again."""
-        self._scores.clear()
+    async def forget_scores(self, contains: str = "") -> Response:
+        """Make scores up again, of datasets with this text in their names."""
+        self._scores = {name: score for name, score in self._scores.items() if contains not in name}
         return Response(status_code=status.HTTP_204_NO_CONTENT)
 
     def _result(self, request: EvaluationRequest, dataset: EvalDataset) -> dict[str, Any]:

@@ -24,8 +24,16 @@ __all__ = ["bench", "environment", "stand_in"]
 TRAITS = [{"name": "Knowledge", "category": "Capability"}, {"name": "Reasoning"}, {"name": "Fairness"}]
 
 
+RUN = uuid4().hex[:6]
+"""In the names that the engine has for datasets: scores are set for this worker's tests alone."""
+
+
+def engine_name(name: str) -> str:
+    return f"{name.lower()}_{RUN}_gen"
+
+
 def dataset(name: str, *traits: str, gen: str | None = None, samples: int | None = 1000, **more: Any) -> Json:
-    names = {"gen": gen or f"{name.lower()}_gen"}
+    names = {"gen": gen or engine_name(name)}
     return {"name": name, "traits": list(traits), "sample_count": samples, "eval_types": names, **more}
 
 
@@ -106,8 +114,8 @@ class Lab:
     async def keys(self) -> list[Any]:
         return await self.bench.sql("select endpoint_ids, project_id, user_id, expires_at - now() from gateway_token")
 
-    async def score(self, engine_name: str, score: float) -> None:
-        answer = await self.budeval.http.put(f"/control/scores/{engine_name}", json={"score": score})
+    async def score(self, dataset: str, score: float) -> None:
+        answer = await self.budeval.http.put(f"/control/scores/{engine_name(dataset)}", json={"score": score})
         assert answer.status_code == 200, answer.text
 
 
@@ -138,4 +146,4 @@ async def lab(
     made.experiment_id = (await made.post("/", name="Which is better", description="Which one is better"))["id"]
     yield made
     await budeval.behave()
-    await budeval.http.delete("/control/scores")
+    await budeval.http.delete("/control/scores", params={"contains": RUN})

@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.evaluations.conftest import Lab
+from tests.evaluations.conftest import Lab, engine_name
 from tests.projects.data import messages
 from tests.replicas import running_replica
 from tests.workflows.conftest import Json
@@ -25,8 +25,8 @@ def wilson(percent: float, n: int) -> tuple[float, float]:
 
 
 async def test_a_deployment_is_evaluated_with_a_key_that_opens_it_alone(lab: Lab) -> None:
-    await lab.score("alpha_gen", 80)
-    await lab.score("beta_gen", 60)
+    await lab.score("Alpha", 80)
+    await lab.score("Beta", 60)
     await lab.budeval.does_wrong(lab.experiment_id, event_delay_seconds=0.1)
     workflow_id = await lab.drafted()
     begun = await lab.step(5, workflow_id)
@@ -42,7 +42,7 @@ async def test_a_deployment_is_evaluated_with_a_key_that_opens_it_alone(lab: Lab
     [asked] = [one for one in await lab.budeval.requests(lab.experiment_id) if one["method"] == "POST"]
     info = asked["body"]["eval_model_info"]
     assert (info["model_name"], info["endpoint"]) == (f"bud-{lab.names[0]}", "http://10.0.0.7:8000/v1")
-    assert [one["dataset_id"] for one in asked["body"]["eval_datasets"]] == ["alpha_gen", "beta_gen"]
+    assert [one["dataset_id"] for one in asked["body"]["eval_datasets"]] == [engine_name("Alpha"), engine_name("Beta")]
     running = await lab.newest()
     assert (running["status"], {run["status"] for run in running["runs"]}) == ("running", {"running"})
 

@@ -106,9 +106,9 @@ async def test_experiments_are_found_by_what_they_are_about(lab: Lab) -> None:
 
 
 async def test_an_experiment_shows_its_newest_scores(lab: Lab) -> None:
-    await lab.score("alpha_gen", 50)
+    await lab.score("Alpha", 50)
     await lab.evaluated("One")
-    await lab.score("alpha_gen", 75)
+    await lab.score("Alpha", 75)
     await lab.evaluated("Two")
     experiment = (await lab.get(f"/{lab.experiment_id}"))["experiment"]
     scores = {one["dataset"]: one for one in experiment["current_metrics"]}

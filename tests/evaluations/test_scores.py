@@ -22,8 +22,8 @@ Json = dict[str, Any]
 async def compared(lab: Lab) -> Lab:
     """Both deployments are evaluated: the first one is better, by much in Alpha and by little in Beta."""
     for endpoint, alpha, beta in ((0, 90, 61), (1, 70, 60)):
-        await lab.score("alpha_gen", alpha)
-        await lab.score("beta_gen", beta)
+        await lab.score("Alpha", alpha)
+        await lab.score("Beta", beta)
         await lab.evaluated(f"Of {endpoint}", ("Alpha", "Beta", "Gamma"), endpoint)
     return lab
 
@@ -46,7 +46,7 @@ async def test_a_dataset_ranks_deployments_and_says_how_certain_that_is(compared
 
 
 async def test_equal_scores_have_the_same_rank(lab: Lab) -> None:
-    await lab.score("alpha_gen", 80)
+    await lab.score("Alpha", 80)
     for endpoint in (0, 1):
         await lab.evaluated(f"Of {endpoint}", ("Alpha",), endpoint)
     board = await lab.get(f"/datasets/{lab.data['Alpha']}/scores")
@@ -64,7 +64,7 @@ async def test_a_dataset_of_unknown_size_has_no_interval(compared: Lab) -> None:
 
 async def test_runs_of_the_same_dataset_are_averaged_and_count_once(lab: Lab) -> None:
     for name, score in (("a", 80), ("b", 90)):
-        await lab.score("alpha_gen", score)
+        await lab.score("Alpha", score)
         await lab.evaluated(name, ("Alpha",))
     [only] = (await lab.get("/scores"))["scores"]
     assert (only["accuracy"], only["num_runs"], only["samples"]) == (85, 2, 1000)
