@@ -1,6 +1,6 @@
 """The tests that a change brings are found in its difference."""
 
-from tests.new_in_change import new_tests
+from tests.new_in_change import MOST, new_tests, sample
 
 DIFFERENCE = """\
 diff --git a/tests/users/test_users.py b/tests/users/test_users.py
@@ -29,3 +29,9 @@ def test_what_begins_on_a_new_line_in_a_file_of_tests_is_new() -> None:
         "tests/test_routes.py::test_three",
     ]
     assert list(new_tests(DIFFERENCE)) == names
+
+
+def test_of_many_new_tests_some_from_all_over_are_tried() -> None:
+    many = [f"test_{number}" for number in range(100)]
+    assert sample(many) == many[::9]
+    assert sample(many[:MOST]) == many[:MOST]
