@@ -12,6 +12,7 @@ from budapp.commons.scopes import Scope
 from budapp.guardrail_ops import profiles
 from budapp.guardrail_ops import schemas as view
 from budapp.guardrail_ops.trial import Trials
+from budapp.guardrail_ops.trial_schemas import TrialAnswer, TrialRequest
 
 router = APIRouter(
     prefix="/guardrails", tags=["guardrails"], route_class=IdempotentRoute, dependencies=[service_accounts_may]
@@ -92,8 +93,8 @@ async def list_deployments(
 
 @trial_router.post("/profile/{profile_id}/test", dependencies=[may_take(TRIAL_SECONDS)])
 async def try_profile(
-    profile_id: UUID, data: view.TrialRequest, caller: Viewer, trials: Annotated[Trials, provided(Trials)]
-) -> view.TrialAnswer:
+    profile_id: UUID, data: TrialRequest, caller: Viewer, trials: Annotated[Trials, provided(Trials)]
+) -> TrialAnswer:
     """Have the probes of a profile look through a text, and return what each one says."""
     return await trials.look_through(caller, profile_id, data.text)
 

@@ -15,7 +15,7 @@ from budapp.guardrail_ops import profile_crud
 from budapp.guardrail_ops.crud import active_probes, active_rules
 from budapp.guardrail_ops.models import GuardrailProbe, GuardrailProfile, GuardrailRule
 from budapp.guardrail_ops.profiles import reach_profile
-from budapp.guardrail_ops.schemas import Finding, TrialAnswer
+from budapp.guardrail_ops.trial_schemas import Finding, TrialAnswer
 from budapp.integrations.moderation import Moderators, Verdict
 from budapp.provider_credential_ops.services import ProviderCredentials
 
