@@ -82,8 +82,8 @@ class Reservations:
 
     def __init__(self, valkey: Redis, database: Database) -> None:
         self._database = database
-        self._limits = UsageLimits(database, GatewayStore(valkey))
         self._store = GatewayStore(valkey)
+        self._limits = UsageLimits(database, self._store)
         self._take = valkey.register_script(_TAKE)
         self._settle = valkey.register_script(_SETTLE)
 

@@ -120,8 +120,8 @@ class Chats:
         finally:
             OPEN.dec()
             stream.close()
-            await self._give_back(room, measured)
             _count(measured, outcome)
+            await self._give_back(room, measured)  # last: where the client has left, awaiting ends this
 
     async def _target(self, caller: Caller, token: str, name: str) -> Target:
         async with self._database.read() as session:

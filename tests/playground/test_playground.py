@@ -12,6 +12,7 @@ import pytest
 import uvicorn
 from aiohttp import web
 from fastapi import FastAPI
+from prometheus_client import REGISTRY
 from sqlalchemy import text
 from uuid_utils.compat import uuid7
 
@@ -160,11 +161,16 @@ async def test_a_chat_is_passed_on_as_the_model_answers(
     assert '"usage"' in counted.text
 
 
+def answers_that_were(outcome: str) -> float:
+    return REGISTRY.get_sample_value("budapp_chat_answers_total", {"outcome": outcome}) or 0
+
+
 async def test_the_model_is_left_when_the_client_leaves(
     app: FastAPI, cast: Cast, talker: str, model: ModelServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(inference, "KEEP_ALIVE_SECONDS", 0.1)
     model.words, model.pause = 1_000, 0.05
+    before = answers_that_were("left")
     async with serving(app) as url, httpx.AsyncClient(base_url=url) as client:
         body = asking(talker, stream=True)
         async with client.stream("POST", CHAT, json=body, headers=cast.developer.headers) as answer:
@@ -175,6 +181,7 @@ async def test_the_model_is_left_when_the_client_leaves(
 
         await until(is_left)
     assert model.sent < 100
+    assert answers_that_were("left") == before + 1
 
 
 async def test_a_client_that_reads_slowly_holds_the_model_back(
