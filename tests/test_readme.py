@@ -3,6 +3,7 @@
 import asyncio
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -51,6 +52,26 @@ def address(root: Path) -> dict[str, str]:
     return {ADDRESS: f"http://127.0.0.1:{port}/", " .env)": f" '{env_file(root)}')"}
 
 
+def output_of(session: str, seconds: int, cwd: Path | None = None) -> tuple[str, str]:
+    """Run the commands with bash, and return what they print; that is in the message where they fail."""
+    with subprocess.Popen(
+        ["bash", "-euo", "pipefail"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=cwd,
+        start_new_session=True,
+    ) as shell:
+        try:
+            output, errors = shell.communicate(session, timeout=seconds)
+        except subprocess.TimeoutExpired:
+            os.killpg(shell.pid, signal.SIGKILL)
+            pytest.fail("Not done in time, after:\n" + "\n".join(shell.communicate()))
+    assert shell.returncode == 0, output + errors
+    return output, errors
+
+
 @pytest.fixture
 def administrator() -> str:
     """One of this test's own: Keycloak refuses a sign-in while another to the same account is under way."""
@@ -62,14 +83,11 @@ def administrator() -> str:
 
 def test_the_first_session_works_as_printed(root: Path, administrator: str) -> None:
     session = here("\n".join(first_session(root)), address(root) | {ADMINISTRATOR: administrator})
-    done = subprocess.run(
-        ["bash", "-euo", "pipefail"], input=session, capture_output=True, text=True, timeout=120, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.count('"success": true') == 1
-    assert done.stdout.count('"total_record": 1,') == 1
-    assert done.stdout.endswith("signed out\n")
-    assert done.stderr == "curl: (22) The requested URL returned error: 401\n"
+    output, errors = output_of(session, 120)
+    assert output.count('"success": true') == 1
+    assert output.count('"total_record": 1,') == 1
+    assert output.endswith("signed out\n")
+    assert errors == "curl: (22) The requested URL returned error: 401\n"
 
 
 @pytest.mark.timeout(400)
@@ -77,23 +95,14 @@ def test_models_a_dataset_and_a_deployment_come_in_as_printed(root: Path, admini
     functions = first_session(root)[0]
     session = "\n".join([functions, *blocks_of(root, "Models and datasets"), *blocks_of(root, "A running deployment")])
     session = here(session, address(root) | {ADMINISTRATOR: administrator, "range(5_000_000)": "range(500_000)"})
-    done = subprocess.run(
-        ["bash", "-euo", "pipefail"],
-        input=session,
-        capture_output=True,
-        text=True,
-        timeout=360,
-        check=False,
-        cwd=tmp_path,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    lines = done.stdout.splitlines()
+    output, _ = output_of(session, 360, tmp_path)
+    lines = output.splitlines()
     assert lines[0] == "Model successfully added to the repository"
     assert [line.partition(" ")[0] for line in lines[1:6]] == ["COMPLETED"] * 5
     assert "model.model_licenses.name: Llama 3.1 Community License" in lines
     assert "scan_result.status: safe" in lines
     assert "checking" in lines
-    assert '"number"' in done.stdout
+    assert '"number"' in output
     assert {"endpoint.status", "workflow.status", "workflow.step"} <= set(lines), "the stream shows it step by step"
     deployed = lines[lines.index("Endpoint published") - 1 :]
     assert re.fullmatch(r"This is chat-\d+\. You said: Hello", deployed[0])

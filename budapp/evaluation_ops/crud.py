@@ -2,11 +2,11 @@ from collections.abc import Collection, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, and_, exists, func, literal_column, or_, select
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import ColumnElement, Row, and_, exists, func, or_, select
 
 from budapp.commons.crud import Page, fetch_page
 from budapp.commons.database import ReadSession
+from budapp.commons.json_columns import objects, or_empty
 from budapp.commons.paging import contains
 from budapp.evaluation_ops.models import EvalDataset, EvalDatasetVersion, EvalTrait, EvalTraitDataset
 from budapp.evaluation_ops.schemas import DatasetQuery, TraitQuery
@@ -24,14 +24,10 @@ CURRENT = and_(EvalDatasetVersion.dataset_id == EvalDataset.id, EvalDatasetVersi
 
 
 def _traits() -> Any:
-    columns = [EvalTrait.id, EvalTrait.name, EvalTrait.description, EvalTrait.icon]
-    fields: list[Any] = []
-    for column in columns:
-        fields += [literal_column(f"'{column.key}'"), column]
-    found = func.jsonb_agg(func.jsonb_build_object(*fields), type_=JSONB)
+    fields = {name: getattr(EvalTrait, name) for name in ("id", "name", "description", "icon")}
     of_dataset = (EvalTraitDataset.trait_id == EvalTrait.id, EvalTraitDataset.dataset_id == EvalDataset.id)
-    listed = select(found).select_from(EvalTraitDataset).join(EvalTrait, of_dataset[0]).where(of_dataset[1])
-    return func.coalesce(listed.correlate(EvalDataset).scalar_subquery(), literal_column("'[]'::jsonb"))
+    listed = select(objects(fields)).select_from(EvalTraitDataset).join(EvalTrait, of_dataset[0]).where(of_dataset[1])
+    return or_empty(listed, EvalDataset)
 
 
 def _dataset_columns() -> list[Any]:

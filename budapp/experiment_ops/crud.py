@@ -5,7 +5,6 @@ from uuid import UUID
 from sqlalchemy import (
     ColumnElement,
     Row,
-    Select,
     Text,
     and_,
     any_,
@@ -16,13 +15,13 @@ from sqlalchemy import (
     or_,
     select,
 )
-from sqlalchemy.dialects.postgresql import JSONB
 
 from budapp.cluster_ops.models import Cluster
 from budapp.commons.access import Caller
 from budapp.commons.crud import Crud, Page
 from budapp.commons.database import ReadSession, WriteSession, not_deleted
 from budapp.commons.errors import NotFound
+from budapp.commons.json_columns import objects, or_empty
 from budapp.commons.paging import Paging, contains, equal
 from budapp.commons.scopes import Scope
 from budapp.endpoint_ops.models import Endpoint
@@ -34,25 +33,12 @@ from budapp.project_ops.services import projects_holding, projects_in_reach
 
 _LIVE_RUN = and_(EvaluationRun.experiment_id == Experiment.id, EvaluationRun.status != "deleted")
 _MOST_CHOICES = 1_000
-_NO_TAGS: Any = literal_column("'[]'::jsonb")
-
-
-def _aggregated(fields: dict[str, Any], *, distinct: bool = False) -> Any:
-    parts: list[Any] = []
-    for name, column in fields.items():
-        parts += [literal_column(f"'{name}'"), column]
-    built = func.jsonb_build_object(*parts)
-    return func.jsonb_agg(built.distinct() if distinct else built, type_=JSONB)
-
-
-def _or_empty(found: Select[Any]) -> Any:
-    return func.coalesce(found.correlate(Experiment).scalar_subquery(), _NO_TAGS)
 
 
 def _tags() -> Any:
     names = ("id", "name", "description", "created_at", "modified_at")
-    listed = select(_aggregated({name: getattr(EvalTag, name) for name in names}))
-    return _or_empty(listed.where(EvalTag.id == any_(Experiment.tag_ids)))
+    listed = select(objects({name: getattr(EvalTag, name) for name in names}))
+    return or_empty(listed.where(EvalTag.id == any_(Experiment.tag_ids)), Experiment)
 
 
 def _tag_names() -> Any:
@@ -63,19 +49,19 @@ def _tag_names() -> Any:
 def _models() -> Any:
     fields = {"id": Model.id, "name": Model.name, "deployment_name": Endpoint.name}
     listed = (
-        select(_aggregated(fields, distinct=True))
+        select(objects(fields, distinct=True))
         .select_from(EvaluationRun)
         .join(Model, and_(Model.id == EvaluationRun.model_id, Model.tenant_id == EvaluationRun.tenant_id))
         .outerjoin(Endpoint, Endpoint.id == EvaluationRun.endpoint_id)
     )
-    return _or_empty(listed.where(_LIVE_RUN))
+    return or_empty(listed.where(_LIVE_RUN), Experiment)
 
 
 def _traits() -> Any:
     fields = {"id": EvalTrait.id, "name": EvalTrait.name, "icon": EvalTrait.icon}
-    listed = select(_aggregated(fields, distinct=True)).select_from(Evaluation)
+    listed = select(objects(fields, distinct=True)).select_from(Evaluation)
     joined = listed.join(EvalTrait, EvalTrait.id == any_(Evaluation.trait_ids))
-    return _or_empty(joined.where(Evaluation.experiment_id == Experiment.id))
+    return or_empty(joined.where(Evaluation.experiment_id == Experiment.id), Experiment)
 
 
 def _status() -> Any:

@@ -5,12 +5,12 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Row, Select, Subquery, and_, any_, func, literal_column, or_, select
-from sqlalchemy.dialects.postgresql import JSONB
 
 from budapp.commons.access import Caller
 from budapp.commons.crud import Page, fetch_page
 from budapp.commons.database import ReadSession
 from budapp.commons.errors import NotFound
+from budapp.commons.json_columns import EMPTY_ARRAY, objects
 from budapp.commons.paging import Paging, contains
 from budapp.endpoint_ops.models import Endpoint
 from budapp.evaluation_ops.models import EvalDataset, EvalDatasetVersion, EvalTrait, EvalTraitDataset
@@ -161,15 +161,15 @@ class EvaluationViewCrud:
             literal_column("null::varchar").label("trait_name"),
             literal_column("null::varchar").label("icon"),
         ]
-        empty: Any = literal_column("'[]'::jsonb").label("datasets")
-        overall = select(runs.c.evaluation_id, *nothing, *_limits(runs), empty)
+        overall = select(runs.c.evaluation_id, *nothing, *_limits(runs), EMPTY_ARRAY.label("datasets"))
         within = _runs(mine)
-        fields = ("id", "name", "version", "description")
-        values = (within.c.dataset_id, within.c.dataset_name, within.c.version, within.c.dataset_description)
-        parts = [
-            part for name, value in zip(fields, values, strict=True) for part in (literal_column(f"'{name}'"), value)
-        ]
-        datasets = func.jsonb_agg(func.jsonb_build_object(*parts), type_=JSONB)
+        fields = {
+            "id": within.c.dataset_id,
+            "name": within.c.dataset_name,
+            "version": within.c.version,
+            "description": within.c.dataset_description,
+        }
+        datasets = objects(fields)
         of_traits = (
             select(within.c.evaluation_id, EvalTrait.id, EvalTrait.name, EvalTrait.icon, *_limits(within), datasets)
             .join(Evaluation, Evaluation.id == within.c.evaluation_id)

@@ -28,6 +28,7 @@ from budapp.commons.database import ReadSession, WriteSession, not_deleted
 from budapp.commons.errors import NotFound
 from budapp.commons.hooks import Hooks, hooks_of
 from budapp.commons.isolation import is_due
+from budapp.commons.json_columns import objects, or_empty
 from budapp.commons.paging import Paging, TextFilter, contains, equal, matching
 from budapp.model_ops import hooks as model_hooks
 from budapp.model_ops.models import License, Model, Paper, SecurityScan, lacks_recommendation, same_text
@@ -99,9 +100,10 @@ class ModelCrud(Crud[Model]):
         return rows
 
     async def with_all(self, model_id: UUID) -> Row[Any, Any, Any, Any, Any]:
-        """Return the model with provider, license, scan, creator and counts, in one statement; or `NotFound`."""
+        """Return the model with all that is shown beside it, in one statement; or `NotFound`."""
+        counts = (_endpoint_count(self.hooks), *_tree_counts())
         statement = (
-            self.visible(Model, Provider, License, SecurityScan, User, _endpoint_count(self.hooks), *_tree_counts())
+            self.visible(Model, Provider, License, SecurityScan, User, *counts, _papers())
             .outerjoin(Provider, Provider.id == Model.provider_id)
             .outerjoin(License, License.model_id == Model.id)
             .outerjoin(SecurityScan, SecurityScan.model_id == Model.id)
@@ -112,11 +114,6 @@ class ModelCrud(Crud[Model]):
         if found is None:
             raise NotFound("Model not found")
         return found
-
-    async def papers(self, model_id: UUID) -> list[Paper]:
-        """Return the papers about a model that has been found in reach."""
-        mine = (Paper.model_id == model_id, Paper.tenant_id == self.caller.tenant_id)
-        return list(await self.session.scalars(select(Paper).where(*mine).order_by(Paper.created_at, Paper.id)))
 
 
 async def _page_of_names(session: ReadSession, paging: Paging, found: Select[Any], name: Any) -> Page:
@@ -290,3 +287,9 @@ def _tree_counts() -> list[Any]:
         counted.where(derived.base_model_relation == relation).correlate(Model).scalar_subquery().label(relation)
         for relation in RELATIONS
     ]
+
+
+def _papers() -> Any:
+    fields = {name: getattr(Paper, name) for name in ("id", "title", "url", "authors")}
+    mine = (Paper.model_id == Model.id, Paper.tenant_id == Model.tenant_id)
+    return or_empty(select(objects(fields, Paper.created_at, Paper.id)).where(*mine), Model).label("papers")

@@ -93,7 +93,7 @@ async def get_model(session: ReadSession, caller: Caller, files: LicenseFiles, m
             "provider": provider,
             "is_present_in_model": True,
             "model_licenses": _license(license, files) if license else None,
-            "paper_published": await models.papers(model_id),
+            "paper_published": row.papers,
             "created_user": creator,
             "model_cluster_recommended": (await _recommendations(session, [model_id])).get(model_id),
         }

@@ -2,9 +2,10 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import cycle
 from typing import Any
 
 from tests.events.sidecar import until
@@ -79,9 +80,30 @@ async def listening(
             await reading
 
 
-async def _read(listener: Listener, port: int, headers: dict[str, str], query: str, last_id: str | None) -> None:
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+@asynccontextmanager
+async def following(ports: Sequence[int], headers: dict[str, str], query: str = "") -> AsyncIterator[Listener]:
+    """Listen within the block as a browser does: who is cut off comes again with the last id, at the next port."""
+    listener = Listener()
+
+    async def follow() -> None:
+        for port in cycle(ports):
+            await _read(listener, port, headers, query, listener.last_id)
+            await asyncio.sleep(0.2)
+
+    following = asyncio.create_task(follow())
     try:
+        await listener.until(lambda found: found.of("ready"), 60)
+        yield listener
+    finally:
+        following.cancel()
+        with suppress(asyncio.CancelledError):
+            await following
+
+
+async def _read(listener: Listener, port: int, headers: dict[str, str], query: str, last_id: str | None) -> None:
+    writer = None
+    try:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
         sent = {"Host": "test", "Accept": "text/event-stream", **headers}
         if last_id is not None:
             sent["Last-Event-ID"] = last_id
@@ -96,7 +118,8 @@ async def _read(listener: Listener, port: int, headers: dict[str, str], query: s
         pass
     finally:
         listener.closed = True
-        writer.close()
+        if writer is not None:
+            writer.close()
 
 
 async def _read_chunks(listener: Listener, reader: asyncio.StreamReader) -> None:
