@@ -12,7 +12,7 @@ from alembic import command
 from dotenv import dotenv_values
 from uuid_utils.compat import uuid7
 
-from budapp.cli.main import alembic_config
+from budapp.cli.migrations import alembic_config
 from budapp.commons.config import Settings, load_settings
 from budapp.commons.database import Database, database_url
 from budapp.commons.errors import NotFound

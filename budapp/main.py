@@ -1,6 +1,5 @@
 """The application: settings, components, middleware, and the routes of all domains."""
 
-import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
@@ -52,6 +51,7 @@ def create_app(settings: Settings | None = None, domains: Sequence[Domain] = DOM
         title="budapp",
         version=__version__,
         description="Tenants, users, projects, models, deployments and their workflows.",
+        openapi_url=None,  # commons/documentation.py serves it, and its pages
         lifespan=_lifespan,
         dependencies=[Depends(refuse_unknown)],
     )
@@ -71,8 +71,7 @@ def create_app(settings: Settings | None = None, domains: Sequence[Domain] = DOM
 
 def _add_middleware(app: FastAPI, settings: Settings) -> None:
     """Add the layers, the innermost first."""
-    documentation = {app.docs_url, app.redoc_url, app.openapi_url, app.swagger_ui_oauth2_redirect_url}
-    app.add_middleware(AuthenticationMiddleware, public_paths=frozenset(path for path in documentation if path))
+    app.add_middleware(AuthenticationMiddleware)
     app.add_middleware(DeadlineMiddleware, seconds=settings.request_seconds)
     app.add_middleware(
         CORSMiddleware,
@@ -91,7 +90,6 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     log_abandoned_errors()
     try:
-        await asyncio.to_thread(app.openapi)  # takes a second, and is kept
         async with components_of(app).running():
             freeze_heap()
             yield

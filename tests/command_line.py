@@ -27,7 +27,7 @@ async def budapp(settings: Settings, *arguments: str) -> Finished:
 
 def _run(settings: Settings, arguments: tuple[str, ...]) -> Finished:
     with (
-        patch("budapp.cli.main.get_settings", lambda: settings),
+        patch("budapp.cli.runtime.get_settings", lambda: settings),
         contextlib.redirect_stdout(_stream()) as stdout,
         contextlib.redirect_stderr(_stream()) as stderr,
     ):

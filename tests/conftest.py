@@ -13,7 +13,7 @@ import pytest
 from alembic import command
 from fastapi import FastAPI
 
-from budapp.cli.main import alembic_config
+from budapp.cli.migrations import alembic_config
 from budapp.commons.config import Settings, load_settings
 from budapp.commons.database import Database, database_url
 from budapp.commons.domain import components_of
@@ -117,7 +117,6 @@ def migrated(settings: Settings) -> Iterator[None]:
 async def app(settings: Settings, migrated: None) -> AsyncIterator[FastAPI]:
     """The application without its background tasks: a test that needs one starts it."""
     application = create_app(settings)
-    application.openapi()  # as when it starts to serve
     yield application
     await components_of(application).close()
 

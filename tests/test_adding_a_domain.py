@@ -27,7 +27,8 @@ import sys
 from contextlib import redirect_stdout
 from pathlib import Path
 from alembic import command
-from budapp.cli.main import alembic_config, openapi
+from budapp.cli.migrations import alembic_config
+from budapp.cli.service import openapi
 
 config = alembic_config()
 command.upgrade(config, "head")

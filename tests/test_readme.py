@@ -1,4 +1,4 @@
-"""The README's first session does what the text around it says, on the running stack."""
+"""The README's first session and the tour do what the text around them says, on the running stack."""
 
 import asyncio
 import os
@@ -22,15 +22,25 @@ ADDRESS = "http://127.0.0.1:9081/"
 ADMINISTRATOR = "admin@example.com"
 
 
-def blocks_of(root: Path, title: str) -> list[str]:
-    """Return the commands of the README's section, block by block."""
-    section = (root / "README.md").read_text().partition(f"## {title}\n")[2].partition("\n## ")[0]
+TOUR = "docs/tour.md"
+OF_A_DEPLOYMENT = (
+    "Models and datasets",
+    "A running deployment",
+    "Is it good, is it safe",
+    "Prompts, tools and a schedule",
+    "The end of it",
+)
+
+
+def blocks_of(root: Path, title: str, page: str = TOUR) -> list[str]:
+    """Return the commands of the page's section, block by block."""
+    section = (root / page).read_text().partition(f"## {title}\n")[2].partition("\n## ")[0]
     return re.findall(r"```bash\n(.*?)```", section, re.DOTALL)
 
 
-def first_session(root: Path) -> list[str]:
+def first_session(root: Path, page: str = TOUR) -> list[str]:
     """Return the first session's commands, but for the one that starts the stack: it runs."""
-    start, *blocks = blocks_of(root, "A first session")
+    start, *blocks = blocks_of(root, "A first session", page)
     assert start == "./deploy/start_dev.sh -d\n"
     return blocks
 
@@ -81,7 +91,15 @@ def administrator() -> str:
     return email
 
 
-def test_the_first_session_works_as_printed(root: Path, administrator: str) -> None:
+def test_the_readmes_session_works_as_printed(root: Path, administrator: str) -> None:
+    session = here("\n".join(first_session(root, "README.md")), address(root) | {ADMINISTRATOR: administrator})
+    output, errors = output_of(session, 60)
+    assert '"name": "Handbook chat' in output
+    assert '"gpt-4o"' in output
+    assert errors == ""
+
+
+def test_the_tours_first_session_works_as_printed(root: Path, administrator: str) -> None:
     session = here("\n".join(first_session(root)), address(root) | {ADMINISTRATOR: administrator})
     output, errors = output_of(session, 120)
     assert output.count('"success": true') == 1
@@ -93,7 +111,7 @@ def test_the_first_session_works_as_printed(root: Path, administrator: str) -> N
 @pytest.mark.timeout(400)
 def test_models_a_dataset_and_a_deployment_come_in_as_printed(root: Path, administrator: str, tmp_path: Path) -> None:
     functions = first_session(root)[0]
-    session = "\n".join([functions, *blocks_of(root, "Models and datasets"), *blocks_of(root, "A running deployment")])
+    session = "\n".join([functions, *(block for title in OF_A_DEPLOYMENT for block in blocks_of(root, title))])
     session = here(session, address(root) | {ADMINISTRATOR: administrator, "range(5_000_000)": "range(500_000)"})
     output, _ = output_of(session, 360, tmp_path)
     lines = output.splitlines()
@@ -108,9 +126,11 @@ def test_models_a_dataset_and_a_deployment_come_in_as_printed(root: Path, admini
     assert re.fullmatch(r"This is chat-\d+\. You said: Hello", deployed[0])
     assert re.fullmatch(r"chat-\d+", deployed[2]), "the catalog does not show it"
     assert deployed[3].startswith("bud_")
-    assert [line.partition(" ")[0] for line in deployed[4:7]] == ["COMPLETED"] * 3
-    assert deployed[7:11] == ["Tools added", "Version created", "input_schema", "COMPLETED"]
-    assert deployed[11:] == ["COMPLETED Deleting model deployment", "COMPLETED Deleting Cluster"]
+    assert '"confidence_interval": {' in output, "the score does not say how certain it is"
+    found = lines.index('["E-mail addresses"]')
+    assert [line.partition(" ")[0] for line in lines[found + 1 : found + 4]] == ["COMPLETED"] * 3
+    assert lines[found + 4 : found + 8] == ["Tools added", "Version created", "input_schema", "COMPLETED"]
+    assert lines[found + 8 :] == ["COMPLETED Deleting model deployment", "COMPLETED Deleting Cluster"]
     assert list(tmp_path.iterdir()) == []
 
 

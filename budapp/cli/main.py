@@ -1,86 +1,58 @@
 """Run and operate the service."""
 
-import json
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Annotated
 
 import typer
-import uvicorn
-from alembic import command
-from alembic.config import Config
 
-from budapp.cli import keys
-from budapp.commons.commands import make_components, run_with
-from budapp.commons.config import SettingsError, get_settings
+from budapp import __version__
+from budapp.cli.lazy import lazy_group, of_domain, of_module
 from budapp.commons.context import Provenance, provenance
-from budapp.commons.domain import Components
-from budapp.commons.errors import AppError
-from budapp.commons.seeds import run_seeds
-from budapp.domains import DOMAINS
-from budapp.main import create_app
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
-app.add_typer(keys.app, name="keys")
-for domain in DOMAINS:
-    for name, commands in domain.commands.items():
-        app.add_typer(commands, name=name)
+SERVICE = "budapp.cli.service"
+COMMANDS = {
+    "audit": of_domain("audit_ops", "audit", "Verify and trim the audit trail."),
+    "authz": of_domain("permission_ops", "authz", "Explain who may call what."),
+    "catalog": of_domain("provider_ops", "catalog", "Manage the catalog of cloud models."),
+    "evaluations": of_domain("evaluation_ops", "evaluations", "Manage the datasets that models are evaluated with."),
+    "gateway": of_domain("gateway_ops", "gateway", "Look after the gateway's tables in Valkey."),
+    "guardrails": of_domain("guardrail_ops", "guardrails", "Manage the catalogue of preset probes."),
+    "inbox": of_domain("events", "inbox", "Inspect events from other services that could not be handled."),
+    "keys": of_module("budapp.cli.keys", "keys", "Manage the keys that encrypt secrets in the database."),
+    "migrate": of_module(
+        SERVICE, "migrate", "Migrate the database to a revision; safe to run from several replicas at once."
+    ),
+    "openapi": of_module(SERVICE, "openapi", "Print the OpenAPI document."),
+    "outbox": of_domain("events", "outbox", "Inspect messages to other services: pending ones and dead letters."),
+    "seed": of_module(
+        SERVICE,
+        "seed",
+        "Create the initial data: default tenant, realm, client, roles, administrator, buckets, catalogs.",
+    ),
+    "serve": of_module(SERVICE, "serve", "Serve requests until stopped."),
+    "tenant": of_domain("platform_ops", "tenant", "Manage tenants, the companies on the platform."),
+}
+"""Every command; a test holds the names and lines against those of the commands themselves."""
 
-ROOT = Path(__file__).resolve().parents[2]
+app = typer.Typer(cls=lazy_group(COMMANDS), no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
 
 
-def alembic_config() -> Config:
-    """Return Alembic's configuration, wherever the command is run."""
-    config = Config(ROOT / "alembic.ini")
-    config.set_main_option("script_location", str(ROOT / "alembic"))
-    return config
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"budapp {__version__}")
+        raise typer.Exit
 
 
 @app.callback()
-def prepare(context: typer.Context) -> None:
-    make_components.set(lambda: Components(get_settings(), DOMAINS))
+def prepare(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
     # What a command changes stands in the audit trail as the command's.
     provenance.set(Provenance("cli", context.invoked_subcommand))
-
-
-@app.command()
-def serve(
-    workers: Annotated[int | None, typer.Option(help="Number of processes  [default: APP_WORKERS]")] = None,
-) -> None:
-    """Serve requests until stopped."""
-    settings = get_settings()
-    uvicorn.run(
-        "budapp.main:create_app",
-        factory=True,
-        host=settings.app_host,
-        port=settings.app_port,
-        workers=workers or settings.app_workers,
-        log_config=None,
-        access_log=False,
-        proxy_headers=False,
-        server_header=False,
-        timeout_graceful_shutdown=20,
-    )
-
-
-@app.command()
-def migrate(revision: str = "head") -> None:
-    """Migrate the database to a revision; safe to run from several replicas at once."""
-    get_settings()
-    command.upgrade(alembic_config(), revision)
-
-
-@app.command()
-def seed() -> None:
-    """Create the initial data: default tenant, realm, client, roles, administrator, buckets, catalogs."""
-    run_with(run_seeds)
-
-
-@app.command()
-def openapi() -> None:
-    """Print the OpenAPI document."""
-    sys.stdout.write(json.dumps(create_app().openapi(), indent=2, sort_keys=True) + "\n")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -90,7 +62,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """
     try:
         app(arguments)
-    except (SettingsError, AppError) as error:
-        sys.exit(f"budapp: {error}")
-    except OSError as error:
-        sys.exit(f"budapp: a store or service cannot be reached: {error}")
+    except Exception as error:  # what is none of the operator's is raised again
+        from budapp.cli.failures import plain_message  # noqa: PLC0415 - takes a second, and seldom needed
+
+        message = plain_message(error)
+        if message is None:
+            raise
+        sys.exit(f"budapp: {message}")

@@ -1,6 +1,7 @@
 """The OpenAPI document: what FastAPI derives, and what every route shares: versions, access, errors."""
 
 from collections.abc import Iterable
+from threading import Lock
 from typing import Any
 
 from fastapi import FastAPI
@@ -12,6 +13,7 @@ from pydantic import BaseModel
 from budapp.commons.access import Access, access_of, api_routes, takes_service_accounts
 from budapp.commons.errors import ErrorBody
 
+_building = Lock()
 _REFERENCE = "#/components/schemas/{model}"
 _MEANING = {
     400: "The request can't be carried out",
@@ -44,14 +46,18 @@ def _statuses(route: APIRoute, access: Access) -> list[int]:
 
 
 def build_openapi(app: FastAPI, composed: Iterable[type[BaseModel]] = ()) -> dict[str, Any]:
-    """Return the document; it is built once.
+    """Return the document; it is built once, whichever threads ask for it.
 
     Args:
         app: the application, with all its routes.
         composed: schemas put together at start, which take the place of those of the same name.
     """
-    if app.openapi_schema:
+    with _building:
+        app.openapi_schema = app.openapi_schema or _build(app, composed)
         return app.openapi_schema
+
+
+def _build(app: FastAPI, composed: Iterable[type[BaseModel]]) -> dict[str, Any]:
     document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
     document["servers"] = [
         {"url": "/v1", "description": "Version 1"},
@@ -71,7 +77,6 @@ def build_openapi(app: FastAPI, composed: Iterable[type[BaseModel]] = ()) -> dic
     for route in api_routes(app):
         if route.include_in_schema:
             _describe(document["paths"][route.path_format], route)
-    app.openapi_schema = document
     return document
 
 

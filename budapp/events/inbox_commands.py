@@ -1,4 +1,4 @@
-"""Events from other services that could not be handled."""
+"""Inspect events from other services that could not be handled."""
 
 from typing import Annotated
 from uuid import UUID

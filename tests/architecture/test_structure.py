@@ -73,7 +73,7 @@ def test_services_return_rows_pages_or_schemas(root: Path) -> None:
 SQL_MODULES = {"crud", "columns", "models"}
 """Where statements are built, in a domain; and in modules called `..._crud`."""
 COMMONS_WITH_SQL = {
-    *("advisory_locks", "crud", "database", "encrypted_columns", "idempotency", "isolation", "jobs"),
+    *("advisory_locks", "crud", "database", "encrypted_columns", "idempotency", "isolation", "jobs", "json_columns"),
     *("key_rotation", "leases", "pages", "paging", "prepared", "reading", "seeds"),
 }
 SQL_BY_NAME = {"audit/recorder.py"}

@@ -1,0 +1,43 @@
+"""The pages that show the API, for whoever has no internet and is not signed in."""
+
+import asyncio
+import re
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from tests.events.sidecar import serve
+from tests.oauth.browser import browser
+
+
+@pytest.mark.parametrize("base", ["", "/v1"])
+async def test_the_document_and_its_pages_are_for_everyone(client: httpx.AsyncClient, app: FastAPI, base: str) -> None:
+    document = await client.get(f"{base}/openapi.json")
+    assert (document.status_code, document.json()) == (200, app.openapi())
+    for page in ("docs", "redoc"):
+        answer = await client.get(f"{base}/{page}")
+        assert answer.status_code == 200
+        named = re.findall(r"""(?:src|href|url|Url)(?:=|: )["']([^"']+)["']""", answer.text)
+        assert len(named) >= 3
+        for address in named:
+            assert "//" not in address, "it needs the internet"
+            assert (await client.get(f"{base}/{address}")).status_code == 200, address
+
+
+async def test_no_other_file_is_given_away(client: httpx.AsyncClient) -> None:
+    for name in ("nosuch.js", "..%2Fcore.py", "../core.py"):
+        assert (await client.get(f"/docs/assets/{name}")).status_code in (404, 422)
+
+
+async def test_a_browser_shows_the_routes(app: FastAPI) -> None:
+    def look(port: int) -> None:
+        with browser() as window:
+            window.go(f"http://127.0.0.1:{port}/v1/docs")
+            window.read("/v1 - Version 1")
+            window.read("projects")
+            window.go(f"http://127.0.0.1:{port}/v1/redoc")
+            window.read("List the projects")
+
+    async with serve(app) as port:
+        await asyncio.to_thread(look, port)
