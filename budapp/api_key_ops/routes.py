@@ -72,7 +72,7 @@ async def set_api_key_settings(data: PolicyUpdate, caller: Administrator, sessio
 
 
 @router.post("/revoke")
-async def revoke_api_keys(data: RevokeRequest, caller: Viewer, session: Write) -> KeysRevoked:
+async def revoke_all_api_keys(data: RevokeRequest, caller: Viewer, session: Write) -> KeysRevoked:
     """Revoke all API keys of a person, or all in a project."""
     return KeysRevoked(revoked=await services.revoke_all(session, caller, data))
 

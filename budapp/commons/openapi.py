@@ -1,6 +1,8 @@
 """The OpenAPI document: what FastAPI derives, and what every route shares: versions, access, errors."""
 
+from collections import Counter, defaultdict
 from collections.abc import Iterable
+from importlib import import_module
 from threading import Lock
 from typing import Any
 
@@ -59,6 +61,8 @@ def build_openapi(app: FastAPI, composed: Iterable[type[BaseModel]] = ()) -> dic
 
 def _build(app: FastAPI, composed: Iterable[type[BaseModel]]) -> dict[str, Any]:
     document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+    document["info"]["license"] = {"name": "Apache 2.0", "identifier": "Apache-2.0"}
+    routes = [route for route in api_routes(app) if route.include_in_schema]
     document["servers"] = [
         {"url": "/v1", "description": "Version 1"},
         {"url": "/", "description": "Version 1, for clients that name no version"},
@@ -73,11 +77,54 @@ def _build(app: FastAPI, composed: Iterable[type[BaseModel]]) -> dict[str, Any]:
     schemas |= body.pop("$defs", {}) | {"ErrorBody": body}
     for obsolete in ("HTTPValidationError", "ValidationError"):
         schemas.pop(obsolete, None)
+    _name_operations(document, routes)
+    document["tags"] = _tags(routes)
     components["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}}
-    for route in api_routes(app):
-        if route.include_in_schema:
-            _describe(document["paths"][route.path_format], route)
+    for route in routes:
+        _describe(document["paths"][route.path_format], route)
     return document
+
+
+def operation_name(tag: str, function: str) -> str:
+    """Return the name that generated clients give to a route: its tag, then what the function does with it.
+
+    `create_project` among "projects" is `projects_create`.
+    """
+    plural = tag.replace(" ", "_")
+    singular = f"{plural[:-3]}y" if plural.endswith("ies") else plural.removesuffix("s")
+    for thing in (plural, singular):
+        if function.endswith(f"_{thing}"):
+            return f"{plural}_{function.removesuffix(f'_{thing}')}"
+    return f"{plural}_{function}"
+
+
+def _name_operations(document: dict[str, Any], routes: Iterable[APIRoute]) -> None:
+    """Name all operations; of a route with two paths, the second one is an alias.
+
+    Raises:
+        RuntimeError: two routes have one name.
+    """
+    named: dict[str, Any] = {}
+    for route in routes:
+        name = operation_name(str(route.tags[0]), route.name)
+        if named.get(name) is route.endpoint:
+            name = f"{name}_alias"
+        if name in named:
+            raise RuntimeError(f"two routes are called {name}: rename the function of one of them")
+        named[name] = route.endpoint
+        [method] = sorted(route.methods or ())
+        document["paths"][route.path_format][method.lower()]["operationId"] = name
+
+
+def _tags(routes: Iterable[APIRoute]) -> list[dict[str, str]]:
+    """Describe each tag by what the domain with most of its routes says of itself."""
+    packages: dict[str, Counter[str]] = defaultdict(Counter)
+    for route in routes:
+        packages[str(route.tags[0])][route.endpoint.__module__.rpartition(".")[0]] += 1
+    return [
+        {"name": tag, "description": import_module(f"{found.most_common(1)[0][0]}.domain").__doc__ or ""}
+        for tag, found in sorted(packages.items())
+    ]
 
 
 def _describe(path: dict[str, Any], route: APIRoute) -> None:

@@ -45,7 +45,7 @@ async def list_deployments(
 
 
 @router.get("/compare/traits")
-async def list_traits(
+async def list_compared_traits(
     caller: Viewer, session: Read, query: Annotated[view.TraitsQuery, Query()]
 ) -> view.ComparedTraits:
     """List the traits by which deployments can be compared."""

@@ -29,7 +29,7 @@ async def list_own_sessions(caller: SignedIn, session: Read, keycloak: KeycloakD
 
 
 @router.delete("/me/sessions")
-async def end_own_sessions(
+async def end_all_own_sessions(
     caller: SignedIn, session: Write, keycloak: KeycloakDep, callers: CallersDep, keep_current: KeepCurrent = True
 ) -> SessionsEnded:
     """End the caller's other sessions, or all; their tokens stop working at once."""
@@ -53,7 +53,7 @@ async def list_sessions(user_id: UUID, caller: Manager, session: Read, keycloak:
 
 
 @router.delete("/{user_id}/sessions")
-async def end_sessions(
+async def end_all_sessions(
     user_id: UUID, caller: Manager, session: Write, keycloak: KeycloakDep, callers: CallersDep
 ) -> SessionsEnded:
     """End all sessions of a user; their tokens stop working at once."""

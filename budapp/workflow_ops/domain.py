@@ -1,4 +1,4 @@
-"""The engine of workflows; the domains bring the types."""
+"""Workflows: what takes several steps, and waits for other services."""
 
 from datetime import timedelta
 
