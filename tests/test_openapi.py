@@ -71,3 +71,9 @@ def test_two_routes_with_one_name_are_refused() -> None:
         app.get(path, tags=["things"])(lambda: None)
     with pytest.raises(RuntimeError, match="two routes are called things_<lambda>"):
         build_openapi(app)
+
+
+def test_no_two_schemas_share_a_name(root: Path) -> None:
+    """FastAPI then puts the module into the names, and generated clients change as modules move."""
+    schemas = json.loads((root / SNAPSHOT).read_text())["components"]["schemas"]
+    assert [name for name in schemas if name.startswith("budapp__")] == []

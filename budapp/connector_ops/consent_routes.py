@@ -99,7 +99,7 @@ async def start_consent(
     session: Read,
     consents: ConsentsDep,
     return_url: ReturnUrl = None,
-) -> view.OAuthStarted:
+) -> view.ConsentStarted:
     """Start giving your consent to a connector: the browser goes to `authorization_url`."""
     gateway = await get_gateway(session, caller, gateway_id)
     return await consents.start(session, caller, token, gateway, return_url)

@@ -69,7 +69,7 @@ class Consents:
 
     async def start(
         self, session: ReadSession, caller: Caller, token: str, gateway: ConnectorGateway, return_url: str | None
-    ) -> view.OAuthStarted:
+    ) -> view.ConsentStarted:
         """Return where the browser is to go for the caller's consent: to `depart`, of ours.
 
         Raises:
@@ -98,7 +98,7 @@ class Consents:
         await self._one_time.put(_DEPARTURE, begun.state, pending, UNDER_WAY)
         url = with_query(f"{self._settings.callback_base}{DEPARTURE_PATH}", state=begun.state)
         seconds = int(UNDER_WAY.total_seconds())
-        return view.OAuthStarted(authorization_url=url, state=begun.state, expires_in=seconds, gateway_id=gateway.id)
+        return view.ConsentStarted(authorization_url=url, state=begun.state, expires_in=seconds, gateway_id=gateway.id)
 
     async def depart(self, state: str, binding: str | None) -> tuple[str, str | None]:
         """Bind the consent to the browser, and return where it goes, and what it keeps in a cookie until it is back.

@@ -2,18 +2,18 @@
 
 from typing import Any
 
-from budapp.connector_ops.schemas import AuthType, CredentialField
+from budapp.connector_ops.schemas import AuthType, ConnectorField
 
 _CONSENT = {"grant_type": ["authorization_code"]}
 
 
 def _field(
     number: int, field: str, label: str, kind: str = "text", *, required: bool = True, **more: Any
-) -> CredentialField:
-    return CredentialField(field=field, label=label, type=kind, order=number, required=required, **more)
+) -> ConnectorField:
+    return ConnectorField(field=field, label=label, type=kind, order=number, required=required, **more)
 
 
-_FORMS: dict[AuthType, list[CredentialField]] = {
+_FORMS: dict[AuthType, list[ConnectorField]] = {
     "OAuth": [
         _field(1, "grant_type", "Grant type", "dropdown", options=["authorization_code", "client_credentials"]),
         _field(2, "client_id", "Client ID", required=False),
@@ -40,11 +40,11 @@ _FORMS: dict[AuthType, list[CredentialField]] = {
 }
 
 
-def form_of(auth_type: str) -> list[CredentialField]:
+def form_of(auth_type: str) -> list[ConnectorField]:
     """Return the fields of a kind; none for one that budapp does not know."""
     return next((fields for known, fields in _FORMS.items() if known == auth_type), [])
 
 
-def forms() -> dict[str, list[CredentialField]]:
+def forms() -> dict[str, list[ConnectorField]]:
     """Return the fields of all kinds."""
     return {str(kind): fields for kind, fields in _FORMS.items()}

@@ -112,7 +112,7 @@ async def start_consent(
     session: Read,
     found: ConnectorsDep,
     consents: ConsentsDep,
-) -> view.OAuthStarted:
+) -> view.ConsentStarted:
     """Start giving your consent to a prompt's connector: the browser goes to `authorization_url`."""
     await require_readable(session, caller, data.prompt_id, data.version or 1)
     gateway = await found.find(session, caller, data.prompt_id, data.connector_id, data.version or 1)

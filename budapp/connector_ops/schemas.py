@@ -224,7 +224,7 @@ class PromptCallback(Callback):
     connector_id: ConnectorId | None = None
 
 
-class CredentialField(Schema):
+class ConnectorField(Schema):
     """A field of the form by which credentials are entered."""
 
     field: str
@@ -250,7 +250,7 @@ class ConnectorItem(Schema):
     description: str | None
     documentation_url: str | None
     auth_type: str
-    credential_schema: list[CredentialField]
+    credential_schema: list[ConnectorField]
 
 
 class ConnectorList(PageAnswer):
@@ -390,10 +390,10 @@ class CredentialSchema(Answer):
 
     object: Literal["connector.credential_schema"] = "connector.credential_schema"
     message: str = "Credential fields found"
-    forms: dict[str, list[CredentialField]] = Field(alias="schema")
+    forms: dict[str, list[ConnectorField]] = Field(alias="schema")
 
 
-class OAuthStarted(Answer):
+class ConsentStarted(Answer):
     object: Literal["connector_oauth.start"] = "connector_oauth.start"
     message: str = "Go to authorization_url to give your consent"
     authorization_url: str

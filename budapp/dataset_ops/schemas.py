@@ -112,7 +112,7 @@ class FileView(Schema):
     created_at: datetime
 
 
-class VersionView(Schema):
+class DatasetVersionView(Schema):
     number: int
     created_by: UUID
     created_at: datetime
@@ -120,7 +120,7 @@ class VersionView(Schema):
 
 
 class DatasetView(DatasetSummary):
-    versions: list[VersionView] = Field(description="Newest first")
+    versions: list[DatasetVersionView] = Field(description="Newest first")
 
 
 class DatasetList(PageAnswer):
@@ -157,7 +157,7 @@ class DatasetDeleted(Answer):
 class VersionCreated(Answer):
     object: Literal["dataset.version.create"] = "dataset.version.create"
     message: str = "Version created"
-    version: VersionView
+    version: DatasetVersionView
 
 
 class UploadCreate(Schema):
@@ -234,6 +234,6 @@ class Preview(Answer):
     cut_columns: list[str] = Field(description="Columns with cells that are cut; a cut cell ends with `…`")
 
 
-def dataset_view(dataset: Any, versions: list[VersionView]) -> DatasetView:
+def dataset_view(dataset: Any, versions: list[DatasetVersionView]) -> DatasetView:
     """Return the dataset with its versions."""
     return DatasetView(**DatasetSummary.model_validate(dataset).model_dump(), versions=versions)

@@ -21,9 +21,9 @@ from budapp.dataset_ops.schemas import (
     DatasetCreate,
     DatasetQuery,
     DatasetUpdate,
+    DatasetVersionView,
     DatasetView,
     FileView,
-    VersionView,
     dataset_view,
 )
 from budapp.project_ops.hooks import Removal
@@ -100,7 +100,7 @@ async def delete_dataset(session: WriteSession, caller: Caller, dataset_id: UUID
     dataset.status = DatasetStatus.DELETED
 
 
-async def create_version(session: WriteSession, caller: Caller, dataset_id: UUID) -> VersionView:
+async def create_version(session: WriteSession, caller: Caller, dataset_id: UUID) -> DatasetVersionView:
     """Begin the dataset's next version.
 
     Raises:
@@ -135,11 +135,13 @@ async def _flush_name(session: WriteSession) -> None:
         await session.flush()
 
 
-def _versions(rows: Sequence[Row[Any, Any]]) -> list[VersionView]:
+def _versions(rows: Sequence[Row[Any, Any]]) -> list[DatasetVersionView]:
     groups = groupby(rows, key=lambda row: row[0])
     return [_version_view(version, [file for _, file in files if file is not None]) for version, files in groups]
 
 
-def _version_view(version: DatasetVersion, files: list[DatasetFile]) -> VersionView:
+def _version_view(version: DatasetVersion, files: list[DatasetFile]) -> DatasetVersionView:
     views = [FileView.model_validate(file) for file in files]
-    return VersionView(number=version.number, created_by=version.created_by, created_at=version.created_at, files=views)
+    return DatasetVersionView(
+        number=version.number, created_by=version.created_by, created_at=version.created_at, files=views
+    )

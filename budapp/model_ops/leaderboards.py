@@ -103,7 +103,7 @@ class ComparedModel(Schema):
     benchmarks: list[NamedScore]
 
 
-class Comparison(Answer):
+class ModelComparison(Answer):
     object: Literal["leaderboard.top"] = "leaderboard.top"
     message: str = "Leaderboards found"
     leaderboards: list[ComparedModel]
@@ -124,7 +124,9 @@ async def leaderboard(
     return Leaderboard(leaderboards=[_ranked(row, uri) for row in rows[: query.k]])
 
 
-async def compare(session: ReadSession, caller: Caller, dapr: DaprClient, request: ComparisonRequest) -> Comparison:
+async def compare(
+    session: ReadSession, caller: Caller, dapr: DaprClient, request: ComparisonRequest
+) -> ModelComparison:
     """Return how the tenant's models do in some benchmarks.
 
     Raises:
@@ -134,11 +136,11 @@ async def compare(session: ReadSession, caller: Caller, dapr: DaprClient, reques
     models = {row.uri: (row.name, row.provider_type) for row in found}
     await release(session)
     if not models:
-        return Comparison(leaderboards=[])
+        return ModelComparison(leaderboards=[])
     fields = list(dict.fromkeys(request.benchmarks))
     rows = await budmodel.compare_models(dapr, model_uris=list(models), benchmark_fields=fields, k=request.k)
     known = [row for row in rows if row.uri in models]
-    return Comparison(leaderboards=[_compared(row, *models[row.uri], fields) for row in known[: request.k]])
+    return ModelComparison(leaderboards=[_compared(row, *models[row.uri], fields) for row in known[: request.k]])
 
 
 async def ranked_model(session: ReadSession, caller: Caller, model_id: UUID) -> str:

@@ -12,7 +12,7 @@ from budapp.commons.scopes import Scope
 from budapp.integrations.dapr import DaprDep
 from budapp.model_ops import editing, leaderboards, services, workflows
 from budapp.model_ops.forms import edit_form
-from budapp.model_ops.leaderboards import Comparison, ComparisonRequest, Leaderboard, LeaderboardQuery
+from budapp.model_ops.leaderboards import ComparisonRequest, Leaderboard, LeaderboardQuery, ModelComparison
 from budapp.model_ops.license_files import LicenseFilesDep
 from budapp.model_ops.schemas import (
     AuthorList,
@@ -26,8 +26,8 @@ from budapp.model_ops.schemas import (
     ModelList,
     ModelQuery,
     ModelRetrieved,
+    ModelTagList,
     SecurityScanPost,
-    TagList,
     TaskList,
 )
 from budapp.workflow_ops.schemas import WorkflowRetrieved
@@ -51,9 +51,9 @@ async def list_models(caller: Viewer, session: Read, query: Annotated[ModelQuery
 
 
 @router.get("/tags")
-async def list_tags(caller: Viewer, session: Read, query: Annotated[MarkQuery, Query()]) -> TagList:
+async def list_tags(caller: Viewer, session: Read, query: Annotated[MarkQuery, Query()]) -> ModelTagList:
     """List the distinct tags of the models in the repository."""
-    return TagList.of(await services.list_tags(session, caller, query))
+    return ModelTagList.of(await services.list_tags(session, caller, query))
 
 
 @router.get("/tasks")
@@ -69,7 +69,7 @@ async def list_authors(caller: Viewer, session: Read, query: Annotated[AuthorQue
 
 
 @router.post("/top-leaderboards")
-async def compare_models(data: ComparisonRequest, caller: Viewer, session: Read, dapr: DaprDep) -> Comparison:
+async def compare_models(data: ComparisonRequest, caller: Viewer, session: Read, dapr: DaprDep) -> ModelComparison:
     """Compare models of the repository by benchmarks."""
     return await leaderboards.compare(session, caller, dapr, data)
 

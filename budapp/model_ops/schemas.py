@@ -49,7 +49,7 @@ Source = Literal["cloud_model", "hugging_face", "url", "disk"]
 Uri = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1000), AfterValidator(composed)]
 
 
-class Tag(Schema):
+class ModelTag(Schema):
     name: Name
     color: Color = "#E57333"
 
@@ -59,7 +59,7 @@ class ModelPost(WorkflowPost):
 
     name: Name | None = None
     uri: Uri | None = None
-    tags: list[Tag] | None = Field(default=None, max_length=50)
+    tags: list[ModelTag] | None = Field(default=None, max_length=50)
     add_model_modality: list[Keyword] | None = None
 
 
@@ -163,7 +163,7 @@ class AuthorQuery(Paging):
     author: OptionalText = None
 
 
-class TagList(PageAnswer):
+class ModelTagList(PageAnswer):
     object: Literal["model.tag.list"] = "model.tag.list"
     message: str = "Tags found"
     tags: list[Mark]
@@ -287,7 +287,7 @@ def _split(value: Any) -> Any:
 
 
 OptionalAddress = Annotated[WebAddress | None, BeforeValidator(blank_to_none)]
-Marks = Annotated[list[Tag], Field(max_length=50)]
+Marks = Annotated[list[ModelTag], Field(max_length=50)]
 
 
 class ModelEdit(Schema):

@@ -25,8 +25,8 @@ from budapp.project_ops.schemas import (
     ProjectEdited,
     ProjectList,
     ProjectQuery,
+    ProjectTagList,
     ProjectUpdate,
-    TagList,
     TagQuery,
     TagSearchQuery,
 )
@@ -55,15 +55,15 @@ async def create_project(data: ProjectCreate, caller: Manager, session: Write) -
 
 
 @router.get("/tags", dependencies=[service_accounts_may])
-async def list_tags(caller: Viewer, session: Read, query: Annotated[TagQuery, Query()]) -> TagList:
+async def list_tags(caller: Viewer, session: Read, query: Annotated[TagQuery, Query()]) -> ProjectTagList:
     """List the distinct tags of the projects that the caller may see."""
-    return TagList.of(await services.list_tags(session, caller, query))
+    return ProjectTagList.of(await services.list_tags(session, caller, query))
 
 
 @router.get("/tags/search", dependencies=[service_accounts_may])
-async def search_tags(caller: Viewer, session: Read, query: Annotated[TagSearchQuery, Query()]) -> TagList:
+async def search_tags(caller: Viewer, session: Read, query: Annotated[TagSearchQuery, Query()]) -> ProjectTagList:
     """List the tags whose name starts with the term, ignoring case."""
-    return TagList.of(await services.list_tags(session, caller, query, prefix=query.search_term))
+    return ProjectTagList.of(await services.list_tags(session, caller, query, prefix=query.search_term))
 
 
 @router.get("/{project_id}", dependencies=[service_accounts_may])

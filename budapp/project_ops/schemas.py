@@ -19,12 +19,12 @@ Description = Annotated[str, StringConstraints(strip_whitespace=True, max_length
 MemberScope = Literal[Scope.PROJECT_VIEW, Scope.PROJECT_MANAGE, Scope.ENDPOINT_VIEW, Scope.ENDPOINT_MANAGE]
 
 
-class Tag(Schema):
+class ProjectTag(Schema):
     name: Name
     color: Color
 
 
-Tags = Annotated[list[Tag], Field(max_length=100)]
+Tags = Annotated[list[ProjectTag], Field(max_length=100)]
 
 
 class ProjectQuery(Paging):
@@ -88,7 +88,7 @@ class ProjectView(Schema):
     id: UUID
     name: str
     description: str | None
-    tags: list[Tag]
+    tags: list[ProjectTag]
     icon: str | None
     project_type: ProjectType
     created_by: UUID
@@ -151,10 +151,10 @@ class ProjectEdited(ProjectAnswer):
     message: str = "Project updated"
 
 
-class TagList(PageAnswer):
+class ProjectTagList(PageAnswer):
     object: Literal["project.tag.list"] = "project.tag.list"
     message: str = "Tags found"
-    tags: list[Tag]
+    tags: list[ProjectTag]
 
 
 class MemberAdd(Schema):

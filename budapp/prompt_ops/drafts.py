@@ -81,7 +81,7 @@ class Drafts:
             endpoint_id = (await own_draft(session, caller, bud_prompt_id)).endpoint_id
         await release(session)
         found = await self._budprompt.config(bud_prompt_id, version)
-        data = view.ConfigData(**{**found.data.model_dump(), "deployment_id": endpoint_id})
+        data = view.PromptConfigData(**{**found.data.model_dump(), "deployment_id": endpoint_id})
         return view.ConfigAnswer(prompt_id=bud_prompt_id, version=version, data=data)
 
     async def clean_up(self, session: WriteSession, caller: Caller, data: view.CleanupPost) -> None:

@@ -51,15 +51,17 @@ async def list_prompts(caller: Person, session: Read, query: Annotated[view.Prom
 
 
 @router.get("/tags")
-async def list_tags(caller: Person, session: Read, query: Annotated[view.TagQuery, Query()]) -> view.TagList:
+async def list_tags(caller: Person, session: Read, query: Annotated[view.TagQuery, Query()]) -> view.PromptTagList:
     """List the tags of the prompts of your projects."""
-    return view.TagList.of(await services.list_tags(session, caller, query))
+    return view.PromptTagList.of(await services.list_tags(session, caller, query))
 
 
 @router.get("/tags/search")
-async def search_tags(caller: Person, session: Read, query: Annotated[view.TagSearchQuery, Query()]) -> view.TagList:
+async def search_tags(
+    caller: Person, session: Read, query: Annotated[view.TagSearchQuery, Query()]
+) -> view.PromptTagList:
     """List the tags of the prompts of your projects that begin like this."""
-    return view.TagList.of(await services.list_tags(session, caller, query, query.search_term))
+    return view.PromptTagList.of(await services.list_tags(session, caller, query, query.search_term))
 
 
 @router.post("/prompt-workflow", dependencies=_SLOW)
@@ -146,7 +148,7 @@ async def compare_versions(
     session: Read,
     versions: VersionsDep,
     query: Annotated[view.CompareQuery, Query()],
-) -> view.Comparison:
+) -> view.VersionComparison:
     """Return what one version of a prompt says otherwise than another."""
     return await versions.compare(session, caller, prompt_id, query)
 

@@ -286,7 +286,7 @@ class PromptList(PageAnswer):
         return cls(prompts=[_item(row) for row in page.rows], **page.envelope())
 
 
-class TagList(PageAnswer):
+class PromptTagList(PageAnswer):
     object: Literal["prompt_tag.list"] = "prompt_tag.list"
     message: str = "Tags found"
     tags: list[PromptTag]
@@ -316,7 +316,7 @@ class VersionModel(Schema):
     modified_at: datetime
 
 
-class VersionView(Schema):
+class PromptVersionView(Schema):
     """A version, the deployment that answers it, and its model."""
 
     id: UUID
@@ -360,7 +360,7 @@ class PromptView(Schema):
     created_at: datetime
     modified_at: datetime
     created_by: UUID
-    default_version: VersionView | None
+    default_version: PromptVersionView | None
     default_version_id: UUID | None
     version: int | None
     model_name: str | None
@@ -398,7 +398,7 @@ class VersionList(PageAnswer):
 
 class VersionAnswer(Answer):
     object: Literal["prompt_version"] = "prompt_version"
-    version: VersionView
+    version: PromptVersionView
 
 
 class VersionDetail(VersionAnswer):
@@ -423,14 +423,14 @@ class Change(Schema):
     lines: list[str] | None = None
 
 
-class Comparison(Answer):
+class VersionComparison(Answer):
     """What version `to` says otherwise than version `from`."""
 
     model_config = ConfigDict(from_attributes=True, populate_by_name=True)
 
     object: Literal["prompt_version.comparison"] = "prompt_version.comparison"
-    from_version: VersionView = Field(alias="from")
-    to_version: VersionView = Field(alias="to")
+    from_version: PromptVersionView = Field(alias="from")
+    to_version: PromptVersionView = Field(alias="to")
     changes: list[Change]
 
 
@@ -441,7 +441,7 @@ class ConfigSaved(Answer):
     bud_prompt_version: int
 
 
-class ConfigData(peer.PromptData):
+class PromptConfigData(peer.PromptData):
     """What a version of a prompt says, and the id of the deployment that answers it."""
 
     deployment_id: UUID | None = None
@@ -452,7 +452,7 @@ class ConfigAnswer(Answer):
     message: str = "Prompt found"
     prompt_id: str
     version: int
-    data: ConfigData
+    data: PromptConfigData
 
 
 class CleanedUp(Answer):

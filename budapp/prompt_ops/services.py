@@ -75,7 +75,7 @@ async def get_prompt(session: ReadSession, caller: Caller, prompt_id: UUID) -> v
 async def prompt_view(session: ReadSession, prompt: Prompt) -> view.PromptView:
     """Return the prompt as it is shown."""
     row = await crud.details(session, prompt.default_version_id)
-    default = view.VersionView.of(row) if row is not None else None
+    default = view.PromptVersionView.of(row) if row is not None else None
     model = view.ModelMark.model_validate(default.model) if default else None
     return view.PromptView(
         **{name: getattr(prompt, name) for name in _SAME},
@@ -89,9 +89,9 @@ async def prompt_view(session: ReadSession, prompt: Prompt) -> view.PromptView:
     )
 
 
-async def version_view(session: ReadSession, version: PromptVersion) -> view.VersionView:
+async def version_view(session: ReadSession, version: PromptVersion) -> view.PromptVersionView:
     """Return the version as it is shown."""
-    return view.VersionView.of(await crud.details(session, version.id))
+    return view.PromptVersionView.of(await crud.details(session, version.id))
 
 
 async def update_prompt(

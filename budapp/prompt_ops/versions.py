@@ -41,7 +41,7 @@ class Versions:
         self._foundry = foundry
         self._database = database
 
-    async def create(self, caller: Caller, prompt_id: UUID, data: view.VersionCreate) -> view.VersionView:
+    async def create(self, caller: Caller, prompt_id: UUID, data: view.VersionCreate) -> view.PromptVersionView:
         """Make a draft of the caller's the next version; it is there for all once budprompt has copied it.
 
         The number is taken first. Where budprompt does not copy, it is given back.
@@ -74,7 +74,7 @@ class Versions:
 
     async def _take(
         self, session: WriteSession, caller: Caller, prompt_id: UUID, version_id: UUID, *, as_default: bool
-    ) -> view.VersionView:
+    ) -> view.PromptVersionView:
         prompt = await crud.lock(session, caller.tenant_id, prompt_id)
         version = await crud.pending_version(session, version_id)
         if prompt is None or version is None:
@@ -102,7 +102,7 @@ class Versions:
 
     async def update(
         self, session: WriteSession, caller: Caller, prompt_id: UUID, version_id: UUID, data: view.VersionUpdate
-    ) -> view.VersionView:
+    ) -> view.PromptVersionView:
         """Have another deployment answer a version, or have it count where none is named.
 
         Raises:
@@ -145,7 +145,7 @@ class Versions:
 
     async def compare(
         self, session: ReadSession, caller: Caller, prompt_id: UUID, query: view.CompareQuery
-    ) -> view.Comparison:
+    ) -> view.VersionComparison:
         """Return what one version says otherwise than another, or raise `NotFound`."""
         prompt = await reach_prompt(session, caller, prompt_id)
         versions = VersionCrud(session, caller, prompt_id)
@@ -156,7 +156,7 @@ class Versions:
         told = [config.data.model_dump(mode="json") for config in says]
         deployments = [{"deployment": one.endpoint.name} for one in (before, after)]
         changes = changes_between(deployments[0] | told[0], deployments[1] | told[1])
-        return view.Comparison(from_version=before, to_version=after, changes=changes)
+        return view.VersionComparison(from_version=before, to_version=after, changes=changes)
 
 
 async def endpoint_for(session: ReadSession, caller: Caller, project_id: UUID, endpoint_id: UUID) -> Endpoint:

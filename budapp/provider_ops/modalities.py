@@ -85,7 +85,7 @@ class Modalities(Schema):
     audio: Ways
 
 
-class EndpointView(Schema):
+class SupportedEndpoint(Schema):
     path: str
     enabled: bool
     label: str
@@ -94,21 +94,21 @@ class EndpointView(Schema):
 class Endpoints(Schema):
     """The endpoints of the gateway, and whether the model serves them."""
 
-    chat: EndpointView
-    completion: EndpointView
-    image_generation: EndpointView
-    audio_transcription: EndpointView
-    audio_speech: EndpointView
-    embedding: EndpointView
-    classify: EndpointView
-    batch: EndpointView
-    response: EndpointView
-    rerank: EndpointView
-    moderation: EndpointView
-    document: EndpointView
-    audio_translation: EndpointView
-    image_edit: EndpointView
-    image_variation: EndpointView
+    chat: SupportedEndpoint
+    completion: SupportedEndpoint
+    image_generation: SupportedEndpoint
+    audio_transcription: SupportedEndpoint
+    audio_speech: SupportedEndpoint
+    embedding: SupportedEndpoint
+    classify: SupportedEndpoint
+    batch: SupportedEndpoint
+    response: SupportedEndpoint
+    rerank: SupportedEndpoint
+    moderation: SupportedEndpoint
+    document: SupportedEndpoint
+    audio_translation: SupportedEndpoint
+    image_edit: SupportedEndpoint
+    image_variation: SupportedEndpoint
 
 
 def of_keyword(keyword: str) -> tuple[list[str], list[str]]:
