@@ -38,6 +38,11 @@ class GoProgram:
         """The folder with the go.mod that pins it."""
         return DEPLOY / "native" / self.name
 
+    @property
+    def sources(self) -> list[Path]:
+        """What it is built from that lies here."""
+        return sorted(self.module.glob("*.go")) if self.package == "." else []
+
 
 _DAPRD_VERSION_FLAG = f"-X github.com/dapr/dapr/pkg/buildinfo.version={DAPR_VERSION}"
 DAPRD = GoProgram(
@@ -51,7 +56,7 @@ OASDIFF = GoProgram("oasdiff", "github.com/oasdiff/oasdiff", ("-ldflags=-s -w",)
 """Compares OpenAPI documents; only the tests need it."""
 HELM = GoProgram("helm", "helm.sh/helm/v3/cmd/helm", ("-ldflags=-s -w",), minutes=2)
 """Renders and checks the chart; only the tests need it."""
-COMPOSE = GoProgram("compose", "github.com/compose-spec/compose-go/v2/cmd", ("-ldflags=-s -w",), minutes=1)
+COMPOSE = GoProgram("compose", ".", ("-ldflags=-s -w",), minutes=1)
 """Loads compose files as Docker does, without an engine; only the tests need it."""
 
 
@@ -109,7 +114,7 @@ def _servers(shop: Workshop) -> Path:
 
 def go_program(shop: Workshop, program: GoProgram) -> Path:
     """Return where the program is, built now if it is not in the cache."""
-    key = digest(*program.flags, program.module / "go.mod", program.module / "go.sum")
+    key = digest(*program.flags, program.module / "go.mod", program.module / "go.sum", *program.sources)
     target = shop.cache / f"{program.name}-{key}"
     cached(target, program.name, lambda folder: _build(shop, program, folder), again=shop.again)
     return target / program.name
