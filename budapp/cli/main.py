@@ -28,6 +28,8 @@ for domain in DOMAINS:
         app.add_typer(commands, name=name)
 
 ROOT = Path(__file__).resolve().parents[2]
+OPEN_REQUESTS_SECONDS = 20
+"""How long open requests may take once the service is told to stop."""
 
 
 def alembic_config() -> Config:
@@ -60,7 +62,7 @@ def serve(
         access_log=False,
         proxy_headers=False,
         server_header=False,
-        timeout_graceful_shutdown=20,
+        timeout_graceful_shutdown=OPEN_REQUESTS_SECONDS,
     )
 
 

@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 import yaml
 
+from budapp.cli.main import OPEN_REQUESTS_SECONDS
 from budapp.commons.config import Settings
+from budapp.events.relay import DELIVERY_SECONDS, LAST_CLAIM_SECONDS
 from tests.chart.conftest import EXAMPLES, Manifest, Manifests, Render
 from tests.chart.test_values import container
 
@@ -61,6 +63,15 @@ def test_a_replica_may_finish_before_it_is_killed(render: Render) -> None:
     assert container(manifests[DEPLOYMENT])["lifecycle"]["preStop"]["exec"]["command"] == ["sleep", "7"]
     assert pod["metadata"]["annotations"]["dapr.io/block-shutdown-duration"] == "67s"
     assert pod["spec"]["terminationGracePeriodSeconds"] == 77
+
+
+def test_what_budapp_takes_to_stop_is_what_it_is_given(render: Render) -> None:
+    pod = render("production")[DEPLOYMENT]["spec"]["template"]
+    forget = int(pod["spec"]["containers"][0]["lifecycle"]["preStop"]["exec"]["command"][1])
+    stop = OPEN_REQUESTS_SECONDS + LAST_CLAIM_SECONDS + DELIVERY_SECONDS
+    carried = pod["metadata"]["annotations"]["dapr.io/block-shutdown-duration"]
+    assert int(carried.removesuffix("s")) >= forget + stop
+    assert pod["spec"]["terminationGracePeriodSeconds"] > forget + stop
 
 
 def test_a_new_version_comes_before_an_old_replica_goes(render: Render) -> None:

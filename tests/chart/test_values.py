@@ -46,6 +46,13 @@ def test_the_schema_has_every_setting_and_no_other() -> None:
     assert committed["secrets"]["properties"]["from"] == secrets_schema(), HINT
 
 
+def test_the_page_names_every_setting_that_is_needed(root: Path) -> None:
+    page = (root / "docs" / "kubernetes.md").read_text()
+    needed = {name for name, wanted in secrets().items() if wanted} - TOKENS
+    for name in needed.union(settings_schema()["required"]):
+        assert f"`{name}`" in page or f"{name}=" in page, name
+
+
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_budapp_starts_with_what_an_example_sets(
     render: Render, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, example: str
