@@ -11,7 +11,7 @@ RUN pip install --no-cache-dir --require-hashes -r uv.txt \
     && uv pip sync --no-cache --require-hashes ${REQUIREMENTS}.txt
 
 FROM python:3.11-slim
-ENV PATH=/app/.venv/bin:$PATH \
+ENV PATH=/app/bin:/app/.venv/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
     APP_HOST=0.0.0.0 \
@@ -19,6 +19,7 @@ ENV PATH=/app/.venv/bin:$PATH \
 RUN useradd --system --uid 10001 --no-create-home budapp
 WORKDIR /app
 COPY --from=build /app/.venv .venv
+COPY deploy/image bin
 COPY alembic.ini ./
 COPY alembic alembic
 COPY budapp budapp
@@ -26,5 +27,5 @@ USER 10001
 EXPOSE 9081
 HEALTHCHECK --interval=10s --timeout=3s --start-period=60s CMD ["python", "-c", \
     "import os, urllib.request as r; r.urlopen(f'http://127.0.0.1:{os.environ[\"APP_PORT\"]}/livez', timeout=2)"]
-ENTRYPOINT ["python", "-m", "budapp.cli"]
+ENTRYPOINT ["budapp"]
 CMD ["serve"]

@@ -28,11 +28,11 @@ from budapp.integrations.valkey import connect_valkey, valkey_up
 
 def _health_checks(c: Components) -> dict[str, HealthCheck]:
     return {
-        "postgresql": c[Database].healthy,
-        "valkey": lambda: valkey_up(c[Redis]),
-        "keycloak": c[Keycloak].healthy,
-        "dapr": c[DaprClient].healthy,
-        "storage": c[Storage].healthy,
+        "postgresql": HealthCheck(c[Database].healthy, vital=True),
+        "valkey": HealthCheck(lambda: valkey_up(c[Redis])),
+        "keycloak": HealthCheck(c[Keycloak].healthy),
+        "dapr": HealthCheck(c[DaprClient].healthy),
+        "storage": HealthCheck(c[Storage].healthy),
     }
 
 

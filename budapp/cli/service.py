@@ -15,6 +15,9 @@ from budapp.commons.seeds import run_seeds
 
 app = typer.Typer()
 
+OPEN_REQUESTS_SECONDS = 20
+"""How long open requests may take once the service is told to stop."""
+
 
 @app.command()
 def serve(
@@ -32,7 +35,7 @@ def serve(
         access_log=False,
         proxy_headers=False,
         server_header=False,
-        timeout_graceful_shutdown=20,
+        timeout_graceful_shutdown=OPEN_REQUESTS_SECONDS,
     )
 
 

@@ -29,7 +29,6 @@ logger = get_logger(__name__)
 
 T = TypeVar("T")
 
-HealthCheck = Callable[[], Awaitable[bool]]
 EventHandler = Callable[["WriteSession", Any], Awaitable[None]]
 Seed = Callable[["WriteSession", "Components"], Awaitable[None]]
 
@@ -41,6 +40,19 @@ class WorkflowType(Protocol):
     def type(self) -> str:
         """Its name on the wire."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class HealthCheck:
+    """A look at one thing that the service depends on.
+
+    Attributes:
+        answers: tells whether it does.
+        vital: whether a replica that does not reach it can serve nobody, so that requests should go to others.
+    """
+
+    answers: Callable[[], Awaitable[bool]]
+    vital: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +98,7 @@ class Domain:
         hooks: its functions that domains below call.
         seeds: what must be there before anybody signs in, in this order; safe to run again.
         commands: its commands, by the word that follows `budapp`.
-        health_checks: what must answer for the service to be ready, by name.
+        health_checks: what it depends on, by name.
     """
 
     routers: Sequence[APIRouter] = ()

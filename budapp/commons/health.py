@@ -16,14 +16,16 @@ router = APIRouter(tags=["operations"], dependencies=[public], include_in_schema
 
 
 class HealthChecks(dict[str, HealthCheck]):
-    """What must answer for the service to be ready, by name."""
+    """What the service depends on, by name."""
 
 
 _CHECK_SECONDS = 2.5
 
 
 class Health(Schema):
-    status: Literal["ok", "unavailable"]
+    """`degraded`: something does not answer, and what does not need it works; `unavailable`: nothing does."""
+
+    status: Literal["ok", "degraded", "unavailable"]
     dependencies: dict[str, Literal["up", "down"]] = {}
 
 
@@ -32,7 +34,7 @@ async def run_checks(checks: Mapping[str, HealthCheck]) -> Health:
 
     async def up(check: HealthCheck) -> bool:
         try:
-            return await asyncio.wait_for(check(), _CHECK_SECONDS)
+            return await asyncio.wait_for(check.answers(), _CHECK_SECONDS)
         except TimeoutError:
             return False
 
@@ -42,7 +44,11 @@ async def run_checks(checks: Mapping[str, HealthCheck]) -> Health:
     dependencies: dict[str, Literal["up", "down"]] = {
         name: "up" if answer else "down" for name, answer in zip(checks, answers, strict=True)
     }
-    return Health(status="ok" if all(answers) else "unavailable", dependencies=dependencies)
+    vital = [answer for check, answer in zip(checks.values(), answers, strict=True) if check.vital]
+    status: Literal["ok", "degraded", "unavailable"] = "unavailable"
+    if all(vital):
+        status = "ok" if all(answers) else "degraded"
+    return Health(status=status, dependencies=dependencies)
 
 
 @router.get("/livez")
@@ -54,9 +60,12 @@ async def live() -> Health:
 @router.get("/health")
 @router.get("/readyz")
 async def ready(request: Request, response: Response) -> Health:
-    """Tell whether the service can do its work, and which dependency is down where it can't."""
+    """Tell whether requests should come to this replica, and which dependencies are down.
+
+    Most are the same for all replicas: one that is down must not take them all out of service at once.
+    """
     health = await run_checks(components_of(request)[HealthChecks])
-    response.status_code = 200 if health.status == "ok" else 503
+    response.status_code = 503 if health.status == "unavailable" else 200
     return health
 
 

@@ -15,7 +15,7 @@ from .python_env import PROJECT_PYTHON, Workshop
 from .settings import ROOT, SAMPLE, Settings, shown
 from .summary import summary
 from .supervise import Supervisor
-from .toolbox import OASDIFF, go_program
+from .toolbox import programs_of_tests
 
 _INTERRUPTED = 130
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -198,9 +198,9 @@ def _test(arguments: argparse.Namespace) -> int:
     try:
         with native.exclusive(loaded):
             tools = native.up(run, infra_only=arguments.infra_only, again=False)
-            oasdiff = go_program(Workshop(settings.cache_folder(), loaded.logs), OASDIFF)
+            programs = programs_of_tests(Workshop(settings.cache_folder(), loaded.logs))
             browser = ensure_browser(loaded.logs)
-        programs = {"DAPRD": str(tools.daprd), "OASDIFF": str(oasdiff), **browser}
+        programs = {"DAPRD": str(tools.daprd), **programs, **browser}
         return _pytest(loaded, programs, arguments.rest)
     finally:
         if stop_after:

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 from .console import StackError, Stopwatch, say
 from .python_env import answers
-from .settings import DEPLOY, ROOT, Settings, shown
+from .settings import DEPLOY, ROOT, SAMPLE, Settings, shown
 from .summary import summary
 
-_FILE = DEPLOY / "docker-compose-dev.yaml"
+COMPOSE_FILE = DEPLOY / "docker-compose-dev.yaml"
 
 
 def wanted(choice: bool | None) -> bool:
@@ -53,11 +53,13 @@ def _usable() -> bool:
 
 
 def _command(settings: Settings, *words: str) -> Sequence[str]:
-    return ["docker", "compose", "--file", str(_FILE), "--env-file", str(settings.env_file), *words]
+    """Return a command; what the settings' file lacks comes from the sample."""
+    files = [word for path in (SAMPLE, settings.env_file) for word in ("--env-file", str(path))]
+    return ["docker", "compose", "--file", str(COMPOSE_FILE), *files, *words]
 
 
 def _words(settings: Settings, *words: str) -> str:
-    return f"docker compose --file {shown(_FILE)} --env-file {shown(settings.env_file)} {' '.join(words)}"
+    return f"docker compose --file {shown(COMPOSE_FILE)} --env-file {shown(settings.env_file)} {' '.join(words)}"
 
 
 def _compose(settings: Settings, *words: str) -> int:

@@ -74,6 +74,11 @@ def wheels(shop: Workshop, name: str) -> Path:
     return next((target / "lib").glob("python*/site-packages"))
 
 
+def python_of(packages: Path) -> Path:
+    """Return the interpreter of the environment that a site-packages folder belongs to."""
+    return packages.parents[2] / "bin" / "python"
+
+
 def _make_wheels(shop: Workshop, lock: Path, folder: Path) -> None:
     say(f"Installing the wheels of {lock.name}")
     tool, log = uv(shop), shop.logs / f"build-{lock.stem}.log"

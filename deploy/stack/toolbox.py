@@ -13,7 +13,7 @@ from pathlib import Path
 from .console import StackError, Stopwatch, say
 from .files import cached, digest
 from .processes import Command, interrupt_commands, run
-from .python_env import Workshop, project, wheels
+from .python_env import Workshop, project, python_of, wheels
 from .settings import DEPLOY
 
 DAPR_VERSION = "1.14.0"
@@ -38,6 +38,11 @@ class GoProgram:
         """The folder with the go.mod that pins it."""
         return DEPLOY / "native" / self.name
 
+    @property
+    def sources(self) -> list[Path]:
+        """What it is built from that lies here."""
+        return sorted(self.module.glob("*.go")) if self.package == "." else []
+
 
 _DAPRD_VERSION_FLAG = f"-X github.com/dapr/dapr/pkg/buildinfo.version={DAPR_VERSION}"
 DAPRD = GoProgram(
@@ -49,6 +54,10 @@ DAPRD = GoProgram(
 MINIO = GoProgram("minio", "github.com/minio/minio", ("-ldflags=-s -w",), minutes=4)
 OASDIFF = GoProgram("oasdiff", "github.com/oasdiff/oasdiff", ("-ldflags=-s -w",), minutes=1)
 """Compares OpenAPI documents; only the tests need it."""
+HELM = GoProgram("helm", "helm.sh/helm/v3/cmd/helm", ("-ldflags=-s -w",), minutes=2)
+"""Renders and checks the chart; only the tests need it."""
+COMPOSE = GoProgram("compose", ".", ("-ldflags=-s -w",), minutes=1)
+"""Loads compose files as Docker does, without an engine; only the tests need it."""
 
 
 @dataclass(frozen=True)
@@ -105,10 +114,16 @@ def _servers(shop: Workshop) -> Path:
 
 def go_program(shop: Workshop, program: GoProgram) -> Path:
     """Return where the program is, built now if it is not in the cache."""
-    key = digest(*program.flags, program.module / "go.mod", program.module / "go.sum")
+    key = digest(*program.flags, program.module / "go.mod", program.module / "go.sum", *program.sources)
     target = shop.cache / f"{program.name}-{key}"
     cached(target, program.name, lambda folder: _build(shop, program, folder), again=shop.again)
     return target / program.name
+
+
+def programs_of_tests(shop: Workshop) -> dict[str, str]:
+    """Return what only tests run, each under the variable by which they find it."""
+    programs = {program.name.upper(): str(go_program(shop, program)) for program in (OASDIFF, HELM, COMPOSE)}
+    return {**programs, "CHART_PYTHON": str(python_of(wheels(shop, "chart")))}
 
 
 def _build(shop: Workshop, program: GoProgram, folder: Path) -> None:
