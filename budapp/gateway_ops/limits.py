@@ -5,10 +5,11 @@ cycle: the gateway, or budmetrics as it was last heard of.
 """
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 from budapp.billing_ops.alerts import check_all
@@ -19,7 +20,7 @@ from budapp.commons.errors import PeerFailed, Unavailable
 from budapp.commons.logging import get_logger
 from budapp.gateway_changes import services as changes
 from budapp.gateway_ops import crud, entries
-from budapp.gateway_ops.entries import Entry
+from budapp.gateway_ops.entries import Entries, Entry
 from budapp.gateway_ops.store import GatewayStore
 from budapp.integrations.dapr import DaprClient
 
@@ -28,6 +29,7 @@ logger = get_logger(__name__)
 LASTS = timedelta(seconds=5400)
 """After so long without being renewed, an entry ends, and the gateway lets the user go on."""
 _AT_ONCE = 500
+_OF_THE_WRITE = ("last_updated", "update_id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,22 @@ class UsageLimits:
             await self.renew(user_ids[first : first + _AT_ONCE], version)
         return len(user_ids)
 
+    async def wrong(self, tenant_id: UUID | None = None) -> tuple[list[str], list[str]]:
+        """Return the names of entries that are missing, and of those that say other than plans and usage do."""
+        missing: list[str] = []
+        different: list[str] = []
+        async with self.database.read() as session:
+            user_ids = await crud.limited_users(session, tenant_id)
+            for first in range(0, len(user_ids), _AT_ONCE):
+                some = user_ids[first : first + _AT_ONCE]
+                there, should_be = await self._entries(await limits_of(session, some), some)
+                for name, entry in should_be.items():
+                    if name not in there:
+                        missing.append(name)
+                    elif _said(there[name]) != _said(entry):
+                        different.append(name)
+        return missing, different
+
     async def renew(self, user_ids: Collection[UUID], version: int) -> None:
         """Write the entries of the users; who is deleted has none.
 
@@ -58,13 +76,16 @@ class UsageLimits:
             return
         async with self.database.read() as session:
             standings = await limits_of(session, user_ids)
+        there, should_be = await self._entries(standings, user_ids)
+        await self.store.write(version, {entries.usage_limit(user_id) for user_id in user_ids}, should_be)
+        await self.store.clear_counts(_in_a_new_cycle(standings, there))
+
+    async def _entries(self, standings: Sequence[Standing], user_ids: Collection[UUID]) -> tuple[Entries, Entries]:
+        """Return the entries that there are of the users, and those that there should be."""
         there = await self.store.read([entries.usage_limit(user_id) for user_id in user_ids])
-        counted = {name: used for name, entry in there.items() if (used := _counted(entry)) is not None}
         at = now()
-        limits = [limit_of(one, at, counted.get(entries.usage_limit(one.user.id))) for one in standings]
-        names = {entries.usage_limit(user_id) for user_id in user_ids}
-        await self.store.write(version, names, entries.usage_limit_entries(limits, at + LASTS))
-        await self.store.clear_counts(_in_a_new_cycle(standings, counted))
+        limits = [limit_of(one, at, _counted(there.get(entries.usage_limit(one.user.id)))) for one in standings]
+        return there, entries.usage_limit_entries(limits, at + LASTS)
 
 
 async def sync(limits: UsageLimits, dapr: DaprClient) -> None:
@@ -80,8 +101,10 @@ async def sync(limits: UsageLimits, dapr: DaprClient) -> None:
     await limits.renew_all()
 
 
-def _counted(entry: Entry) -> Used | None:
-    """Return what the gateway has counted; None where the entry has no cycle, or makes no sense."""
+def _counted(entry: Entry | None) -> Used | None:
+    """Return what the gateway has counted; None where there is no entry, it has no cycle, or makes no sense."""
+    if entry is None:
+        return None
     try:
         found = json.loads(entry.value)
         start = datetime.fromisoformat(found["billing_cycle_start"])
@@ -90,10 +113,18 @@ def _counted(entry: Entry) -> Used | None:
         return None
 
 
-def _in_a_new_cycle(standings: Sequence[Standing], counted: Mapping[str, Used]) -> list[UUID]:
+def _said(entry: Entry) -> Any:
+    """Return what an entry says, without when and by whom it was written."""
+    try:
+        return {name: value for name, value in json.loads(entry.value).items() if name not in _OF_THE_WRITE}
+    except (ValueError, AttributeError):
+        return entry.value
+
+
+def _in_a_new_cycle(standings: Sequence[Standing], there: Entries) -> list[UUID]:
     found = []
     for one in standings:
-        used = counted.get(entries.usage_limit(one.user.id))
+        used = _counted(there.get(entries.usage_limit(one.user.id)))
         if used is not None and one.billing is not None and used.period_start != one.billing.billing_period_start:
             found.append(one.user.id)
     return found

@@ -152,6 +152,9 @@ class GatewayTables:
                 reason = reason_against_guardrail(profile)
                 if reason is not None:
                     difference.refused[profile.id] = reason
+        missing, different = await self.limits.wrong(tenant_id)
+        difference.missing += missing
+        difference.different += different
         if tenant_id is None:
             known = live.union(difference.extra)
             difference.extra += [name async for name in self.store.strangers(known)]

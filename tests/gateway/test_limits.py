@@ -155,3 +155,25 @@ def test_usage_of_another_cycle_is_the_one_before() -> None:
     )
     found = judge(Standing(user, billing, plan, usage), at, Used(start - timedelta(days=30), 99, Decimal(9)))
     assert (found.allowed, found.tokens_used, found.prev_tokens_used) == (True, 0, 50)
+
+
+async def test_what_is_wrong_with_a_limit_is_found_and_mended(
+    client: httpx.AsyncClient, cast: Cast, tables: GatewayTables, valkey: Redis
+) -> None:
+    await set_up(client, cast.admin, cast.client.id, custom_token_quota=100)
+    await tables.rebuild()
+    assert not await tables.diff()
+    name = f"usage_limit:{cast.client.id}"
+    entry = json.loads(await valkey.get(name) or "")
+    for value, is_wrong in (
+        ({**entry, "tokens_used": 50, "update_id": 3, "last_updated": "2020-01-01T00:00:00Z"}, False),
+        ({**entry, "tokens_quota": 10_000}, True),
+        ({**entry, "allowed": False}, True),
+        (["no limit"], True),
+    ):
+        await valkey.set(name, json.dumps(value))
+        assert (await tables.diff()).different == ([name] if is_wrong else [])
+    await valkey.delete(name)
+    assert (await tables.diff()).missing == [name]
+    await tables.mend()
+    assert not await tables.diff()
