@@ -1,6 +1,7 @@
 """The OpenAPI document and the pages that show it, which need nothing from the internet."""
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -13,19 +14,21 @@ from budapp.commons.access import public
 
 router = APIRouter(tags=["operations"], dependencies=[public], include_in_schema=False)
 
+page = partial(router.api_route, methods=["GET", "HEAD"])
+
 _ASSETS = Path(fastapi_offline.__file__).parent / "static"
 _A_DAY = {"Cache-Control": "public, max-age=86400"}
 
 # Addresses in the pages are relative, so that they hold under /v1 and behind a proxy's prefix too.
 
 
-@router.get("/openapi.json")
+@page("/openapi.json")
 def document(request: Request) -> Response:  # in a thread: the first time it takes seconds
     """Return the OpenAPI document."""
     return Response(json.dumps(request.app.openapi(), ensure_ascii=False), media_type="application/json")
 
 
-@router.get("/docs")
+@page("/docs")
 async def swagger_ui(request: Request) -> HTMLResponse:
     """Show the document in Swagger UI, where each call can be tried."""
     return get_swagger_ui_html(
@@ -39,13 +42,13 @@ async def swagger_ui(request: Request) -> HTMLResponse:
     )
 
 
-@router.get("/docs/oauth2-redirect")
+@page("/docs/oauth2-redirect")
 async def oauth2_redirect() -> HTMLResponse:
     """Finish a sign-in that Swagger UI began."""
     return get_swagger_ui_oauth2_redirect_html()
 
 
-@router.get("/redoc")
+@page("/redoc")
 async def redoc(request: Request) -> HTMLResponse:
     """Show the document in ReDoc, for reading."""
     return get_redoc_html(
@@ -57,7 +60,7 @@ async def redoc(request: Request) -> HTMLResponse:
     )
 
 
-@router.get("/docs/assets/{name}")
+@page("/docs/assets/{name}")
 async def asset(
     name: Literal["swagger-ui-bundle.js", "swagger-ui.css", "redoc.standalone.js", "favicon.png"],
 ) -> FileResponse:

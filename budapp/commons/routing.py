@@ -1,16 +1,15 @@
 """Which route answers a request, found by the segments of its path: as fast among a thousand routes as among ten.
 
 FastAPI asks one route after the other, and the first that fits answers. Here their order means nothing: a literal
-segment wins over a parameter and a parameter over `{path:path}`, from left to right.
+segment wins over a parameter and a parameter over `{path:path}`, from left to right. A slash more or less at the end of
+a path makes no difference, unless both are routes.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 from fastapi import FastAPI, Request
 from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
-from starlette.datastructures import URL
-from starlette.responses import RedirectResponse
 from starlette.routing import PARAM_REGEX, Match, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -133,7 +132,7 @@ class RouteIndex:
         elif scope["type"] != "http" or any(other.matches(scope)[0] is Match.FULL for other in self._others):
             await self._fastapi(scope, receive, send)
         else:
-            await self._redirect_or_refuse(scope)(scope, receive, send)
+            self._refuse(scope)
 
     def find(self, scope: Scope) -> Found | None:
         """Return the route that answers the request, looked up once per request; None where none does."""
@@ -148,6 +147,9 @@ class RouteIndex:
         return found.route if found is not None and isinstance(found.route, APIRoute) else None
 
     def _find(self, scope: Scope) -> Found | None:
+        return self._at(scope) or self._at(_slashed(scope))
+
+    def _at(self, scope: Scope) -> Found | None:
         for by_method in self._fitting(scope):
             entry = by_method.get(scope["method"])
             if entry is not None:
@@ -171,14 +173,11 @@ class RouteIndex:
         """Return the routes that take the path with another method, or with a slash more or less at its end."""
         return [route for path in (scope, _slashed(scope)) for _, route in self._answering(path)]
 
-    def _redirect_or_refuse(self, scope: Scope) -> RedirectResponse:
-        allowed = dict(self._answering(scope))
+    def _refuse(self, scope: Scope) -> NoReturn:
+        allowed = {**dict(self._answering(_slashed(scope))), **dict(self._answering(scope))}
         if allowed:
             scope["route"] = next(iter(allowed.values()))
             raise MethodNotAllowed(allowed)
-        slashed = _slashed(scope)
-        if any(self._answering(slashed)):
-            return RedirectResponse(str(URL(scope=slashed)))
         raise NotFound
 
 
