@@ -1,7 +1,7 @@
 """One place where exceptions become answers."""
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -90,10 +90,23 @@ def as_app_error(error: Exception) -> AppError:
 
 
 def _invalid(error: RequestValidationError) -> UnprocessableContent:
+    found = error.errors()
+    if found and found[0]["type"] == "json_invalid":
+        return _no_json(found[0], str(error.body))
     errors = [{"loc": list(e["loc"]), "msg": e["msg"], "type": e["type"]} for e in error.errors()]
     fields = [str(part) for part in errors[0]["loc"][1:]] if errors else []
     message = "; ".join(f"{'.'.join(str(p) for p in e['loc'][1:]) or e['loc'][0]}: {e['msg']}" for e in errors[:5])
     return UnprocessableContent(message, param=".".join(fields) or None, errors=errors)
+
+
+def _no_json(error: Mapping[str, Any], body: str) -> UnprocessableContent:
+    """Say where the body stops being JSON."""
+    before = body[: error["loc"][1]]
+    line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
+    reason = error.get("ctx", {}).get("error", error["msg"])
+    message = f"The request body is not valid JSON at line {line}, column {column}: {reason}"
+    about = {"loc": list(error["loc"]), "msg": message, "type": error["type"]}
+    return UnprocessableContent(message, param="body", errors=[about])
 
 
 def _database_error(error: DBAPIError) -> AppError:

@@ -10,6 +10,7 @@ from typing import Any, TextIO
 
 import orjson
 import structlog
+from opentelemetry import trace
 
 from budapp.commons.context import request_id
 
@@ -17,10 +18,14 @@ _SECRET_NAME = re.compile(r"password|secret|token|authorization|api_?key|cookie|
 _SECRET_TEXT = re.compile(r"eyJ[\w-]{8,}\.[\w-]+\.[\w-]*|(?i:bearer)\s+\S+|bud_(?:client|admin)_[\w-]+")
 
 
-def _add_request_id(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+def _add_ids(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Say which request, and which span of which trace, the line belongs to."""
     current = request_id.get()
     if current:
         event["request_id"] = current
+    span = trace.get_current_span().get_span_context()
+    if span.is_valid:
+        event["trace_id"], event["span_id"] = trace.format_trace_id(span.trace_id), trace.format_span_id(span.span_id)
     return event
 
 
@@ -75,7 +80,7 @@ def _drop_below_level(_logger: Any, method: str, event: MutableMapping[str, Any]
 _SHARED: list[structlog.typing.Processor] = [
     structlog.processors.add_log_level,
     structlog.processors.TimeStamper(fmt="iso", utc=True),
-    _add_request_id,
+    _add_ids,
     structlog.processors.format_exc_info,
     redact,
 ]

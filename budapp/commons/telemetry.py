@@ -9,13 +9,14 @@ from opentelemetry.instrumentation.aiohttp_client import AioHttpClientInstrument
 from opentelemetry.instrumentation.asgi import OpenTelemetryMiddleware
 from opentelemetry.instrumentation.asyncpg import AsyncPGInstrumentor
 from opentelemetry.instrumentation.httpx import HTTPXClientInstrumentor
-from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.semconv.attributes.http_attributes import HTTP_ROUTE
 from opentelemetry.util.http import parse_excluded_urls
 from starlette.types import Scope
 
+from budapp import __version__
 from budapp.commons.config import Settings
 from budapp.commons.routing import RouteIndex, unversioned
 
@@ -23,11 +24,15 @@ _QUIET = "livez,readyz,health,metrics"
 
 
 def start_tracing(app: FastAPI, settings: Settings) -> None:
-    """Trace requests, statements and calls to peers; nothing happens where no endpoint is set."""
+    """Trace requests, statements and calls to peers; nothing happens where no endpoint is set.
+
+    `OTEL_SERVICE_NAME`, `OTEL_RESOURCE_ATTRIBUTES` and `OTEL_EXPORTER_OTLP_HEADERS` of the environment count.
+    """
     endpoint = settings.otel_exporter_otlp_endpoint
     if not endpoint:
         return
-    provider = TracerProvider(resource=Resource.create({"service.name": "budapp"}))
+    own = Resource({"service.name": "budapp", "service.version": __version__})
+    provider = TracerProvider(resource=Resource.create().merge(own).merge(OTELResourceDetector().detect()))
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=f"{endpoint.rstrip('/')}/v1/traces")))
     trace.set_tracer_provider(provider)
     app.add_middleware(OpenTelemetryMiddleware, excluded_urls=parse_excluded_urls(_QUIET), default_span_details=_named)

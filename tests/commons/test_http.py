@@ -127,10 +127,20 @@ async def test_what_nobody_foresaw_is_a_500_without_details(
     assert answer.json()["request_id"] == answer.headers["x-request-id"]
 
 
-async def test_malformed_json_is_422_and_says_so(client: httpx.AsyncClient) -> None:
-    answer = await client.post("/auth/login", content=b"{", headers={"Content-Type": "application/json"})
+@pytest.mark.parametrize(
+    ("body", "where"),
+    [
+        (b"{", "line 1, column 2: "),
+        (b'{"email": "a@b.de",\n  password: "x"}', "line 2, column 3: "),
+        ('{"e": "ä", \'x\'}'.encode(), "line 1, column 12: "),
+        (b"{\n\n\n", "line 4, column 1: "),
+    ],
+)
+async def test_a_body_that_is_no_json_is_422_and_says_where(client: httpx.AsyncClient, body: bytes, where: str) -> None:
+    answer = await client.post("/auth/login", content=body, headers={"Content-Type": "application/json"})
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["type"] == "json_invalid"
+    assert f"The request body is not valid JSON at {where}" in answer.json()["message"]
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Traces of a process that is told where to send them, and how it stops."""
 
+import json
 import os
 import signal
 import socket
@@ -9,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 
 import httpx
 import pytest
@@ -20,14 +22,20 @@ from budapp.commons.config import Settings
 class Collector(BaseHTTPRequestHandler):
     """Takes what an OTLP exporter sends."""
 
-    spans: list[str] = []
+    spans: dict[str, str] = {}
+    """By name the id of the trace."""
+    services: set[str] = set()
+    keys: set[str | None] = set()
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["content-length"]))
+        self.keys.add(self.headers["x-collector-key"])
         request = ExportTraceServiceRequest.FromString(body)
         for resource in request.resource_spans:
+            about = {one.key: one.value.string_value for one in resource.resource.attributes}
+            self.services.add(f"{about['service.name']} {about['deployment.environment']}")
             for scope in resource.scope_spans:
-                self.spans += [span.name for span in scope.spans]
+                self.spans.update({span.name: span.trace_id.hex() for span in scope.spans})
         self.send_response(200)
         self.end_headers()
 
@@ -51,25 +59,32 @@ def free_port() -> int:
 
 
 def wait_until_alive(address: str) -> None:
-    until = time.monotonic() + 60
+    until = time.monotonic() + 180
     while time.monotonic() < until:
         try:
             if httpx.get(f"{address}/livez").status_code == 200:
                 return
         except httpx.TransportError:
             time.sleep(0.2)
-    pytest.fail("the service did not come up within 60 seconds")
+    pytest.fail("the service did not come up within 180 seconds")
 
 
-def test_requests_are_traced_and_a_stop_loses_none(collector: HTTPServer, settings: Settings, migrated: None) -> None:
+def test_requests_are_traced_and_a_stop_loses_none(
+    collector: HTTPServer, settings: Settings, migrated: None, tmp_path: Path
+) -> None:
     port = free_port()
     address = f"http://127.0.0.1:{port}"
     environment = os.environ | {
         "APP_PORT": str(port),
         "PSQL_DB_NAME": settings.psql_db_name,
         "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{collector.server_port}",
+        "OTEL_EXPORTER_OTLP_HEADERS": "x-collector-key=opens",
+        "OTEL_SERVICE_NAME": "budapp-of-the-north",
+        "OTEL_RESOURCE_ATTRIBUTES": "deployment.environment=trial",
     }
-    service = subprocess.Popen([sys.executable, "-m", "budapp.cli", "serve"], env=environment)
+    log = tmp_path / "log"
+    with log.open("wb") as output:
+        service = subprocess.Popen([sys.executable, "-m", "budapp.cli", "serve"], env=environment, stdout=output)
     try:
         wait_until_alive(address)
         assert httpx.get(f"{address}/users/me").status_code == 401
@@ -79,3 +94,7 @@ def test_requests_are_traced_and_a_stop_loses_none(collector: HTTPServer, settin
         assert service.wait(30) in {0, -signal.SIGTERM}
     assert "GET /users/me" in Collector.spans
     assert not any("livez" in name for name in Collector.spans)
+    assert (Collector.services, Collector.keys) == ({"budapp-of-the-north trial"}, {"opens"})
+    [line] = [json.loads(line) for line in log.read_text().splitlines() if '"/users/me"' in line]
+    assert line["trace_id"] == Collector.spans["GET /users/me"]
+    assert len(line["span_id"]) == 16
