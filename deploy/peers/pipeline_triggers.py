@@ -109,12 +109,6 @@ class Parameters(BaseModel):
     params: Fields = Field(default_factory=dict)
 
 
-class Clock(BaseModel):
-    """How far the clock by which schedules fire is put forward."""
-
-    seconds: float = Field(ge=0, le=400 * 24 * 3600)
-
-
 class Known(BaseModel):
     """A trigger to know of that nobody has asked for."""
 
@@ -125,12 +119,11 @@ class Known(BaseModel):
 
 
 class Triggers:
-    """What the stand-in keeps of them, in memory, by their kind; and the clock that schedules fire by."""
+    """What the stand-in keeps of them, in memory, by their kind."""
 
     def __init__(self, execute: Execute, port: int) -> None:
         self._execute = execute
         self._at = f"http://127.0.0.1:{port}"
-        self._ahead = timedelta()
         self._digests: dict[str, str] = {}
         self.all: dict[str, dict[str, Fields]] = {"schedules": {}, "webhooks": {}, "event-triggers": {}}
 
@@ -143,10 +136,6 @@ class Triggers:
         with contextlib.suppress(asyncio.CancelledError):
             await task
 
-    def now(self) -> datetime:
-        """Return what the clock shows that schedules go by."""
-        return datetime.now(UTC) + self._ahead
-
     async def _fire_for_ever(self) -> None:
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
@@ -154,20 +143,23 @@ class Triggers:
 
     def fire_due(self) -> int:
         """Start what is due, and return how many."""
-        due = [one for one in self.all["schedules"].values() if one["next_run_at"] and one["next_run_at"] <= self.now()]
+        now = datetime.now(UTC)
+        due = [one for one in self.all["schedules"].values() if one["next_run_at"] and one["next_run_at"] <= now]
         for schedule in due:
-            if not self._expired(schedule):
-                self._fire(schedule)
+            self._come_due(schedule, now)
         return len(due)
 
-    def _expired(self, schedule: Fields) -> bool:
-        if schedule["expires_at"] is None or schedule["expires_at"] > self.now():
+    def _come_due(self, schedule: Fields, moment: datetime) -> None:
+        if not self._expired(schedule, moment):
+            self._fire(schedule, moment)
+
+    def _expired(self, schedule: Fields, moment: datetime) -> bool:
+        if schedule["expires_at"] is None or schedule["expires_at"] > moment:
             return False
         schedule.update(next_run_at=None, enabled=False, status="expired")
         return True
 
-    def _fire(self, schedule: Fields) -> Run | None:
-        moment = self.now()
+    def _fire(self, schedule: Fields, moment: datetime) -> Run | None:
         schedule["run_count"] += 1
         done = schedule["max_runs"] is not None and schedule["run_count"] >= schedule["max_runs"]
         due = None if done or schedule["status"] != "active" else Timing(**schedule["schedule"]).after(moment)
@@ -187,7 +179,7 @@ class Triggers:
         made_id, now = known_id or str(uuid4()), datetime.now(UTC)
         fresh: Fields = {"last_triggered_at": None, "trigger_count": 0}
         if kind == "schedules":
-            due = Timing(**body["schedule"]).after(self.now()) if body["enabled"] else None
+            due = Timing(**body["schedule"]).after(datetime.now(UTC)) if body["enabled"] else None
             fresh = {"next_run_at": due, "last_run_at": None, "last_execution_id": None, "last_execution_status": None}
             fresh |= {"run_count": 0, "status": "active" if body["enabled"] else "paused"}
         elif kind == "webhooks":
@@ -242,7 +234,7 @@ class Triggers:
         return len(waiting)
 
     def router(self) -> APIRouter:
-        """Return the routes of the contract, and those that set the clock."""
+        """Return the routes of the contract, and those that make schedules come due."""
         routes = APIRouter(tags=["triggers"])
         for kind, schema in (("webhooks", WebhookBody), ("event-triggers", EventTriggerBody)):
             self._add_common(routes, kind)
@@ -301,14 +293,14 @@ class Triggers:
 
         @routes.post("/schedules/{id}/trigger")
         async def trigger(id: str) -> Fields:
-            run = self._fire(self.found("schedules", id))
+            run = self._fire(self.found("schedules", id), datetime.now(UTC))
             if run is None:
                 raise HTTPException(_GONE, "The pipeline of the schedule is gone")
             return {"execution_id": str(run.id), "status": run.status, "schedule_id": id}
 
         @routes.get("/schedules/{id}/next-runs")
         async def preview(id: str, count: int = 10) -> Fields:
-            schedule, moment = self.found("schedules", id), self.now()
+            schedule, moment = self.found("schedules", id), datetime.now(UTC)
             found: list[datetime] = []
             while len(found) < count and (due := Timing(**schedule["schedule"]).after(moment)):
                 found.append(due)
@@ -316,7 +308,7 @@ class Triggers:
             return {"schedule_id": id, "next_runs": found}
 
     def _wound(self, schedule: Fields, enabled: bool) -> Fields:
-        due = Timing(**schedule["schedule"]).after(self.now()) if enabled else None
+        due = Timing(**schedule["schedule"]).after(datetime.now(UTC)) if enabled else None
         schedule.update(enabled=enabled, status="active" if enabled else "paused", next_run_at=due)
         return schedule
 
@@ -340,10 +332,12 @@ class Triggers:
         async def poll() -> Fields:
             return {"triggered": self.fire_due()}
 
-        @routes.put("/control/clock", tags=["control"])
-        async def put_forward(body: Clock) -> Fields:
-            self._ahead += timedelta(seconds=body.seconds)
-            return {"now": self.now(), "fired": self.fire_due()}
+        @routes.post("/control/schedules/{id}/due", tags=["control"])
+        async def come_due(id: str) -> Fields:
+            schedule = self.found("schedules", id)
+            if schedule["next_run_at"] is not None:
+                self._come_due(schedule, schedule["next_run_at"])
+            return schedule
 
         @routes.put("/control/triggers", tags=["control"])
         async def know(body: Known) -> Fields:

@@ -37,12 +37,13 @@ async def test_a_cron_schedule_fires_again_and_again_until_it_is_paused(builder:
     made = await builder.pipeline()
     every = {"type": "cron", "expression": "*/5 * * * *", "timezone": "America/New_York"}
     schedule = await builder.schedule(made, schedule=every, params={"deep": True})
+    due = f"/control/schedules/{schedule['id']}/due"
     for count in (1, 2):
-        await builder.peer.http.put("/control/clock", json={"seconds": 300})
+        await builder.peer.http.post(due)
         assert (await builder.call("GET", f"/schedules/{schedule['id']}"))["run_count"] == count
     paused = await builder.call("POST", f"/schedules/{schedule['id']}/pause")
     assert (paused["enabled"], paused["next_run_at"]) == (False, None)
-    await builder.peer.http.put("/control/clock", json={"seconds": 300})
+    await builder.peer.http.post(due)
     assert len(await executions_of(builder, made)) == 2
     resumed = await builder.call("POST", f"/schedules/{schedule['id']}/resume")
     assert resumed["enabled"] is True
