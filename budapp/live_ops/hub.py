@@ -244,6 +244,8 @@ class Hub:
                 viewer.doubt()
         concerned = {viewer.user_id: viewer for event in events for viewer in tenant.concerned(event)}
         await self._reach.prepare(concerned.values(), [event.audience for event in events])
+        while joined := {viewer for event in events for viewer in tenant.concerned(event) if not viewer.asked_at}:
+            await self._reach.prepare(joined, ())
         for event in events:
             for viewer in list(tenant.concerned(event)):
                 for stream in tenant.streams.get(viewer.user_id, ()):

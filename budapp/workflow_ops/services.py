@@ -184,7 +184,9 @@ class Workflows:
             run = found.run
             run.triggered = True
             await found.definition.check(session, caller, run)
-            pending = await self._calls.begin(session, found.task, run, found.steps, found.attempt.step_number)
+            # What failed half-way may have done its part meanwhile: then what comes after it is next.
+            task = found.task if found.task.applies(run.data) else found.definition.begun_by(run) or found.task
+            pending = await self._calls.begin(session, task, run, found.steps, found.attempt.step_number)
         if pending is not None:
             await self._calls.send(pending)
         return await self._fresh(caller, workflow_id)

@@ -190,7 +190,7 @@ async def test_cancelling_closes_the_key_and_keeps_no_scores(lab: Lab) -> None:
     found = await lab.newest()
     assert (found["status"], {run["status"] for run in found["runs"]}) == ("cancelled", {"cancelled"})
     assert await lab.keys() == []
-    await lab.bench.until_told(10)
+    await lab.bench.until_told(10, "results")
     await lab.bench.pump()
     assert (await lab.newest())["scores"]["datasets"][0]["score"] is None
 

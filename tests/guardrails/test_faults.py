@@ -91,7 +91,7 @@ async def test_results_that_come_first_complete_it(site: Site) -> None:
     bench = site.fort.bench
     await site.fort.budpipeline.does_wrong(site.workflow_id, event_delay_seconds=0.1)
     await site.deploy()
-    for event in reversed(await bench.until_told(4)):
+    for event in reversed(await bench.until_told(4, "results")):
         await bench.deliver(event)
     done = await bench.get(site.workflow_id)
     assert (done["status"], await site.counts()) == ("completed", (1, 1))
@@ -104,7 +104,7 @@ async def test_a_cancelled_deployment_leaves_no_guardrail(site: Site) -> None:
     await site.fort.budpipeline.does_wrong(site.workflow_id, event_delay_seconds=0.2)
     await site.deploy()
     await bench.call("DELETE", f"/workflows/{site.workflow_id}")
-    await bench.until_told(4)
+    await bench.until_told(4, "results")
     await bench.pump()
     assert await site.counts() == (0, 0)
     await site.fort.step(6, (await site.fort.step(1))["workflow_id"], endpoint_ids=[site.fort.endpoints[0]])

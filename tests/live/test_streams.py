@@ -2,7 +2,7 @@
 
 import asyncio
 import dataclasses
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from functools import partial
@@ -21,17 +21,19 @@ from budapp.commons.config import Settings
 from budapp.commons.database import Database, now
 from budapp.commons.domain import components_of
 from budapp.live_ops import services
-from budapp.live_ops.hub import MAX_BUFFERED, MAX_STREAMS_OF_USER, Hub
+from budapp.live_ops.hub import MAX_BUFFERED, MAX_STREAMS_OF_USER, Hub, Stream
 from budapp.live_ops.models import LiveEvent
 from budapp.live_ops.publisher import Publisher
-from budapp.live_ops.schemas import EntryId, EventQuery
+from budapp.live_ops.reach import Reach, Viewer
+from budapp.live_ops.schemas import Audience, EntryId, EventQuery
 from budapp.live_ops.services import Sending, open_stream
 from budapp.live_ops.streams import EventStreams
 from budapp.main import create_app
+from budapp.user_ops.callers import Callers
 from budapp.user_ops.models import User
 from tests.cast import PASSWORD, Cast
 from tests.commons.test_stores_down import closed_port
-from tests.events.sidecar import serve
+from tests.events.sidecar import serve, until
 from tests.live.client import Listener, listening
 from tests.live.conftest import Live
 from tests.projects.data import add, cluster_row
@@ -116,6 +118,7 @@ async def test_what_was_rolled_back_has_not_happened(cast: Cast, database: Datab
 
 async def test_filters_by_type_and_object(cast: Cast, database: Database, live: Live) -> None:
     first, _ = await happen(database, cast, "a", "b")
+    await live.publisher.look()
     async with (
         listening(live.port, cast.manager.headers, f"?object_id={first}&type=cluster.status") as one,
         listening(live.port, cast.manager.headers, "?type=endpoint&type=model.status") as others,
@@ -127,6 +130,46 @@ async def test_filters_by_type_and_object(cast: Cast, database: Database, live: 
         await everything.until(lambda it: len(it.happened) == 2)
         assert names(one) == ["a"]
         assert others.happened == []
+
+
+class Held(Reach):
+    """Lets something happen while it is being asked for the first time."""
+
+    meanwhile: Callable[[], Awaitable[Any]] | None = None
+
+    async def prepare(self, viewers: Iterable[Viewer], audiences: Iterable[Audience]) -> None:
+        await super().prepare(viewers, audiences)
+        if self.meanwhile is not None:
+            work, self.meanwhile = self.meanwhile, None
+            await work()
+
+
+async def test_whoever_joins_while_others_are_being_told_misses_nothing(
+    cast: Cast, database: Database, live: Live
+) -> None:
+    components = components_of(live.app)
+    callers, reach = components[Callers], Held(database)
+    hub = Hub(components[EventStreams], reach, callers)
+    try:
+        caller = await caller_of(live.app, cast.manager.tokens["access_token"])
+        first, _ = await hub.join(caller, EventQuery(), None)
+        late: list[Stream] = []
+
+        async def another_joins() -> None:
+            caller = await caller_of(live.app, cast.developer.tokens["access_token"])
+            late.append((await hub.join(caller, EventQuery(), str(first.position)))[0])
+
+        reach.meanwhile = another_joins
+        await happen(database, cast, "one")
+
+        async def is_told() -> bool:
+            return bool(first.events)
+
+        await until(is_told, 20)
+        assert [event.object_id for event in late[0].events] == [event.object_id for event in first.events]
+    finally:
+        await hub.stop()
+        callers.listeners.remove(hub.forget)
 
 
 @pytest.mark.parametrize("query", ["?type=Endpoint", "?object_id=1", "?max_seconds=-1", "?types=endpoint"])

@@ -101,14 +101,18 @@ class Bench:
         await until(is_there, 20)
         return latest
 
-    async def until_told(self, count: int) -> list[Json]:
-        """Wait for so many events on the topic, without bringing them; return all that were not brought yet."""
+    async def until_told(self, count: int, last: str | None = None) -> list[Json]:
+        """Wait for so many events on the topic, without bringing them; return all that were not brought yet.
+
+        With `last`, wait for an event of this name too: how many come before it may differ.
+        """
         found: list[Any] = []
 
         async def are_there() -> bool:
             waiting: Any = await self.redis.xrange(self.settings.app_topic, min=f"({self.position}")
             found[:] = waiting
-            return len(found) >= count
+            names = [json.loads(fields[b"data"])["payload"]["event"] for _, fields in found]
+            return len(found) >= count and (last is None or last in names)
 
         await until(are_there, 20)
         self.position = found[-1][0].decode()

@@ -20,7 +20,7 @@ async def test_work_that_was_begun_is_followed_by_its_events(bench: Bench, repli
     trigger: Json = {"step_number": 3, "workflow_id": workflow_id, "trigger_workflow": True}
     await killed_while_it_asks(bench, replica, LOCAL, workflow_id, **trigger)
     assert await states(bench) == ["asking"]
-    for event in await bench.until_told(13):
+    for event in await bench.until_told(13, "results"):
         await bench.deliver(event)
     assert (await bench.get(workflow_id))["status"] == "in_progress"
     await end_leases(bench)
@@ -66,7 +66,7 @@ async def test_an_answer_that_was_lost_is_asked_for_again(bench: Bench, replica:
 async def test_events_that_come_while_it_dies_count_once(bench: Bench, replica: Replica, settings: Settings) -> None:
     workflow_id = await bench.draft()
     await bench.trigger(workflow_id)
-    told = await bench.until_told(13)
+    told = await bench.until_told(13, "results")
     headers = {"dapr-api-token": settings.app_api_token.get_secret_value()}
     posts = [asyncio.create_task(replica.http.post("/notifications", json=event, headers=headers)) for event in told]
     await asyncio.wait(posts, return_when=asyncio.FIRST_COMPLETED)

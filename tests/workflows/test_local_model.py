@@ -137,7 +137,7 @@ async def test_events_that_come_before_the_answer_are_kept(bench: Bench, monkeyp
     monkeypatch.setattr(dapr, "invoke", late)
     monkeypatch.setattr(bench.settings, "workflow_answer_seconds", 60)
     asking = asyncio.create_task(bench.trigger(workflow_id))
-    for event in await bench.until_told(13):
+    for event in await bench.until_told(13, "results"):
         await bench.deliver(event)
     assert (await bench.get(workflow_id))["status"] == "in_progress"
     assert (await bench.trigger(workflow_id))["status"] == "in_progress"
@@ -168,7 +168,7 @@ async def test_what_was_cancelled_while_the_service_was_asked_stays_cancelled(
     await bench.call("DELETE", f"/workflows/{workflow_id}")
     arrived.set()
     assert (await asking)["status"] == "cancelled"
-    for event in await bench.until_told(13):
+    for event in await bench.until_told(13, "results"):
         await bench.deliver(event)
     assert (await bench.get(workflow_id))["status"] == "cancelled"
     assert await bench.sql("select * from model") == []
@@ -177,7 +177,7 @@ async def test_what_was_cancelled_while_the_service_was_asked_stays_cancelled(
 async def test_a_silent_service_fails_it_after_the_deadline_and_late_results_are_taken_back(bench: Bench) -> None:
     workflow_id = await bench.draft()
     await bench.trigger(workflow_id)
-    told = await bench.until_told(13)
+    told = await bench.until_told(13, "results")
     for event in told[:4]:
         await bench.deliver(event)
     await bench.reconcile()
@@ -197,7 +197,7 @@ async def test_a_silent_service_fails_it_after_the_deadline_and_late_results_are
 async def test_a_cancelled_one_stays_so_and_its_files_are_deleted(bench: Bench) -> None:
     workflow_id = await bench.draft()
     await bench.trigger(workflow_id)
-    told = await bench.until_told(13)
+    told = await bench.until_told(13, "results")
     cancelled = await bench.call("DELETE", f"/workflows/{workflow_id}")
     assert cancelled["message"] == "Successfully cancelled model onboarding."
     for event in told:
@@ -294,7 +294,7 @@ async def test_work_whose_answer_was_lost_is_followed_by_its_events(
     workflow_id = await bench.draft()
     await bench.peer.does_wrong(workflow_id, hang=True, but_do_it=True)
     asking = asyncio.create_task(bench.trigger(workflow_id))
-    for event in (await bench.until_told(13))[:5]:
+    for event in (await bench.until_told(13, "results"))[:5]:
         await bench.deliver(event)
     answered = await asking
     assert answered["status"] == "in_progress"
@@ -320,7 +320,7 @@ async def test_a_process_that_dies_before_the_call_leaves_what_fails_with_a_reas
 async def test_a_process_that_dies_after_the_call_loses_nothing_and_asks_no_second_time(bench: Bench) -> None:
     workflow_id = await bench.draft()
     await bench.trigger(workflow_id)
-    told = await bench.until_told(13)
+    told = await bench.until_told(13, "results")
     await bench.sql(
         "update workflow_attempt set state = 'asking', peer_workflow_id = null, deadline_at = null,"
         " lease_expires_at = now() - interval '1 second'"
