@@ -1,0 +1,125 @@
+"""Brings the database of the service that was in use before into this one."""
+
+import time
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Row
+
+from budapp.commons.database import Database, WriteSession
+from budapp.commons.encryption import Encryption
+from budapp.commons.errors import AppError, BadRequest
+from budapp.integrations.keycloak import Keycloak
+from budapp.legacy_ops import crud
+from budapp.legacy_ops.declarations import Context
+from budapp.legacy_ops.legacy_crud import OldDatabase, open_old
+from budapp.legacy_ops.moving import PAGE, Mover, Progress, Unit
+from budapp.legacy_ops.report import Accounts, Report, TableReport, homeless
+from budapp.legacy_ops.tables import MOVES, NO_HOME
+
+
+class _Undo(Exception):
+    """Ends a unit of work whose changes are not to be kept."""
+
+
+@dataclass(frozen=True)
+class Upgrade:
+    """One run of the upgrade.
+
+    Attributes:
+        url: the address of the former service's database.
+        database: ours.
+        keycloak: where both services' people sign in.
+        context: what conversions need.
+        progress: is told how far it is.
+        page: how many rows are kept together.
+    """
+
+    url: str
+    database: Database
+    keycloak: Keycloak
+    context: Context
+    progress: Progress
+    page: int = PAGE
+
+    async def run(self, *, check: bool) -> Report:
+        """Bring over what has not come yet, and say what has become of every row.
+
+        Args:
+            check: bring it only to see what would come; nothing is kept.
+
+        Raises:
+            BadRequest: the database is not the former service's, or the realm is not in it.
+            Unavailable: it can't be reached.
+        """
+        begun = time.monotonic()
+        report = Report(check=check)
+        async with open_old(self.url, self.context.realm) as old:
+            await old.check([one.source for one in (*MOVES, *NO_HOME)])
+            await self._check_realm(old)
+            units = _tried if check else _kept
+            async with units(self.database) as unit:
+                report.tables = await self._tables(old, unit)
+                async with unit() as session:
+                    people = await crud.people(session)
+        report.accounts = await self._accounts(people)
+        report.seconds = time.monotonic() - begun
+        return report
+
+    async def _check_realm(self, old: OldDatabase) -> None:
+        realms = await old.realms()
+        if self.context.realm not in realms:
+            raise BadRequest(
+                f"The former service has no tenant with the realm {self.context.realm}; it has: "
+                f"{', '.join(realms) or 'none'}. Name the platform's own by --realm"
+            )
+
+    async def _tables(self, old: OldDatabase, unit: Unit) -> list[TableReport]:
+        moves = {move.source: move for move in MOVES}
+        mover = Mover(old, unit, moves, self.context, self.encryption, self.progress, self.page)
+        reports = [await mover.move(move) for move in MOVES]
+        return reports + [homeless(one.source, await old.count(one.source), one.reason) for one in NO_HOME]
+
+    @property
+    def encryption(self) -> Encryption:
+        """What secrets are sealed with."""
+        return self.database.encryption
+
+    async def _accounts(self, people: Sequence[Row[Any]]) -> list[Accounts]:
+        realms = sorted({row.realm_name for row in people})
+        return [await self._accounts_of(realm, [row for row in people if row.realm_name == realm]) for realm in realms]
+
+    async def _accounts_of(self, realm: str, people: Iterable[Row[Any]]) -> Accounts:
+        if not await self.keycloak.healthy():
+            return Accounts(realm=realm, problem="Keycloak can't be reached at KEYCLOAK_SERVER_URL")
+        try:
+            known = await self.keycloak.accounts(realm, ())
+        except AppError as error:
+            return Accounts(realm=realm, problem=f"Keycloak has not said who is in the realm: {error}")
+        looked = list(people)
+        return Accounts(
+            realm=realm, checked=len(looked), missing=[row.email for row in looked if row.auth_id not in known]
+        )
+
+
+@asynccontextmanager
+async def _kept(database: Database) -> AsyncIterator[Unit]:
+    yield database.write
+
+
+@asynccontextmanager
+async def _tried(database: Database) -> AsyncIterator[Unit]:
+    """Give the same unit of work each time, which is undone at the end."""
+    try:
+        async with database.write() as session:
+
+            @asynccontextmanager
+            async def unit() -> AsyncIterator[WriteSession]:
+                yield session
+
+            yield unit
+            raise _Undo
+    except _Undo:
+        return

@@ -1,0 +1,148 @@
+"""Tenants, and the people in them."""
+
+import json
+import re
+from uuid import NAMESPACE_OID, UUID, uuid5
+
+from pydantic import TypeAdapter, ValidationError
+
+from budapp.commons.schemas import Email
+from budapp.commons.scopes import GLOBAL_SCOPES, ROLE_SCOPES, UserRole, UserType
+from budapp.legacy_ops.declarations import Left, Move, NoHome, Old, Ref, Row, Value, column, id_of
+from budapp.oauth_ops.models import TenantOAuthConfig, UserOAuthProvider
+from budapp.tenant_ops.models import Tenant, TenantClient
+from budapp.user_ops.models import User, UserPermission
+
+_EMAIL: TypeAdapter[str] = TypeAdapter(Email)
+_COLOR = re.compile(r"#[0-9A-Fa-f]{6}")
+_USUAL_COLOR = "#3F8EF7"
+
+_FIRST_TENANT = (
+    "(select m.tenant_id from public.tenant_user_mapping m where m.user_id = t.id order by m.created_at, m.id limit 1)"
+)
+_PLATFORM = (
+    "(select p.id from public.tenant p where p.realm_name = current_setting('legacy.realm') order by p.id limit 1)"
+)
+
+
+def _email(old: Old) -> str:
+    try:
+        return _EMAIL.validate_python(old["email"])
+    except ValidationError:
+        raise Left("its email is no e-mail address") from None
+
+
+def _color(old: Old) -> str:
+    return old["color"] if _COLOR.fullmatch(old["color"]) else _USUAL_COLOR
+
+
+def _role(old: Old) -> str:
+    return UserRole.SUPER_ADMIN if old["is_superuser"] else str(old["role"])
+
+
+def _user_type(old: Old) -> str:
+    return UserType.ADMIN if old["is_superuser"] else str(old["user_type"])
+
+
+def _first_mapping(old: Old) -> None:
+    user = old.ref("user_id")
+    tenant = old.ref("tenant_id")
+    if user is not None and tenant is not None and user["tenant_id"] != tenant["id"]:
+        raise Left("a user belongs to one tenant here, and this one came with another")
+
+
+def scopes_in(text: str) -> list[str]:
+    """Return the scopes that a text holds: JSON, or parted by commas or spaces."""
+    try:
+        found = json.loads(text)
+    except ValueError:
+        found = None
+    names = found if isinstance(found, list) else re.split(r"[\s,;]+", text.strip("[]{} "))
+    return list(dict.fromkeys(str(name).strip("'\"") for name in names if str(name).strip("'\"")))
+
+
+def _grants(old: Old) -> list[Row]:
+    user = old.ref("user_id")
+    if user is None:
+        raise Left("it has no user_id")
+    own = set(ROLE_SCOPES[UserRole(user["role"])])
+    rows = []
+    for scope in scopes_in(old["scopes"]):
+        if scope not in GLOBAL_SCOPES:
+            old.remark(f"without {scope[:50]}, which can't be granted here")
+        elif scope not in own:
+            rows.append({"id": uuid5(NAMESPACE_OID, f"{old['id']}:{scope}"), "scope": scope, "granted": True})
+    return rows
+
+
+def _client_secret(name: str) -> Value:
+    return lambda old: old.secret(old[name])
+
+
+def _auth_id(old: Old) -> str:
+    found: UUID = old["auth_id"]
+    return str(found)
+
+
+MOVES = (
+    Move(
+        "tenant",
+        Tenant,
+        columns={"is_platform": lambda old: old["realm_name"] == old.context.realm},
+        natural=("realm_name",),
+    ),
+    Move(
+        "tenant_clients",
+        TenantClient,
+        refs={"tenant_id": Ref("tenant")},
+        columns={"client_secret_encrypted": _client_secret("client_secret")},
+        natural=("tenant_id",),
+    ),
+    Move(
+        "user",
+        User,
+        refs={"tenant_id": Ref("tenant")},
+        extra={"tenant_id": f"coalesce({_FIRST_TENANT}, {_PLATFORM})"},
+        columns={
+            "auth_id": _auth_id,
+            "email": _email,
+            "color": _color,
+            "role": _role,
+            "user_type": _user_type,
+            "tenant_id": id_of("tenant_id"),
+        },
+        natural=("auth_id",),
+    ),
+    Move(
+        "tenant_user_mapping",
+        User,
+        refs={"tenant_id": Ref("tenant"), "user_id": Ref("user")},
+        check=_first_mapping,
+        into="user_id",
+    ),
+    Move("permission", UserPermission, refs={"user_id": Ref("user", ("role",))}, tenant="user_id", rows=_grants),
+    Move(
+        "tenant_oauth_configs",
+        TenantOAuthConfig,
+        refs={"tenant_id": Ref("tenant")},
+        columns={
+            "client_secret_encrypted": _client_secret("client_secret_encrypted"),
+            "tenant_id": id_of("tenant_id"),
+            "enforced": lambda _: False,
+        },
+        natural=("tenant_id", "provider"),
+    ),
+    Move(
+        "user_oauth_providers",
+        UserOAuthProvider,
+        refs={"user_id": Ref("user")},
+        tenant="user_id",
+        columns={"linked_at": column("linked_at")},
+        natural=("user_id", "provider"),
+    ),
+)
+
+NO_HOME = (
+    NoHome("oauth_sessions", "sign-ins that were under way end with the former service; people begin anew"),
+    NoHome("token", "tokens are Keycloak's; the former service did not use this table either"),
+)

@@ -1,0 +1,61 @@
+"""Projects, and who takes part in them."""
+
+from typing import Any
+
+from budapp.commons.scopes import PROJECT_SCOPES, Scope
+from budapp.legacy_ops.declarations import Move, Old, Ref
+from budapp.legacy_ops.tables.people import scopes_in
+from budapp.project_ops.models import Project, ProjectMember
+
+_PAIR = "md5(t.project_id::text || t.user_id::text)::uuid"
+"""What stands for the id of a row that has none."""
+
+_SAME = "from public.project_permission p where p.project_id = t.project_id and p.user_id = t.user_id"
+
+
+def tags_of(old: Old) -> list[dict[str, Any]]:
+    """Return the tags that have a name, in the form that ours have."""
+    found = old["tags"] if isinstance(old["tags"], list) else []
+    named = [tag for tag in found if isinstance(tag, dict) and isinstance(tag.get("name"), str)]
+    return [{"name": tag["name"], "color": str(tag.get("color") or "#3F8EF7")} for tag in named]
+
+
+def _scopes(old: Old) -> list[str]:
+    project = old.ref("project_id")
+    user = old.ref("user_id")
+    if project is not None and user is not None and project["created_by"] == user["id"]:
+        return [Scope.ENDPOINT_VIEW, Scope.ENDPOINT_MANAGE]
+    given = [scope for scope in scopes_in(old["scopes"] or "") if scope in PROJECT_SCOPES]
+    return given or [Scope.ENDPOINT_VIEW]
+
+
+MOVES = (
+    Move(
+        "project",
+        Project,
+        refs={"created_by": Ref("user")},
+        tenant="created_by",
+        columns={"tags": tags_of},
+    ),
+    Move(
+        "project_user_association",
+        ProjectMember,
+        refs={"project_id": Ref("project", ("created_by",)), "user_id": Ref("user")},
+        tenant="project_id",
+        extra={
+            "id": _PAIR,
+            "scopes": f"(select string_agg(p.scopes, ',' order by p.created_at) {_SAME})",
+            "created_at": f"(select min(p.created_at) {_SAME})",
+        },
+        columns={"scopes": _scopes},
+        natural=("project_id", "user_id"),
+        key=("project_id", "user_id"),
+    ),
+    Move(
+        "project_permission",
+        ProjectMember,
+        refs={"member_id": Ref("project_user_association")},
+        extra={"member_id": _PAIR},
+        into="member_id",
+    ),
+)
