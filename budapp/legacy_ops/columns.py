@@ -148,7 +148,7 @@ _CONVERSIONS: tuple[tuple[tuple[type[Any], ...], Callable[..., Any]], ...] = (
     ((DateTime,), _moment),
     ((Date,), _date),
     ((Integer,), _integer),
-    ((Numeric,), _number),
+    ((Numeric, Float), _number),
     ((String,), _text),
 )
 

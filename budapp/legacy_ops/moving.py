@@ -19,6 +19,9 @@ from budapp.legacy_ops.report import TableReport, counts
 
 PAGE = 1000
 
+_MISSHAPEN = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+"""What a value raises that is of another kind than it should be, such as a number where JSON had an object."""
+
 Unit = Callable[[], AbstractAsyncContextManager[WriteSession]]
 """Opens a unit of work, whose changes are kept together."""
 
@@ -145,6 +148,8 @@ class _Page:
                 candidates.append(_Candidate(old, self._rows(old)))
             except Left as left:
                 self._report.leave(one["id"], str(left))
+            except _MISSHAPEN as error:
+                self._report.leave(one["id"], f"it is not as the former service writes it ({type(error).__name__})")
         return candidates
 
     async def _found(self, name: str, records: Collection[Record]) -> dict[UUID, Mapping[str, Any]]:

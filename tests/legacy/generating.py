@@ -14,17 +14,12 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 
 import asyncpg
 
-from tests.legacy.values import REFERENCES, VALUES
+from tests.legacy.values import REFERENCES, VALUES, row_id
 
 SCHEMA = Path(__file__).with_name("schema.sql")
 REVISION = "a1c2e3f4b5d6"
 FRAMEWORK = {"alembic_version"}
 _BEGIN = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-
-
-def row_id(table: str, number: int) -> UUID:
-    """Return the id of a row."""
-    return uuid5(NAMESPACE_URL, f"{table}:{number}")
 
 
 @dataclass(frozen=True)

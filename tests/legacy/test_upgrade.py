@@ -9,7 +9,7 @@ from tests.legacy.generating import fingerprint
 async def test_everything_comes_once(run: Run, old: asyncpg.Connection) -> None:
     before = await fingerprint(old)
     done = await run("--json")
-    print(done.stderr, (await run()).stdout)
+    import sys; sys.__stdout__.write(done.stderr); [sys.__stdout__.write("\n".join(str(x) for x in t["left"])+t["source"]+"\n") for t in json.loads(done.stdout)["tables"] if t["left"]]; print((await run()).stdout)
     assert json.loads(done.stdout)
     assert await fingerprint(old) == before
     raise SystemError

@@ -1,10 +1,17 @@
 """What the generated rows hold where any value would not do."""
 
+from datetime import UTC, datetime
 from typing import Any
+from uuid import NAMESPACE_URL, UUID, uuid5
 
-from tests.legacy.old_secrets import FERNET, rsa_hex, old_key, old_lookup_hash
+from tests.legacy.old_secrets import FERNET, old_key, old_lookup_hash, rsa_hex
 
 REALM = "legacy-platform"
+
+
+def row_id(table: str, number: int) -> UUID:
+    """Return the id of a row."""
+    return uuid5(NAMESPACE_URL, f"{table}:{number}")
 
 
 def _realm(number: int) -> str:
@@ -35,6 +42,41 @@ VALUES: dict[str, Any] = {
     "user.email": lambda number: f"Person{number}@Example.com",
     "permission.scopes": "model:view,cluster:manage",
     "project_permission.scopes": "endpoint:view,endpoint:manage",
+    "icon.category": "model",
+    "cloud_providers.schema_definition": {"properties": {"access_key": {"type": "password"}}, "required": []},
+    "cloud_credentials.encrypted_credential": lambda number: {
+        "access_key": FERNET.encrypt(f"cloud-{number}".encode()).decode() if number % 2 else rsa_hex(f"cloud-{number}")
+    },
+    "proprietary_credential.type": "openai",
+    "proprietary_credential.other_provider_creds": lambda number: {"api_key": rsa_hex(f"provider-{number}")},
+    "credential.encrypted_key": lambda number: rsa_hex(old_key(number)),
+    "credential.hashed_key": lambda number: old_lookup_hash(old_key(number)),
+    "credential.model_budgets": {"00000000-0000-4000-8000-000000000000": 12.5},
+    "credential.ip_whitelist": ["10.0.0.7", "2001:db8::1"],
+    "cluster.cluster_type": "ON_PERM",
+    "cluster_settings.default_access_mode": "RWX",
+    "publication_history.action": "publish",
+    "router_endpoint.fallback_endpoint_ids": [],
+    "gateway_blocking_rule.project_id": None,
+    "gateway_blocking_rule.endpoint_id": None,
+    "gateway_blocking_rule.model_name": None,
+    "gateway_blocking_rule.rule_config": {"ip_addresses": ["192.0.2.7"]},
+    "workflow.workflow_type": lambda number: ("model_deployment", "cluster_onboarding", "add_adapter")[number % 3],
+    "benchmark_request_metrics.itl": [0.01, 0.02],
+    "experiments.tag_ids": lambda number: [row_id("eval_tags", number)],
+    "eval_tags.name": lambda number: f"Tag {number}",
+    "evaluations.trait_ids": lambda number: [str(row_id("exp_traits", number))],
+    **{
+        f"exp_datasets.{name}": ["english"]
+        for name in (
+            *("language", "domains", "concepts", "humans_vs_llm_qualifications", "task_type", "modalities"),
+            *("why_run_this_eval", "what_to_expect", "metrics"),
+        )
+    },
+    "billing_alerts.alert_type": "token_usage",
+    "billing_plans.name": lambda number: ("Free", "Starter", "Gold", "Platinum")[number % 4],
+    "user_billing.billing_period_start": datetime(2026, 1, 1, tzinfo=UTC),
+    "user_billing.billing_period_end": datetime(2026, 2, 1, tzinfo=UTC),
     "tenant_oauth_configs.provider": "google",
     "tenant_oauth_configs.client_secret_encrypted": lambda number: rsa_hex(f"oauth-{number}"),
 }

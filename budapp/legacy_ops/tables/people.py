@@ -20,9 +20,10 @@ _USUAL_COLOR = "#3F8EF7"
 _FIRST_TENANT = (
     "(select m.tenant_id from public.tenant_user_mapping m where m.user_id = t.id order by m.created_at, m.id limit 1)"
 )
-_PLATFORM = (
+PLATFORM_TENANT = (
     "(select p.id from public.tenant p where p.realm_name = current_setting('legacy.realm') order by p.id limit 1)"
 )
+"""The platform's own tenant in the old database."""
 
 
 def _email(old: Old) -> str:
@@ -102,7 +103,7 @@ MOVES = (
         "user",
         User,
         refs={"tenant_id": Ref("tenant")},
-        extra={"tenant_id": f"coalesce({_FIRST_TENANT}, {_PLATFORM})"},
+        extra={"tenant_id": f"coalesce({_FIRST_TENANT}, {PLATFORM_TENANT})"},
         columns={
             "auth_id": _auth_id,
             "email": _email,
