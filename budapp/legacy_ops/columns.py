@@ -20,8 +20,10 @@ from sqlalchemy import (
     Float,
     Integer,
     Numeric,
+    PrimaryKeyConstraint,
     String,
     Table,
+    UniqueConstraint,
     Uuid,
     null,
 )
@@ -82,7 +84,7 @@ def _integer(kind: Any, name: str, value: Any, _remark: Callable[[str], None]) -
     limit = _INT64 if isinstance(kind, BigInteger) else _INT32
     if isinstance(value, float) and not math.isfinite(value):
         raise Left(f"its {name} is no number")
-    whole = round(value)
+    whole: int = round(value)
     if not -limit <= whole < limit:
         raise Left(f"its {name} is too large")
     return whole
@@ -110,8 +112,10 @@ def _moment(_kind: Any, name: str, value: Any, _remark: Callable[[str], None]) -
     return value if value.tzinfo is not None else value.replace(tzinfo=UTC)
 
 
-def _date(_kind: Any, _name: str, value: Any, _remark: Callable[[str], None]) -> date:
-    return value.date() if isinstance(value, datetime) else value  # type: ignore[no-any-return]
+def _date(_kind: Any, name: str, value: Any, _remark: Callable[[str], None]) -> date:
+    if not isinstance(value, date):
+        raise Left(f"its {name} is no date")
+    return value.date() if isinstance(value, datetime) else value
 
 
 def _json(_kind: Any, name: str, value: Any, remark: Callable[[str], None]) -> Any:
@@ -195,7 +199,7 @@ def reason_of(table: Table, constraint: str | None, detail: str) -> str:
         if index.name == constraint:
             return _taken([str(part) for part in index.expressions], table.name)
     for one in table.constraints:
-        if one.name is not None and str(one.name) == constraint and not isinstance(one, CheckConstraint):
+        if isinstance(one, UniqueConstraint | PrimaryKeyConstraint) and str(one.name) == constraint:
             return _taken([part.name for part in one.columns], table.name)
     return f"our table refuses it: {constraint or detail}"
 

@@ -129,7 +129,8 @@ async def people(session: WriteSession) -> Sequence[Row[Any]]:
         .where(User.id.in_(came), User.status != UserStatus.DELETED)
         .order_by(User.email)
     )
-    return (await session.execute(found)).all()
+    rows: Sequence[Any] = (await session.execute(found)).all()
+    return rows
 
 
 async def count_here(session: WriteSession, source: str, table: Table) -> int:

@@ -113,6 +113,9 @@ class Old:
             raise Left(str(error)) from None
 
 
+OLDEST = "t.created_at"
+NEWEST = "t.created_at desc"
+
 Value = Callable[[Old], Any]
 Row = dict[str, Any]
 
@@ -130,6 +133,7 @@ class Move:
         tenant: the column of `refs` whose tenant the row belongs to.
         natural: our columns that say that a row is here already, under whatever id; the old one is then taken for it.
         key: the old table's primary key.
+        order: which rows come first, as SQL: of two that exclude each other the first one comes.
         later: columns of ours that refer to rows of this table, set once all have come.
         rows: what our rows are, where one old row becomes several, or none: columns that differ.
         finish: completes a row that has been checked.
@@ -145,6 +149,7 @@ class Move:
     tenant: str | None = None
     natural: tuple[str, ...] = ()
     key: tuple[str, ...] = ("id",)
+    order: str = ""
     later: tuple[str, ...] = ()
     rows: Callable[[Old], Sequence[Row]] | None = None
     finish: Callable[[Row, Old], None] | None = None

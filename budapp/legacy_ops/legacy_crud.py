@@ -23,24 +23,23 @@ class OldDatabase:
     def __init__(self, connection: asyncpg.Connection) -> None:
         self._connection = connection
 
-    async def page(
-        self, table: str, key: Sequence[str], extra: Mapping[str, str], last: Sequence[Any] | None, size: int
-    ) -> list[Record]:
-        """Return the rows that follow the last one, in the order of the key.
+    async def pages(
+        self, table: str, key: Sequence[str], order: str, extra: Mapping[str, str], size: int
+    ) -> AsyncIterator[list[Record]]:
+        """Yield the rows in pages.
 
         Args:
             table: which table.
             key: its primary key.
+            order: the order of the rows, as SQL; by the key alone where it is empty, which costs no sorting.
             extra: more columns, as SQL; `t` is the row.
-            last: the key of the row before; None at the beginning.
-            size: how many rows at most.
+            size: how many rows at most in a page.
         """
         columns = ", ".join(["t.*", *(f"{sql} as {name}" for name, sql in extra.items())])
-        order = ", ".join(f"t.{name}" for name in key)
-        marks = ", ".join(f"${number}" for number in range(1, len(key) + 1))
-        where = f"where ({order}) > ({marks})" if last is not None else ""
-        statement = f'select {columns} from public."{table}" t {where} order by {order} limit {size}'  # noqa: S608
-        return [dict(row) for row in await self._connection.fetch(statement, *(last or ()))]
+        by = ", ".join([*([order] if order else []), *(f"t.{name}" for name in key)])
+        cursor = await self._connection.cursor(f'select {columns} from public."{table}" t order by {by}')  # noqa: S608
+        while rows := await cursor.fetch(size):
+            yield [dict(row) for row in rows]
 
     async def count(self, table: str) -> int:
         """Return how many rows the table has."""
@@ -117,4 +116,4 @@ async def _connect(url: str) -> asyncpg.Connection:
     except (asyncpg.PostgresError, asyncpg.InterfaceError, ValueError) as error:
         raise BadRequest(f"LEGACY_DATABASE_URL: {str(error) or type(error).__name__}") from None
     except (OSError, TimeoutError) as error:
-        raise Unavailable(f"LEGACY_DATABASE_URL: the database can't be reached: {error or 'no answer'}") from None
+        raise Unavailable(f"LEGACY_DATABASE_URL: the database can't be reached: {str(error) or 'no answer'}") from None

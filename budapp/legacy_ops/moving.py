@@ -65,15 +65,8 @@ class Mover:
             await self._finish(session, move, report)
         return report
 
-    async def _pages(self, move: Move) -> AsyncIterator[list[Record]]:
-        last: Sequence[Any] | None = None
-        while True:
-            records = await self.old.page(move.source, move.key, move.extra, last, self.page)
-            if records:
-                yield records
-            if len(records) < self.page:
-                return
-            last = [records[-1][name] for name in move.key]
+    def _pages(self, move: Move) -> AsyncIterator[list[Record]]:
+        return self.old.pages(move.source, move.key, move.order, move.extra, self.page)
 
     async def _set_later(self, move: Move, name: str, report: TableReport) -> None:
         """Set a column that refers to rows of the same table, now that all are there."""

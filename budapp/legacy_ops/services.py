@@ -10,7 +10,7 @@ from sqlalchemy import Row
 
 from budapp.commons.database import Database, WriteSession
 from budapp.commons.encryption import Encryption
-from budapp.commons.errors import AppError, BadRequest
+from budapp.commons.errors import AppError, BadRequest, NotFound
 from budapp.integrations.keycloak import Keycloak
 from budapp.legacy_ops import crud
 from budapp.legacy_ops.declarations import Context
@@ -96,6 +96,8 @@ class Upgrade:
             return Accounts(realm=realm, problem="Keycloak can't be reached at KEYCLOAK_SERVER_URL")
         try:
             known = await self.keycloak.accounts(realm, ())
+        except NotFound:
+            return Accounts(realm=realm, problem="Keycloak has no realm of this name")
         except AppError as error:
             return Accounts(realm=realm, problem=f"Keycloak has not said who is in the realm: {error}")
         looked = list(people)

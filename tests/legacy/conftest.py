@@ -8,7 +8,7 @@ import pytest
 from budapp.commons.config import Settings
 from budapp.commons.database import Database, database_url
 from tests.command_line import Finished, budapp
-from tests.legacy.generating import fill, load_schema
+from tests.legacy.generating import fill, load_schema, prepare
 from tests.legacy.old_secrets import AES_KEY_HEX, PASSPHRASE, write_private_key
 from tests.legacy.values import REALM
 
@@ -62,7 +62,7 @@ async def old_url(settings: Settings, run_id: str, filled: str) -> AsyncIterator
 async def old(old_url: str) -> AsyncIterator[asyncpg.Connection]:
     """A connection to it that may write, past all constraints but the unique ones."""
     async with opened(old_url) as connection:
-        await connection.execute("set session_replication_role = replica")
+        await prepare(connection)
         yield connection
 
 

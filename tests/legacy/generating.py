@@ -38,10 +38,15 @@ async def load_schema(connection: asyncpg.Connection) -> None:
     """Make the tables of the former service in an empty database."""
     await connection.execute(SCHEMA.read_text())
     await connection.execute("select pg_catalog.set_config('search_path', 'public', false)")
-    await connection.execute("set session_replication_role = replica")  # rows that refer to each other, and to nothing
+    await prepare(connection)
+    await connection.execute("insert into alembic_version values ($1)", REVISION)
+
+
+async def prepare(connection: asyncpg.Connection) -> None:
+    """Let the connection write rows that refer to each other, or to nothing, past triggers, and JSON as it is."""
+    await connection.execute("set session_replication_role = replica")
     for kind in ("json", "jsonb"):
         await connection.set_type_codec(kind, encoder=json.dumps, decoder=json.loads, schema="pg_catalog")
-    await connection.execute("insert into alembic_version values ($1)", REVISION)
 
 
 async def tables_of(connection: asyncpg.Connection) -> dict[str, list[OldColumn]]:

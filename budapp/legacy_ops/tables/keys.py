@@ -9,7 +9,7 @@ from budapp.api_key_ops.models import Credential
 from budapp.api_key_ops.secrets import lookup_hash, masked
 from budapp.cloud_provider_ops.fields import MASK, summary_of
 from budapp.cloud_provider_ops.models import CloudCredential
-from budapp.legacy_ops.declarations import Left, Move, Old, Ref, Row
+from budapp.legacy_ops.declarations import OLDEST, Left, Move, Old, Ref, Row
 from budapp.legacy_ops.secrets import Unreadable
 from budapp.provider_credential_ops.fields import DEFAULT, fields_of
 from budapp.provider_credential_ops.fields import masked as masked_secret
@@ -117,6 +117,7 @@ MOVES = (
     Move(
         "credential",
         Credential,
+        order=OLDEST,
         refs={"user_id": Ref("user"), "project_id": Ref("project")},
         tenant="project_id",
         columns={"model_budgets": _budgets, "ip_whitelist": _networks},
@@ -126,6 +127,7 @@ MOVES = (
     Move(
         "proprietary_credential",
         ProviderCredential,
+        order=OLDEST,
         refs={"user_id": Ref("user"), "provider_id": Ref("provider", optional=True)},
         tenant="user_id",
         rows=_provider_credential,

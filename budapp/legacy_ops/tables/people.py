@@ -8,7 +8,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from budapp.commons.schemas import Email
 from budapp.commons.scopes import GLOBAL_SCOPES, ROLE_SCOPES, UserRole, UserType
-from budapp.legacy_ops.declarations import Left, Move, NoHome, Old, Ref, Row, Value, column, id_of
+from budapp.legacy_ops.declarations import OLDEST, Left, Move, NoHome, Old, Ref, Row, Value, column, id_of
 from budapp.oauth_ops.models import TenantOAuthConfig, UserOAuthProvider
 from budapp.tenant_ops.models import Tenant, TenantClient
 from budapp.user_ops.models import User, UserPermission
@@ -89,12 +89,14 @@ MOVES = (
     Move(
         "tenant",
         Tenant,
+        order=OLDEST,
         columns={"is_platform": lambda old: old["realm_name"] == old.context.realm},
         natural=("realm_name",),
     ),
     Move(
         "tenant_clients",
         TenantClient,
+        order=OLDEST,
         refs={"tenant_id": Ref("tenant")},
         columns={"client_secret_encrypted": _client_secret("client_secret")},
         natural=("tenant_id",),
@@ -102,6 +104,7 @@ MOVES = (
     Move(
         "user",
         User,
+        order=OLDEST,
         refs={"tenant_id": Ref("tenant")},
         extra={"tenant_id": f"coalesce({_FIRST_TENANT}, {PLATFORM_TENANT})"},
         columns={
@@ -117,14 +120,23 @@ MOVES = (
     Move(
         "tenant_user_mapping",
         User,
+        order=OLDEST,
         refs={"tenant_id": Ref("tenant"), "user_id": Ref("user")},
         check=_first_mapping,
         into="user_id",
     ),
-    Move("permission", UserPermission, refs={"user_id": Ref("user", ("role",))}, tenant="user_id", rows=_grants),
+    Move(
+        "permission",
+        UserPermission,
+        order=OLDEST,
+        refs={"user_id": Ref("user", ("role",))},
+        tenant="user_id",
+        rows=_grants,
+    ),
     Move(
         "tenant_oauth_configs",
         TenantOAuthConfig,
+        order=OLDEST,
         refs={"tenant_id": Ref("tenant")},
         columns={
             "client_secret_encrypted": _client_secret("client_secret_encrypted"),
@@ -136,6 +148,7 @@ MOVES = (
     Move(
         "user_oauth_providers",
         UserOAuthProvider,
+        order=OLDEST,
         refs={"user_id": Ref("user")},
         tenant="user_id",
         columns={"linked_at": column("linked_at")},

@@ -3,7 +3,7 @@
 from typing import Any
 
 from budapp.commons.scopes import PROJECT_SCOPES, Scope
-from budapp.legacy_ops.declarations import Move, Old, Ref
+from budapp.legacy_ops.declarations import OLDEST, Move, Old, Ref
 from budapp.legacy_ops.tables.people import scopes_in
 from budapp.project_ops.models import Project, ProjectMember
 
@@ -33,6 +33,7 @@ MOVES = (
     Move(
         "project",
         Project,
+        order=OLDEST,
         refs={"created_by": Ref("user")},
         tenant="created_by",
         columns={"tags": tags_of},

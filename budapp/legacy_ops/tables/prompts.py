@@ -11,7 +11,7 @@ from budapp.guardrail_ops.models import (
     GuardrailRule,
     GuardrailRuleDeployment,
 )
-from budapp.legacy_ops.declarations import Left, Move, Old, Ref, column, either, of
+from budapp.legacy_ops.declarations import NEWEST, OLDEST, Left, Move, Old, Ref, column, either, of
 from budapp.playground_ops.models import ChatMessage, ChatNote, ChatSession, ChatSetting
 from budapp.prompt_ops.models import Prompt, PromptVersion
 
@@ -61,6 +61,7 @@ MOVES = (
     Move(
         "guardrail_profile",
         GuardrailProfile,
+        order=OLDEST,
         refs={"project_id": Ref("project"), "created_by": _USER},
         tenant="project_id",
         columns={"severity_threshold": _thresholds, "guard_types": either("guard_types", ["input"]), "tags": _tags},
@@ -69,12 +70,14 @@ MOVES = (
     Move(
         "guardrail_profile_probe",
         GuardrailProfileProbe,
+        order=OLDEST,
         refs={"profile_id": _PROFILE, "probe_id": _PROBE},
         tenant="profile_id",
     ),
     Move(
         "guardrail_profile_rule",
         GuardrailProfileRule,
+        order=OLDEST,
         refs={"profile_probe_id": Ref("guardrail_profile_probe", ("profile_id",)), "rule_id": Ref("guardrail_rule")},
         tenant="profile_probe_id",
         columns={"profile_id": of("profile_probe_id", "profile_id")},
@@ -82,6 +85,7 @@ MOVES = (
     Move(
         "guardrail_deployment",
         GuardrailDeployment,
+        order=OLDEST,
         refs={
             "profile_id": _PROFILE,
             "project_id": Ref("project"),
@@ -94,6 +98,7 @@ MOVES = (
     Move(
         "guardrail_rule_deployment",
         GuardrailRuleDeployment,
+        order=NEWEST,
         refs={"guardrail_deployment_id": _DEPLOYMENT, "rule_id": Ref("guardrail_rule"), "endpoint_id": Ref("endpoint")},
         tenant="guardrail_deployment_id",
         columns={"profile_id": of("guardrail_deployment_id", "profile_id")},
@@ -102,6 +107,7 @@ MOVES = (
     Move(
         "prompt",
         Prompt,
+        order=OLDEST,
         refs={"project_id": Ref("project"), "created_by": _USER},
         tenant="project_id",
         columns={"bud_prompt_id": column("name"), "default_version_id": column("default_version_id")},

@@ -8,7 +8,7 @@ from budapp.blocking_rule_ops.models import BlockingRule
 from budapp.cluster_ops.models import Cluster
 from budapp.cluster_setting_ops.models import ClusterSettings
 from budapp.endpoint_ops.models import Endpoint
-from budapp.legacy_ops.declarations import Left, Move, Old, Ref, either, of, renamed
+from budapp.legacy_ops.declarations import NEWEST, OLDEST, Left, Move, Old, Ref, either, of, renamed
 from budapp.model_ops.models import License, Model, Paper, SecurityScan
 from budapp.pricing_ops.models import DeploymentPricing
 from budapp.publication_ops.models import PublicationHistory
@@ -52,16 +52,18 @@ MOVES = (
     Move(
         "model",
         Model,
+        order=OLDEST,
         refs={"created_by": _USER, "provider_id": Ref("provider", optional=True)},
         tenant="created_by",
         columns={"max_input_tokens": _max_input_tokens},
     ),
-    Move("model_licenses", License, refs={"model_id": _MODEL}, tenant="model_id"),
+    Move("model_licenses", License, order=NEWEST, refs={"model_id": _MODEL}, tenant="model_id"),
     Move("paper_published", Paper, refs={"model_id": _MODEL}, tenant="model_id"),
-    Move("model_security_scan_result", SecurityScan, refs={"model_id": _MODEL}, tenant="model_id"),
+    Move("model_security_scan_result", SecurityScan, order=NEWEST, refs={"model_id": _MODEL}, tenant="model_id"),
     Move(
         "cluster",
         Cluster,
+        order=OLDEST,
         refs={
             "created_by": _USER,
             "cloud_provider_id": Ref("cloud_providers", optional=True),
@@ -73,6 +75,7 @@ MOVES = (
     Move(
         "cluster_settings",
         ClusterSettings,
+        order=OLDEST,
         refs={"cluster_id": Ref("cluster"), "created_by": _USER},
         tenant="cluster_id",
         columns={"default_access_mode": renamed("default_access_mode", _ACCESS_MODES)},
@@ -86,6 +89,7 @@ MOVES = (
     Move(
         "endpoint",
         Endpoint,
+        order=OLDEST,
         refs={
             "project_id": _PROJECT,
             "model_id": _MODEL,
@@ -99,6 +103,7 @@ MOVES = (
     Move(
         "adapter",
         Adapter,
+        order=OLDEST,
         refs={"endpoint_id": Ref("endpoint"), "model_id": _MODEL, "created_by": _USER},
         tenant="endpoint_id",
     ),
@@ -118,6 +123,7 @@ MOVES = (
     Move(
         "router",
         Router,
+        order=OLDEST,
         refs={"project_id": _PROJECT},
         tenant="project_id",
         columns={"created_by": of("project_id", "created_by")},
@@ -125,6 +131,7 @@ MOVES = (
     Move(
         "router_endpoint",
         RouterEndpoint,
+        order=OLDEST,
         refs={"router_id": Ref("router"), "endpoint_id": Ref("endpoint")},
         tenant="router_id",
         extra={
@@ -136,6 +143,7 @@ MOVES = (
     Move(
         "gateway_blocking_rule",
         BlockingRule,
+        order=OLDEST,
         refs={"created_by": _USER},
         tenant="created_by",
         check=_refuse_narrow_rule,

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from budapp.benchmark_ops.models import Benchmark, RequestMetrics
 from budapp.experiment_ops.models import EvalTag, Evaluation, EvaluationRun, Experiment, RunMetric
-from budapp.legacy_ops.declarations import Left, Move, NoHome, Old, Ref, Value, column, either, id_of, of
+from budapp.legacy_ops.declarations import OLDEST, Left, Move, NoHome, Old, Ref, Value, column, either, id_of, of
 from budapp.workflow_ops.models import Workflow, WorkflowStep
 
 _CUT_OFF = "It was under way when the service was replaced; start it again"
@@ -128,6 +128,7 @@ MOVES = (
     Move(
         "eval_tags",
         EvalTag,
+        order=OLDEST,
         refs={"created_by": Ref("user")},
         tenant="created_by",
         extra={"created_by": _FIRST_USE},
@@ -136,6 +137,7 @@ MOVES = (
     Move(
         "experiments",
         Experiment,
+        order=OLDEST,
         refs={"created_by": _USER, "project_id": Ref("project", optional=True)},
         tenant="created_by",
         columns={
@@ -147,6 +149,7 @@ MOVES = (
     Move(
         "evaluations",
         Evaluation,
+        order=OLDEST,
         refs={
             "experiment_id": Ref("experiments"),
             "created_by": _USER,
