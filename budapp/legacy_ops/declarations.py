@@ -24,8 +24,21 @@ class Left(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Rights:
+    """What people may do by a realm of Keycloak.
+
+    Attributes:
+        people: account → scopes.
+        members: project and account → scopes in there.
+    """
+
+    people: Mapping[str, frozenset[str]]
+    members: Mapping[tuple[str, str], frozenset[str]]
+
+
+@dataclass(frozen=True, slots=True)
 class Context:
-    """What the conversion of rows needs beside them."""
+    """What the conversion of rows needs beside them; `rights` by realm, of those that could be read."""
 
     realm: str
     secrets: OldSecrets
@@ -33,6 +46,7 @@ class Context:
     recipients: Recipients
     audit_keys: Keys
     workflow_types: frozenset[str]
+    rights: Mapping[str, Rights] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +153,7 @@ class Move:
         finish: completes a row that has been checked.
         into: the column of `refs` that names the row which this one has become part of; no row of its own then.
         check: raises `Left` where a row does not come.
+        part: what of the rows is meant, where another move brings the rows themselves.
     """
 
     source: str
@@ -155,6 +170,12 @@ class Move:
     finish: Callable[[Row, Old], None] | None = None
     into: str | None = None
     check: Callable[[Old], None] | None = None
+    part: str = ""
+
+    @property
+    def name(self) -> str:
+        """What the rows are noted and reported under."""
+        return f"{self.source} ({self.part})" if self.part else self.source
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,6 +50,14 @@ class OldDatabase:
         """Return the realms of the tenants."""
         return [row[0] for row in await self._connection.fetch("select realm_name from public.tenant order by 1")]
 
+    async def clients(self) -> list[tuple[str, str]]:
+        """Return the realms of the tenants, each with Keycloak's own id of the client that people sign in through."""
+        found = await self._connection.fetch(
+            "select distinct on (t.realm_name) t.realm_name, c.client_id from public.tenant t"
+            " join public.tenant_clients c on c.tenant_id = t.id order by t.realm_name, c.created_at, c.id"
+        )
+        return [(row["realm_name"], row["client_id"]) for row in found]
+
     async def check(self, tables: Sequence[str]) -> None:
         """Refuse a database that is not the former service's, or not at the revision that is known here.
 

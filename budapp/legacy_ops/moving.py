@@ -53,7 +53,7 @@ class Mover:
 
     async def move(self, move: Move) -> TableReport:
         """Bring the table over, and say what has become of its rows."""
-        report = TableReport(source=move.source, target=move.target.__tablename__)
+        report = TableReport(source=move.name, target=move.target.__tablename__)
         async for records in self._pages(move):
             async with self.unit() as session:
                 await crud.lock(session)
@@ -75,18 +75,18 @@ class Mover:
             if not wanted:
                 continue
             async with self.unit() as session:
-                here = await crud.come(session, move.source, {*wanted, *wanted.values()})
+                here = await crud.come(session, move.name, {*wanted, *wanted.values()})
                 pairs = {here[old]: here[value] for old, value in wanted.items() if old in here and value in here}
                 await crud.set_later(session, table_of(move.target), name, pairs)
             for old in (old for old, value in wanted.items() if old in here and value not in here):
-                report.remark(old, f"without its {name}: that {move.source} has not come")
+                report.remark(old, f"without its {name}: that {move.name} has not come")
 
     async def _finish(self, session: WriteSession, move: Move, report: TableReport) -> None:
-        if move.into is None:
-            report.here = await crud.count_here(session, move.source, table_of(move.target))
+        if move.into is None and not move.part:
+            report.here = await crud.count_here(session, move.name, table_of(move.target))
         if not report.brought:
             return
-        details = {"from": f"legacy table {move.source}", "table": report.target, **counts(report)}
+        details = {"from": f"legacy table {move.name}", "table": report.target, **counts(report)}
         record(session, Action.DATA_IMPORT, ResourceType.DATABASE, resource_name=report.target, details=details)
         if getattr(move.target, "feeds_gateway", None) is not None:
             gateway_changes.note(session, gateway_changes.EVERYTHING, "")
@@ -116,7 +116,7 @@ class _Page:
         self._table = table_of(move.target)
 
     async def bring(self, records: Sequence[Record]) -> None:
-        here = await crud.come(self._session, self._move.source, [one["id"] for one in records])
+        here = await crud.come(self._session, self._move.name, [one["id"] for one in records])
         self._report.read += len(records)
         self._report.there += len(here)
         candidates = await self._converted([one for one in records if one["id"] not in here])
@@ -196,7 +196,7 @@ class _Page:
         names = self._move.natural
         keys = {candidate.id: tuple(candidate.rows[0][name] for name in names) for candidate in candidates}
         alike = await crud.alike(self._session, self._table, names, set(keys.values())) if keys else {}
-        taken = await crud.taken(self._session, self._move.source, alike.values()) if alike else set()
+        taken = await crud.taken(self._session, self._move.name, alike.values()) if alike else set()
         same, rest = dict[UUID, UUID](), list[_Candidate]()
         for candidate in candidates:
             target = alike.get(keys[candidate.id])
@@ -218,4 +218,4 @@ class _Page:
         return found
 
     async def _note(self, pairs: Mapping[UUID, UUID]) -> None:
-        await crud.note(self._session, self._move.source, pairs)
+        await crud.note(self._session, self._move.name, pairs)

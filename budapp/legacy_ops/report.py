@@ -83,11 +83,20 @@ class Accounts(BaseModel):
     missing: list[str] = []
 
 
+class RealmRights(BaseModel):
+    """Whether what people may do was read from a realm of Keycloak; `problem` says why not."""
+
+    realm: str
+    problem: str | None = None
+    people: int = 0
+
+
 class Report(BaseModel):
     """What has become of the whole database."""
 
     check: bool
     tables: list[TableReport] = []
+    rights: list[RealmRights] = []
     accounts: list[Accounts] = []
     seconds: float = 0
 
@@ -101,6 +110,7 @@ class Report(BaseModel):
         yield from _rows(self.tables)
         yield from _reasons("Left", ((table.source, table.left) for table in self.tables))
         yield from _reasons("Came, but", ((table.source, table.remarks) for table in self.tables))
+        yield from _rights(self.rights)
         yield from _accounts(self.accounts)
         yield from self._summary()
 
@@ -142,6 +152,16 @@ def _of_table(source: str, reasons: list[Reason]) -> Iterator[str]:
     for reason in reasons:
         named = ", ".join(reason.rows[:5]) + (", ..." if reason.count > len(reason.rows[:5]) else "")
         yield f"  {source}: {reason.count} x {reason.text}" + (f" ({named})" if reason.rows else "")
+
+
+def _rights(found: Sequence[RealmRights]) -> Iterator[str]:
+    if found:
+        yield from ("", "What people may do, by Keycloak:")
+    for one in found:
+        if one.problem is not None:
+            yield f"  {one.realm}: by their roles and the old permission table alone: {one.problem}"
+        else:
+            yield f"  {one.realm}: read, of {one.people} people; the others hold nothing there"
 
 
 def _accounts(found: Sequence[Accounts]) -> Iterator[str]:

@@ -3,7 +3,7 @@
 import time
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Row
@@ -13,10 +13,11 @@ from budapp.commons.encryption import Encryption
 from budapp.commons.errors import AppError, BadRequest, NotFound
 from budapp.integrations.keycloak import Keycloak
 from budapp.legacy_ops import crud
-from budapp.legacy_ops.declarations import Context
+from budapp.legacy_ops.declarations import Context, Rights
 from budapp.legacy_ops.legacy_crud import OldDatabase, open_old
 from budapp.legacy_ops.moving import PAGE, Mover, Progress, Unit
-from budapp.legacy_ops.report import Accounts, Report, TableReport, homeless
+from budapp.legacy_ops.realm_rights import read_rights
+from budapp.legacy_ops.report import Accounts, RealmRights, Report, TableReport, homeless
 from budapp.legacy_ops.tables import MOVES, NO_HOME
 
 
@@ -59,9 +60,13 @@ class Upgrade:
         async with open_old(self.url, self.context.realm) as old:
             await old.check([one.source for one in (*MOVES, *NO_HOME)])
             await self._check_realm(old)
+            clients = await old.clients()
+            rights = {realm: await read_rights(self.keycloak, realm, client_id) for realm, client_id in clients}
+            report.rights = [_read(realm, found) for realm, found in rights.items()]
+            known = {realm: found for realm, found in rights.items() if isinstance(found, Rights)}
             units = _tried if check else _kept
             async with units(self.database) as unit:
-                report.tables = await self._tables(old, unit)
+                report.tables = await self._tables(old, unit, replace(self.context, rights=known))
                 async with unit() as session:
                     people = await crud.people(session)
         report.accounts = await self._accounts(people)
@@ -76,9 +81,9 @@ class Upgrade:
                 f"{', '.join(realms) or 'none'}. Name the platform's own by --realm"
             )
 
-    async def _tables(self, old: OldDatabase, unit: Unit) -> list[TableReport]:
-        moves = {move.source: move for move in MOVES}
-        mover = Mover(old, unit, moves, self.context, self.encryption, self.progress, self.page)
+    async def _tables(self, old: OldDatabase, unit: Unit, context: Context) -> list[TableReport]:
+        moves = {move.name: move for move in MOVES}
+        mover = Mover(old, unit, moves, context, self.encryption, self.progress, self.page)
         reports = [await mover.move(move) for move in MOVES]
         return reports + [homeless(one.source, await old.count(one.source), one.reason) for one in NO_HOME]
 
@@ -104,6 +109,12 @@ class Upgrade:
         return Accounts(
             realm=realm, checked=len(looked), missing=[row.email for row in looked if row.auth_id not in known]
         )
+
+
+def _read(realm: str, found: Rights | str) -> RealmRights:
+    if isinstance(found, str):
+        return RealmRights(realm=realm, problem=found)
+    return RealmRights(realm=realm, people=len(found.people))
 
 
 @asynccontextmanager

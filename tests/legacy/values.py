@@ -36,6 +36,7 @@ VALUES: dict[str, Any] = {
     "experiments.tags": ["quick"],
     "color": "#61A560",
     "tenant.realm_name": _realm,
+    "tenant.is_active": True,
     "tenant_clients.client_secret": lambda number: (
         rsa_hex(f"client-secret-{number}") if number % 2 else f"plain-{number}"
     ),

@@ -7,8 +7,9 @@ from uuid import NAMESPACE_OID, UUID, uuid5
 from pydantic import TypeAdapter, ValidationError
 
 from budapp.commons.schemas import Email
-from budapp.commons.scopes import GLOBAL_SCOPES, ROLE_SCOPES, UserRole, UserType
+from budapp.commons.scopes import GLOBAL_SCOPES, ROLE_SCOPES, UserRole, UserType, with_implied
 from budapp.legacy_ops.declarations import OLDEST, Left, Move, NoHome, Old, Ref, Row, Value, column, id_of
+from budapp.legacy_ops.realm_rights import IN_KEYCLOAK
 from budapp.oauth_ops.models import TenantOAuthConfig, UserOAuthProvider
 from budapp.tenant_ops.models import Tenant, TenantClient
 from budapp.user_ops.models import User, UserPermission
@@ -17,13 +18,24 @@ _EMAIL: TypeAdapter[str] = TypeAdapter(Email)
 _COLOR = re.compile(r"#[0-9A-Fa-f]{6}")
 _USUAL_COLOR = "#3F8EF7"
 
-_FIRST_TENANT = (
-    "(select m.tenant_id from public.tenant_user_mapping m where m.user_id = t.id order by m.created_at, m.id limit 1)"
-)
 PLATFORM_TENANT = (
     "(select p.id from public.tenant p where p.realm_name = current_setting('legacy.realm') order by p.id limit 1)"
 )
 """The platform's own tenant in the old database."""
+
+
+_FIRST_OF = "select m.tenant_id from public.tenant_user_mapping m where m.user_id = {} order by m.created_at, m.id"
+_REALM_OF = "select n.realm_name from public.tenant n where n.id = {}"
+
+
+def tenant_of(user: str) -> str:
+    """Return SQL for the tenant of a user: the first that they were put into, or the platform's own."""
+    return f"coalesce(({_FIRST_OF.format(user)} limit 1), {PLATFORM_TENANT})"
+
+
+def realm_of(user: str) -> str:
+    """Return SQL for the realm of a user."""
+    return f"({_REALM_OF.format(tenant_of(user))})"
 
 
 def _email(old: Old) -> str:
@@ -62,18 +74,33 @@ def scopes_in(text: str) -> list[str]:
     return list(dict.fromkeys(str(name).strip("'\"") for name in names if str(name).strip("'\"")))
 
 
-def _grants(old: Old) -> list[Row]:
-    user = old.ref("user_id")
-    if user is None:
-        raise Left("it has no user_id")
-    own = set(ROLE_SCOPES[UserRole(user["role"])])
-    rows = []
-    for scope in scopes_in(old["scopes"]):
+def _overrides(old: Old) -> list[Row]:
+    """Return what was decided for somebody beside their role.
+
+    Where Keycloak has been read, they hold exactly what they held there; else what the role holds, and the old table.
+    """
+    user = old.ref("id")
+    if user is None or user["user_type"] == UserType.CLIENT or user["role"] == UserRole.SUPER_ADMIN:
+        return []  # what they hold is the same for all of them
+    role = with_implied(ROLE_SCOPES[UserRole(user["role"])])
+    rights = old.context.rights.get(old["realm"])
+    if rights is None:
+        return [_override(old, scope, granted=True) for scope in sorted(_in_table(old) - role)]
+    held = rights.people.get(user["auth_id"], frozenset())
+    granted = [_override(old, scope, granted=True) for scope in sorted(held - role)]
+    return granted + [_override(old, scope, granted=False) for scope in sorted((role & IN_KEYCLOAK) - held)]
+
+
+def _in_table(old: Old) -> frozenset[str]:
+    named = scopes_in(old["scopes"] or "")
+    for scope in named:
         if scope not in GLOBAL_SCOPES:
             old.remark(f"without {scope[:50]}, which can't be granted here")
-        elif scope not in own:
-            rows.append({"id": uuid5(NAMESPACE_OID, f"{old['id']}:{scope}"), "scope": scope, "granted": True})
-    return rows
+    return with_implied(scope for scope in named if scope in GLOBAL_SCOPES)
+
+
+def _override(old: Old, scope: str, *, granted: bool) -> Row:
+    return {"id": uuid5(NAMESPACE_OID, f"{old['id']}:{scope}"), "scope": scope, "granted": granted}
 
 
 def _client_secret(name: str) -> Value:
@@ -106,7 +133,7 @@ MOVES = (
         User,
         order=OLDEST,
         refs={"tenant_id": Ref("tenant")},
-        extra={"tenant_id": f"coalesce({_FIRST_TENANT}, {PLATFORM_TENANT})"},
+        extra={"tenant_id": tenant_of("t.id")},
         columns={
             "auth_id": _auth_id,
             "email": _email,
@@ -126,13 +153,20 @@ MOVES = (
         into="user_id",
     ),
     Move(
-        "permission",
+        "user",
         UserPermission,
-        order=OLDEST,
-        refs={"user_id": Ref("user", ("role",))},
-        tenant="user_id",
-        rows=_grants,
+        part="rights",
+        refs={"id": Ref("user", ("role", "user_type", "auth_id"))},
+        tenant="id",
+        extra={
+            "scopes": "(select string_agg(p.scopes, ',' order by p.created_at) from public.permission p"
+            " where p.user_id = t.id)",
+            "realm": realm_of("t.id"),
+        },
+        columns={"user_id": id_of("id")},
+        rows=_overrides,
     ),
+    Move("permission", User, refs={"user_id": Ref("user")}, into="user_id"),
     Move(
         "tenant_oauth_configs",
         TenantOAuthConfig,

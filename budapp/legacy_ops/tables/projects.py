@@ -4,7 +4,7 @@ from typing import Any
 
 from budapp.commons.scopes import PROJECT_SCOPES, Scope
 from budapp.legacy_ops.declarations import OLDEST, Move, Old, Ref
-from budapp.legacy_ops.tables.people import scopes_in
+from budapp.legacy_ops.tables.people import realm_of, scopes_in
 from budapp.project_ops.models import Project, ProjectMember
 
 _PAIR = "md5(t.project_id::text || t.user_id::text)::uuid"
@@ -21,10 +21,13 @@ def tags_of(old: Old) -> list[dict[str, Any]]:
 
 
 def _scopes(old: Old) -> list[str]:
-    project = old.ref("project_id")
-    user = old.ref("user_id")
+    """Return what a member may do: in their own project all, else what Keycloak says, or the old table without it."""
+    project, user = old.ref("project_id"), old.ref("user_id")
     if project is not None and user is not None and project["created_by"] == user["id"]:
-        return [Scope.ENDPOINT_VIEW, Scope.ENDPOINT_MANAGE]
+        return list(PROJECT_SCOPES)
+    rights = old.context.rights.get(old["realm"])
+    if rights is not None and user is not None:
+        return sorted(rights.members.get((str(old["project_id"]), user["auth_id"]), ()))
     given = [scope for scope in scopes_in(old["scopes"] or "") if scope in PROJECT_SCOPES]
     return given or [Scope.ENDPOINT_VIEW]
 
@@ -41,11 +44,12 @@ MOVES = (
     Move(
         "project_user_association",
         ProjectMember,
-        refs={"project_id": Ref("project", ("created_by",)), "user_id": Ref("user")},
+        refs={"project_id": Ref("project", ("created_by",)), "user_id": Ref("user", ("auth_id",))},
         tenant="project_id",
         extra={
             "id": _PAIR,
             "scopes": f"(select string_agg(p.scopes, ',' order by p.created_at) {_SAME})",
+            "realm": realm_of("t.user_id"),
             "created_at": f"(select min(p.created_at) {_SAME})",
         },
         columns={"scopes": _scopes},
