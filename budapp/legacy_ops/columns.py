@@ -199,8 +199,10 @@ def reason_of(table: Table, constraint: str | None, detail: str) -> str:
         if index.name == constraint:
             return _taken([str(part) for part in index.expressions], table.name)
     for one in table.constraints:
-        if isinstance(one, UniqueConstraint | PrimaryKeyConstraint) and str(one.name) == constraint:
+        if str(one.name) == constraint and isinstance(one, UniqueConstraint | PrimaryKeyConstraint):
             return _taken([part.name for part in one.columns], table.name)
+        if str(one.name) == constraint and isinstance(one, CheckConstraint):
+            return f"here it must be that {one.sqltext}"
     return f"our table refuses it: {constraint or detail}"
 
 

@@ -95,8 +95,9 @@ class Old:
         return name in self._values
 
     def remark(self, text: str) -> None:
-        """Say something of the row."""
-        self.remarks.append(text)
+        """Say something of the row, once."""
+        if text not in self.remarks:
+            self.remarks.append(text)
 
     def ref(self, name: str) -> Mapping[str, Any] | None:
         """Return our row that the column refers to; None where it is null, or optional and has not come.

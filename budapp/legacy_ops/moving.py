@@ -53,7 +53,7 @@ class Mover:
 
     async def move(self, move: Move) -> TableReport:
         """Bring the table over, and say what has become of its rows."""
-        report = TableReport(source=move.name, target=move.target.__tablename__)
+        report = TableReport(source=move.name, target=move.target.__tablename__, part=bool(move.part))
         async for records in self._pages(move):
             async with self.unit() as session:
                 await crud.lock(session)

@@ -31,6 +31,7 @@ class TableReport(BaseModel):
         remarks: what is worth knowing of rows that have come.
         here: how many of our rows they are now.
         no_home: the table as a whole has no place here.
+        part: it is about something of the rows, which another report counts.
     """
 
     source: str
@@ -42,6 +43,7 @@ class TableReport(BaseModel):
     remarks: list[Reason] = []
     here: int | None = None
     no_home: bool = False
+    part: bool = False
 
     def leave(self, row: object, reason: str) -> None:
         """Say why a row has not come."""
@@ -115,13 +117,13 @@ class Report(BaseModel):
         yield from self._summary()
 
     def _summary(self) -> Iterator[str]:
-        brought, there = (sum(getattr(table, name) for table in self.tables) for name in ("brought", "there"))
-        homeless = sum(table.left_rows for table in self.tables if table.no_home)
+        whole = [table for table in self.tables if not table.part]
+        read, brought, there = (sum(getattr(table, name) for table in whole) for name in ("read", "brought", "there"))
+        homeless = sum(table.left_rows for table in whole if table.no_home)
         verb = "would come" if self.check else "came"
         yield ""
-        read = sum(table.read for table in self.tables)
         yield (
-            f"{read} rows of {len(self.tables)} tables read in {self.seconds:.1f} s: "
+            f"{read} rows of {len(whole)} tables read in {self.seconds:.1f} s: "
             f"{brought} {verb}, {there} are here already, {self.refused} left, "
             f"{homeless} of tables that have no place here."
         )

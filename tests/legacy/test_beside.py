@@ -106,10 +106,7 @@ def _authorization(keeper: str, member: str) -> dict[str, object]:
         "scopes": scopes,
         "resources": [{"name": name, "scopes": scopes} for name in dict.fromkeys(name for name, _ in permissions)],
         "policies": [
-            *(
-                _policy(auth_id, email)
-                for auth_id, email in ((keeper, "keeper@example.com"), (member, "member@example.com"))
-            ),
+            *(_policy(auth_id, email) for auth_id, email in people.items()),
             *(_permission(resource, name, given) for (resource, name), given in permissions.items()),
         ],
     }

@@ -9,17 +9,33 @@ from budapp.api_key_ops.models import Credential
 from budapp.api_key_ops.secrets import lookup_hash, masked
 from budapp.cloud_provider_ops.fields import MASK, summary_of
 from budapp.cloud_provider_ops.models import CloudCredential
+from budapp.commons.scopes import ROLE_SCOPES, Scope, scopes_implying
 from budapp.legacy_ops.declarations import OLDEST, Left, Move, Old, Ref, Row
 from budapp.legacy_ops.secrets import Unreadable
+from budapp.legacy_ops.tables.projects import PAIR
 from budapp.provider_credential_ops.fields import DEFAULT, fields_of
 from budapp.provider_credential_ops.fields import masked as masked_secret
 from budapp.provider_credential_ops.models import ProviderCredential
 from budapp.provider_credential_ops.services import GATEWAY_FIELD
+from budapp.user_ops.models import UserStatus
+
+_CALL_ANYWHERE = {
+    role for role, scopes in ROLE_SCOPES.items() if scopes_implying(Scope.ENDPOINT_VIEW).intersection(scopes)
+}
 
 
 def _refuse_without_project(old: Old) -> None:
     if old["project_id"] is None:
         raise Left("a key in no project opens nothing here")
+
+
+def _remark_of_owner(old: Old) -> None:
+    """Say of a key that it opens nothing: here it opens no more than its owner may call, at any time."""
+    owner, member = old.ref("user_id") or {}, old.ref("member_id")
+    if owner.get("status") != UserStatus.ACTIVE:
+        old.remark("its owner is not active: it opens nothing until they are")
+    elif owner.get("role") not in _CALL_ANYWHERE and not (member and member["scopes"]):
+        old.remark("its owner may not call deployments of the project: it opens nothing until they may")
 
 
 def _secret_of(old: Old) -> str | None:
@@ -35,6 +51,7 @@ def _secret_of(old: Old) -> str | None:
 def _key(old: Old) -> list[Row]:
     """Return the key: the gateway's hash as it is, and what else we know keys by where the secret can be read."""
     secret, hashed = _secret_of(old), old["hashed_key"]
+    _remark_of_owner(old)
     if hashed is None and secret is None:
         raise Left("it has no hash, and its secret can be read only with --private-key")
     if hashed is not None and secret is not None and lookup_hash(secret) != hashed:
@@ -118,7 +135,12 @@ MOVES = (
         "credential",
         Credential,
         order=OLDEST,
-        refs={"user_id": Ref("user"), "project_id": Ref("project")},
+        refs={
+            "user_id": Ref("user", ("role", "status")),
+            "project_id": Ref("project"),
+            "member_id": Ref("project_user_association", ("scopes",), optional=True, quiet=True),
+        },
+        extra={"member_id": PAIR},
         tenant="project_id",
         columns={"model_budgets": _budgets, "ip_whitelist": _networks},
         rows=_key,

@@ -7,7 +7,7 @@ from budapp.legacy_ops.declarations import OLDEST, Move, Old, Ref
 from budapp.legacy_ops.tables.people import realm_of, scopes_in
 from budapp.project_ops.models import Project, ProjectMember
 
-_PAIR = "md5(t.project_id::text || t.user_id::text)::uuid"
+PAIR = "md5(t.project_id::text || t.user_id::text)::uuid"
 """What stands for the id of a row that has none."""
 
 _SAME = "from public.project_permission p where p.project_id = t.project_id and p.user_id = t.user_id"
@@ -47,7 +47,7 @@ MOVES = (
         refs={"project_id": Ref("project", ("created_by",)), "user_id": Ref("user", ("auth_id",))},
         tenant="project_id",
         extra={
-            "id": _PAIR,
+            "id": PAIR,
             "scopes": f"(select string_agg(p.scopes, ',' order by p.created_at) {_SAME})",
             "realm": realm_of("t.user_id"),
             "created_at": f"(select min(p.created_at) {_SAME})",
@@ -60,7 +60,7 @@ MOVES = (
         "project_permission",
         ProjectMember,
         refs={"member_id": Ref("project_user_association")},
-        extra={"member_id": _PAIR},
+        extra={"member_id": PAIR},
         into="member_id",
     ),
 )
