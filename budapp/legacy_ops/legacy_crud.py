@@ -3,7 +3,7 @@
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import asyncpg
@@ -15,6 +15,14 @@ REVISION = "a1c2e3f4b5d6"
 _SCHEMES = ("postgresql", "postgres")
 
 Record = dict[str, Any]
+
+
+class OldClient(NamedTuple):
+    """A realm's client: Keycloak's own id of it, and what it is called."""
+
+    realm: str
+    id: str
+    name: str
 
 
 class OldDatabase:
@@ -50,13 +58,13 @@ class OldDatabase:
         """Return the realms of the tenants."""
         return [row[0] for row in await self._connection.fetch("select realm_name from public.tenant order by 1")]
 
-    async def clients(self) -> list[tuple[str, str]]:
-        """Return the realms of the tenants, each with Keycloak's own id of the client that people sign in through."""
+    async def clients(self) -> list[OldClient]:
+        """Return the clients that people sign in through, one of each realm."""
         found = await self._connection.fetch(
-            "select distinct on (t.realm_name) t.realm_name, c.client_id from public.tenant t"
+            "select distinct on (t.realm_name) t.realm_name, c.client_id, c.client_named_id from public.tenant t"
             " join public.tenant_clients c on c.tenant_id = t.id order by t.realm_name, c.created_at, c.id"
         )
-        return [(row["realm_name"], row["client_id"]) for row in found]
+        return [OldClient(*row) for row in found]
 
     async def check(self, tables: Sequence[str]) -> None:
         """Refuse a database that is not the former service's, or not at the revision that is known here.

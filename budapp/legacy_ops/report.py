@@ -94,11 +94,12 @@ class RealmRights(BaseModel):
 
 
 class Report(BaseModel):
-    """What has become of the whole database."""
+    """What has become of the whole database, and of the realms' clients."""
 
     check: bool
     tables: list[TableReport] = []
     rights: list[RealmRights] = []
+    clients: dict[str, str] = {}
     accounts: list[Accounts] = []
     seconds: float = 0
 
@@ -113,6 +114,8 @@ class Report(BaseModel):
         yield from _reasons("Left", ((table.source, table.left) for table in self.tables))
         yield from _reasons("Came, but", ((table.source, table.remarks) for table in self.tables))
         yield from _rights(self.rights)
+        if self.clients:
+            yield from ("", "Clients in Keycloak:", *(f"  {realm}: {found}" for realm, found in self.clients.items()))
         yield from _accounts(self.accounts)
         yield from self._summary()
 

@@ -17,6 +17,7 @@ from budapp.legacy_ops import crud
 from budapp.legacy_ops.declarations import Context, Rights
 from budapp.legacy_ops.legacy_crud import OldDatabase, open_old
 from budapp.legacy_ops.moving import PAGE, Mover, Progress, Unit
+from budapp.legacy_ops.realm_clients import ensure_audience
 from budapp.legacy_ops.realm_rights import read_rights
 from budapp.legacy_ops.report import Accounts, RealmRights, Report, TableReport, homeless
 from budapp.legacy_ops.tables import MOVES, NO_HOME
@@ -62,7 +63,7 @@ class Upgrade:
             await old.check([one.source for one in (*MOVES, *NO_HOME)])
             await self._check_realm(old)
             clients = await old.clients()
-            rights = {realm: await read_rights(self.keycloak, realm, client_id) for realm, client_id in clients}
+            rights = {one.realm: await read_rights(self.keycloak, one.realm, one.id) for one in clients}
             report.rights = [_read(realm, found) for realm, found in rights.items()]
             known = {realm: found for realm, found in rights.items() if isinstance(found, Rights)}
             units = _tried if check else _kept
@@ -72,6 +73,9 @@ class Upgrade:
                     people = await crud.people(session)
         if not check:
             await self._seal_trail()
+        report.clients = {
+            one.realm: await ensure_audience(self.keycloak, one.realm, one.id, one.name, check=check) for one in clients
+        }
         report.accounts = await self._accounts(people)
         report.seconds = time.monotonic() - begun
         return report

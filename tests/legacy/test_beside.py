@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 import asyncpg
+import httpx
 import pytest
 from fastapi import FastAPI
 from pydantic import SecretStr
@@ -25,7 +26,7 @@ from tests.cast import PASSWORD
 from tests.command_line import budapp
 from tests.legacy.conftest import Run
 from tests.legacy.generating import add, change
-from tests.legacy.old_secrets import old_key, old_lookup_hash
+from tests.legacy.old_secrets import old_key, old_lookup_hash, rsa_hex
 from tests.legacy.values import row_id
 
 GATEWAY_TABLES = 7
@@ -57,7 +58,9 @@ async def test_an_old_key_opens_at_the_gateway_what_it_opened(
     await change(old, "credential", 0, expiry=None, credential_type="admin_app")
     assert (await run()).status == 0
     assert (await budapp(_with_own_valkey(settings), "gateway", "rebuild")).status == 0
-    entry = json.loads(await valkey.get(f"api_key:{old_lookup_hash(old_key(0))}"))
+    written = await valkey.get(f"api_key:{old_lookup_hash(old_key(0))}")
+    assert written is not None
+    entry = json.loads(written)
     assert entry["chat"]["endpoint_id"] == str(row_id("endpoint", 0))
     assert entry["__metadata__"]["api_key_id"] == str(row_id("credential", 0))
 
@@ -68,6 +71,7 @@ class OldRealm:
 
     name: str
     client_id: str
+    secret: str
     keeper: str
     member: str
 
@@ -83,10 +87,18 @@ async def realm(app: FastAPI, run_id: str) -> AsyncIterator[OldRealm]:
             for who in ("keeper", "member")
         ]
         admin = keycloak.admin(name)
-        client = {"clientId": "bud-client", "serviceAccountsEnabled": True, "authorizationServicesEnabled": True}
-        client_id = await admin.a_create_client({**client, "publicClient": False})
+        client_id = await admin.a_create_client(
+            {
+                "clientId": "bud-client",
+                "publicClient": False,
+                "directAccessGrantsEnabled": True,
+                "serviceAccountsEnabled": True,
+                "authorizationServicesEnabled": True,
+            }
+        )
+        secret = (await admin.a_get_client_secrets(client_id))["value"]
         await admin.a_import_client_authz_config(client_id, _authorization(*people))
-        yield OldRealm(name, client_id, *people)
+        yield OldRealm(name, client_id, secret, *people)
     finally:
         await keycloak.delete_realm(name)
 
@@ -128,12 +140,16 @@ def _permission(resource: str, name: str, people: list[str]) -> dict[str, object
 
 
 async def test_people_hold_what_keycloak_says_and_those_without_an_account_are_named(
-    run: Run, old: asyncpg.Connection, database: Database, realm: OldRealm
+    run: Run, old: asyncpg.Connection, database: Database, realm: OldRealm, client: httpx.AsyncClient
 ) -> None:
     person = {"role": "developer", "user_type": "admin", "is_superuser": False, "status": "active"}
-    await change(old, "tenant", 0, realm_name=realm.name)
-    await change(old, "tenant_clients", 0, client_id=realm.client_id)
-    await change(old, "user", 0, auth_id=UUID(realm.keeper), **person)
+    await change(old, "tenant", 0, realm_name=realm.name, tenant_identifier=realm.name)
+    await change(old, "project", 0, status="active", project_type="admin_app", benchmark=False)
+    client_secret = rsa_hex(realm.secret)
+    await change(
+        old, "tenant_clients", 0, client_id=realm.client_id, client_named_id="bud-client", client_secret=client_secret
+    )
+    await change(old, "user", 0, auth_id=UUID(realm.keeper), email="Keeper@Example.com", **person)
     member = await add(old, "user", 0, auth_id=UUID(realm.member), email="member@example.com", **person)
     gone = await add(old, "user", 0, auth_id=row_id("nobody", 0), email="gone@example.com", **person)
     for user in (member, gone):
@@ -149,6 +165,22 @@ async def test_people_hold_what_keycloak_says_and_those_without_an_account_are_n
     assert await scopes(database, row_id("user", 0)) == ["endpoint:view", "endpoint:manage"]  # the project's own maker
     assert await scopes(database, member) == ["endpoint:view"]
     assert await scopes(database, gone) == []
+    assert report["clients"][realm.name].startswith("got a mapper")
+    again = json.loads((await run("--realm", realm.name, "--check", "--json")).stdout)
+    assert again["clients"][realm.name] == "its tokens name it as their audience"
+    await signs_in(client, realm)
+
+
+async def signs_in(client: httpx.AsyncClient, realm: OldRealm) -> None:
+    """See that somebody goes on with the password that they had."""
+    credentials = {"email": "keeper@example.com", "password": PASSWORD, "tenant": realm.name, "user_type": "admin"}
+    answer = await client.post("/v1/auth/login", json=credentials)
+    assert answer.status_code == 200, answer.text
+    bearer = {"Authorization": f"Bearer {answer.json()['token']['access_token']}"}
+    me = await client.get("/v1/users/me", headers=bearer)
+    assert me.json()["user"]["id"] == str(row_id("user", 0))
+    answers = {path: await client.get(f"/v1/{path}/", headers=bearer) for path in ("models", "projects")}
+    assert {path: answer.status_code for path, answer in answers.items()} == {"models": 200, "projects": 403}
 
 
 _KNOWN = {f"{module}:{action}" for module in ("model", "project", "cluster", "user") for action in ("view", "manage")}
