@@ -4,13 +4,14 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Table, func, insert, select, tuple_, update
+from sqlalchemy import Row, Table, insert, select, tuple_, update
 from sqlalchemy.exc import DBAPIError
 from uuid_utils.compat import uuid7
 
 from budapp.commons import advisory_locks
 from budapp.commons.database import WriteSession, now
-from budapp.commons.integrity import refuses
+from budapp.commons.errors import Conflict
+from budapp.commons.integrity import refuses, sqlstate_of
 from budapp.legacy_ops.columns import for_insert, reason_of
 from budapp.legacy_ops.models import LegacyRow
 from budapp.tenant_ops.models import Tenant
@@ -18,12 +19,22 @@ from budapp.user_ops.models import User, UserStatus
 
 Rows = Sequence[Mapping[str, Any]]
 
+_NOT_AVAILABLE = "55P03"
 _LOCK = "budapp:upgrade_from_legacy"
 
 
 async def lock(session: WriteSession) -> None:
-    """Let one upgrade at a time write, until the end of the unit of work."""
-    await advisory_locks.lock(session, _LOCK)
+    """Let one upgrade at a time write, until the end of the unit of work.
+
+    Raises:
+        Conflict: another one does, and goes on doing so.
+    """
+    try:
+        await advisory_locks.lock(session, _LOCK)
+    except DBAPIError as error:
+        if sqlstate_of(error) != _NOT_AVAILABLE:
+            raise
+        raise Conflict("Another upgrade-from-legacy is at work; run this again when it has ended") from None
 
 
 async def come(session: WriteSession, source: str, ids: Collection[UUID]) -> dict[UUID, UUID]:
@@ -131,10 +142,3 @@ async def people(session: WriteSession) -> Sequence[Row[Any]]:
     )
     rows: Sequence[Any] = (await session.execute(found)).all()
     return rows
-
-
-async def count_here(session: WriteSession, source: str, table: Table) -> int:
-    """Return how many of our rows are there that old rows of the table have become."""
-    targets = select(LegacyRow.target_id).where(LegacyRow.source == source).distinct().subquery()
-    statement = select(func.count()).select_from(table).join(targets, targets.c.target_id == table.c.id)
-    return int((await session.scalar(statement)) or 0)

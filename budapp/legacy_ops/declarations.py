@@ -145,6 +145,7 @@ class Move:
         refs: what columns of the old row refer to; they must have come before.
         columns: what our columns are, where that is not just the old column of the name.
         extra: more columns of the old row, as SQL; `t` is the row.
+        joins: what those need beside the row, as SQL.
         tenant: the column of `refs` whose tenant the row belongs to.
         natural: our columns that say that a row is here already, under whatever id; the old one is then taken for it.
         key: the old table's primary key.
@@ -162,6 +163,7 @@ class Move:
     refs: Mapping[str, Ref] = field(default_factory=dict)
     columns: Mapping[str, Value] = field(default_factory=dict)
     extra: Mapping[str, str] = field(default_factory=dict)
+    joins: str = ""
     tenant: str | None = None
     natural: tuple[str, ...] = ()
     key: tuple[str, ...] = ("id",)

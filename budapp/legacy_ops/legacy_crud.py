@@ -1,7 +1,7 @@
 """The statements about the former service's database, which is read as it was at one moment, and never written."""
 
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import asyncpg
 
 from budapp.commons.errors import BadRequest, Unavailable
-from budapp.legacy_ops.declarations import UNREADABLE
+from budapp.legacy_ops.declarations import UNREADABLE, Move
 
 REVISION = "a1c2e3f4b5d6"
 _SCHEMES = ("postgresql", "postgres")
@@ -31,23 +31,17 @@ class OldDatabase:
     def __init__(self, connection: asyncpg.Connection) -> None:
         self._connection = connection
 
-    async def pages(
-        self, table: str, key: Sequence[str], order: str, extra: Mapping[str, str], size: int
-    ) -> AsyncIterator[list[Record]]:
-        """Yield the rows in pages.
+    async def pages(self, move: Move, size: int) -> AsyncIterator[list[Record]]:
+        """Yield the rows that the move is about, at most so many in a page.
 
-        Args:
-            table: which table.
-            key: its primary key.
-            order: the order of the rows, as SQL; by the key alone where it is empty, which costs no sorting.
-            extra: more columns, as SQL; `t` is the row.
-            size: how many rows at most in a page.
+        An order of its own costs sorting; by the key alone there is an index.
         """
-        columns = ", ".join(["t.*", *(f"{sql} as {name}" for name, sql in extra.items())])
-        by = ", ".join([*([order] if order else []), *(f"t.{name}" for name in key)])
-        cursor = await self._connection.cursor(f'select {columns} from public."{table}" t order by {by}')  # noqa: S608
-        while rows := await cursor.fetch(size):
-            yield [dict(row) for row in rows]
+        columns = ", ".join(["t.*", *(f"{sql} as {name}" for name, sql in move.extra.items())])
+        order = ", ".join([*([move.order] if move.order else []), *(f"t.{name}" for name in move.key)])
+        rows = f'public."{move.source}" t {move.joins}'
+        cursor = await self._connection.cursor(f"select {columns} from {rows} order by {order}")  # noqa: S608
+        while page := await cursor.fetch(size):
+            yield [dict(row) for row in page]
 
     async def count(self, table: str) -> int:
         """Return how many rows the table has."""

@@ -1,6 +1,6 @@
 """Brings the rows of one old table over, a page at a time; each is kept with the notes of what has come."""
 
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any
@@ -54,7 +54,8 @@ class Mover:
     async def move(self, move: Move) -> TableReport:
         """Bring the table over, and say what has become of its rows."""
         report = TableReport(source=move.name, target=move.target.__tablename__, part=bool(move.part))
-        async for records in self._pages(move):
+        report.here = 0 if move.into is None and not move.part else None
+        async for records in self.old.pages(move, self.page):
             async with self.unit() as session:
                 await crud.lock(session)
                 await _Page(self, move, session, report).bring(records)
@@ -65,12 +66,9 @@ class Mover:
             await self._finish(session, move, report)
         return report
 
-    def _pages(self, move: Move) -> AsyncIterator[list[Record]]:
-        return self.old.pages(move.source, move.key, move.order, move.extra, self.page)
-
     async def _set_later(self, move: Move, name: str, report: TableReport) -> None:
         """Set a column that refers to rows of the same table, now that all are there."""
-        async for records in self._pages(move):
+        async for records in self.old.pages(move, self.page):
             wanted = {one["id"]: one[name] for one in records if one[name] is not None}
             if not wanted:
                 continue
@@ -82,8 +80,6 @@ class Mover:
                 report.remark(old, f"without its {name}: that {move.name} has not come")
 
     async def _finish(self, session: WriteSession, move: Move, report: TableReport) -> None:
-        if move.into is None and not move.part:
-            report.here = await crud.count_here(session, move.name, table_of(move.target))
         if not report.brought:
             return
         details = {"from": f"legacy table {move.name}", "table": report.target, **counts(report)}
@@ -119,6 +115,7 @@ class _Page:
         here = await crud.come(self._session, self._move.name, [one["id"] for one in records])
         self._report.read += len(records)
         self._report.there += len(here)
+        await self._count_here(here.values())
         candidates = await self._converted([one for one in records if one["id"] not in here])
         if self._move.natural and not self._move.into:
             candidates = await self._without_alike(candidates)
@@ -128,6 +125,7 @@ class _Page:
         came = [candidate for place, candidate in enumerate(candidates) if place not in refused]
         await self._note({candidate.id: self._target(candidate) for candidate in came})
         self._report.brought += len(came)
+        await self._count_here([self._target(candidate) for candidate in came])
         for candidate in came:
             for text in candidate.old.remarks:
                 self._report.remark(candidate.id, text)
@@ -208,8 +206,13 @@ class _Page:
                 taken.add(target)
                 same[candidate.id] = target
         self._report.there += len(same)
+        await self._count_here(same.values())
         await self._note(same)
         return rest
+
+    async def _count_here(self, ids: Collection[UUID]) -> None:
+        if self._report.here is not None and ids:
+            self._report.here += len(await crud.present(self._session, self._table, ids))
 
     def _target(self, candidate: _Candidate) -> UUID:
         into = self._move.into

@@ -6,12 +6,14 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
+import asyncpg
 from sqlalchemy import Row
+from sqlalchemy.exc import DBAPIError
 
 from budapp.audit import hash_chain
 from budapp.commons.database import Database, WriteSession
 from budapp.commons.encryption import Encryption
-from budapp.commons.errors import AppError, BadRequest, NotFound
+from budapp.commons.errors import AppError, BadRequest, NotFound, Unavailable
 from budapp.integrations.keycloak import Keycloak
 from budapp.legacy_ops import crud
 from budapp.legacy_ops.declarations import Context, Rights
@@ -21,6 +23,8 @@ from budapp.legacy_ops.realm_clients import ensure_audience
 from budapp.legacy_ops.realm_rights import read_rights
 from budapp.legacy_ops.report import Accounts, RealmRights, Report, TableReport, homeless
 from budapp.legacy_ops.tables import MOVES, NO_HOME
+
+_AGAIN = "What has come is kept; run this again to go on."
 
 
 class _Undo(Exception):
@@ -55,8 +59,18 @@ class Upgrade:
 
         Raises:
             BadRequest: the database is not the former service's, or the realm is not in it.
-            Unavailable: it can't be reached.
+            Conflict: another upgrade is at work.
+            Unavailable: one of the databases can't be reached, or refuses us.
         """
+        try:
+            return await self._run(check=check)
+        except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            raise Unavailable(f"The former service's database: {error}. {_AGAIN}") from error
+        except DBAPIError as error:
+            reason = str(error.orig.__cause__ if error.orig else error).partition("\n")[0]
+            raise Unavailable(f"This service's own database: {reason}. Has budapp migrate run? {_AGAIN}") from error
+
+    async def _run(self, *, check: bool) -> Report:
         begun = time.monotonic()
         report = Report(check=check)
         async with open_old(self.url, self.context.realm) as old:

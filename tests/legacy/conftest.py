@@ -1,9 +1,11 @@
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import asyncpg
 import pytest
+from uuid_utils.compat import uuid7
 
 from budapp.commons.config import Settings
 from budapp.commons.database import Database, database_url
@@ -31,6 +33,16 @@ def _url(settings: Settings, name: str) -> str:
     return database_url(settings).set(drivername="postgresql", database=name).render_as_string(hide_password=False)
 
 
+async def _drop(admin: asyncpg.Connection, name: str) -> None:
+    """Drop the database; a vacuum worker that is in it ends soon, and only a superuser may end it."""
+    async with asyncio.timeout(20):
+        while True:
+            try:
+                return await admin.execute(f'drop database "{name}" with (force)')
+            except (asyncpg.InsufficientPrivilegeError, asyncpg.ObjectInUseError):
+                await asyncio.sleep(0.2)
+
+
 @pytest.fixture(scope="session")
 async def filled(settings: Settings, run_id: str) -> AsyncIterator[str]:
     """The name of a database of the former service, to make copies of."""
@@ -43,19 +55,19 @@ async def filled(settings: Settings, run_id: str) -> AsyncIterator[str]:
                 await fill(connection, ROWS)
             yield name
         finally:
-            await admin.execute(f'drop database "{name}" with (force)')
+            await _drop(admin, name)
 
 
 @pytest.fixture
 async def old_url(settings: Settings, run_id: str, filled: str) -> AsyncIterator[str]:
     """The address of the test's own database of the former service."""
-    name = f"legacy-{run_id}"
+    name = f"legacy-{run_id}-{uuid7().hex[-6:]}"
     async with opened(_url(settings, "postgres")) as admin:
         await admin.execute(f'create database "{name}" template "{filled}"')
         try:
             yield _url(settings, name)
         finally:
-            await admin.execute(f'drop database "{name}" with (force)')
+            await _drop(admin, name)
 
 
 @pytest.fixture

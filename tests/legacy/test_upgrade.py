@@ -197,6 +197,8 @@ async def test_databases_that_are_not_the_former_services_are_refused(
     wrong = await run("--realm", "nowhere")
     assert wrong.status == 1
     assert f"The former service has no tenant with the realm nowhere; it has: {REALM}" in wrong.stderr
+    await old.execute("drop table notes cascade")
+    assert "the database has no table notes" in (await run()).stderr
     await old.execute("update alembic_version set version_num = 'older'")
     assert "is at revision older" in (await run()).stderr
     await old.execute("drop table alembic_version")

@@ -24,18 +24,22 @@ PLATFORM_TENANT = (
 """The platform's own tenant in the old database."""
 
 
-_FIRST_OF = "select m.tenant_id from public.tenant_user_mapping m where m.user_id = {} order by m.created_at, m.id"
-_REALM_OF = "select n.realm_name from public.tenant n where n.id = {}"
+_JOIN_TENANT = (
+    "left join (select distinct on (m.user_id) m.user_id, m.tenant_id from public.tenant_user_mapping m"
+    " order by m.user_id, m.created_at, m.id) first on first.user_id = {user}"
+    " left join public.tenant home on home.id = coalesce(first.tenant_id, {platform})"
+)
 
 
-def tenant_of(user: str) -> str:
-    """Return SQL for the tenant of a user: the first that they were put into, or the platform's own."""
-    return f"coalesce(({_FIRST_OF.format(user)} limit 1), {PLATFORM_TENANT})"
+_JOIN_GRANTED = (
+    "left join (select p.user_id, string_agg(p.scopes, ',' order by p.created_at) as scopes"
+    " from public.permission p group by p.user_id) granted on granted.user_id = t.id"
+)
 
 
-def realm_of(user: str) -> str:
-    """Return SQL for the realm of a user."""
-    return f"({_REALM_OF.format(tenant_of(user))})"
+def join_tenant(user: str) -> str:
+    """Return SQL that joins, as `home`, the tenant of a user: the first they were put into, or the platform's own."""
+    return _JOIN_TENANT.format(user=user, platform=PLATFORM_TENANT)
 
 
 def _email(old: Old) -> str:
@@ -133,7 +137,8 @@ MOVES = (
         User,
         order=OLDEST,
         refs={"tenant_id": Ref("tenant")},
-        extra={"tenant_id": tenant_of("t.id")},
+        extra={"tenant_id": "home.id"},
+        joins=join_tenant("t.id"),
         columns={
             "auth_id": _auth_id,
             "email": _email,
@@ -158,11 +163,8 @@ MOVES = (
         part="rights",
         refs={"id": Ref("user", ("role", "user_type", "auth_id"))},
         tenant="id",
-        extra={
-            "scopes": "(select string_agg(p.scopes, ',' order by p.created_at) from public.permission p"
-            " where p.user_id = t.id)",
-            "realm": realm_of("t.id"),
-        },
+        extra={"scopes": "granted.scopes", "realm": "home.realm_name"},
+        joins=" ".join((join_tenant("t.id"), _JOIN_GRANTED)),
         columns={"user_id": id_of("id")},
         rows=_overrides,
     ),

@@ -4,13 +4,17 @@ from typing import Any
 
 from budapp.commons.scopes import PROJECT_SCOPES, Scope
 from budapp.legacy_ops.declarations import OLDEST, Move, Old, Ref
-from budapp.legacy_ops.tables.people import realm_of, scopes_in
+from budapp.legacy_ops.tables.people import join_tenant, scopes_in
 from budapp.project_ops.models import Project, ProjectMember
 
 PAIR = "md5(t.project_id::text || t.user_id::text)::uuid"
 """What stands for the id of a row that has none."""
 
-_SAME = "from public.project_permission p where p.project_id = t.project_id and p.user_id = t.user_id"
+_JOIN_SCOPES = (
+    "left join (select p.project_id, p.user_id, string_agg(p.scopes, ',' order by p.created_at) as scopes,"
+    " min(p.created_at) as created_at from public.project_permission p group by p.project_id, p.user_id) given"
+    " on given.project_id = t.project_id and given.user_id = t.user_id"
+)
 
 
 def tags_of(old: Old) -> list[dict[str, Any]]:
@@ -48,10 +52,11 @@ MOVES = (
         tenant="project_id",
         extra={
             "id": PAIR,
-            "scopes": f"(select string_agg(p.scopes, ',' order by p.created_at) {_SAME})",
-            "realm": realm_of("t.user_id"),
-            "created_at": f"(select min(p.created_at) {_SAME})",
+            "scopes": "given.scopes",
+            "created_at": "given.created_at",
+            "realm": "home.realm_name",
         },
+        joins=f"{join_tenant('t.user_id')} {_JOIN_SCOPES}",
         columns={"scopes": _scopes},
         natural=("project_id", "user_id"),
         key=("project_id", "user_id"),

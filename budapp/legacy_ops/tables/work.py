@@ -11,7 +11,10 @@ from budapp.workflow_ops.models import Workflow, WorkflowStep
 _CUT_OFF = "It was under way when the service was replaced; start it again"
 _USER = Ref("user")
 
-_OF_FIRST_RUN = "(select r.endpoint_id from public.runs r where r.evaluation_id = t.id order by r.run_index limit 1)"
+_OF_FIRST_RUN = (
+    "(select r.endpoint_id from public.runs r where r.experiment_id = t.experiment_id and r.evaluation_id = t.id"
+    " order by r.run_index limit 1)"
+)
 _FIRST_USE = (
     "(select e.created_by from public.experiments e where t.id = any(e.tag_ids) order by e.created_at, e.id limit 1)"
 )
