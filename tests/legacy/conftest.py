@@ -38,9 +38,11 @@ async def _drop(admin: asyncpg.Connection, name: str) -> None:
     async with asyncio.timeout(20):
         while True:
             try:
-                return await admin.execute(f'drop database "{name}" with (force)')
+                await admin.execute(f'drop database "{name}" with (force)')
             except (asyncpg.InsufficientPrivilegeError, asyncpg.ObjectInUseError):
                 await asyncio.sleep(0.2)
+            else:
+                return
 
 
 @pytest.fixture(scope="session")

@@ -23,6 +23,7 @@ from budapp.commons.config import Settings
 from budapp.commons.database import Base, Database
 from budapp.commons.encrypted_columns import unseal
 from budapp.endpoint_ops.models import Endpoint
+from budapp.legacy_ops import crud
 from budapp.legacy_ops.legacy_crud import open_old
 from budapp.legacy_ops.models import LegacyRow
 from budapp.legacy_ops.report import Report, TableReport
@@ -33,7 +34,7 @@ from budapp.project_ops.models import Project, ProjectMember
 from budapp.provider_credential_ops.models import ProviderCredential
 from budapp.tenant_ops.models import Tenant, TenantClient
 from budapp.user_ops.models import User
-from tests.command_line import Finished
+from tests.command_line import Finished, budapp
 from tests.legacy.conftest import ROWS, Run
 from tests.legacy.generating import add, change, fingerprint, tables_of
 from tests.legacy.old_secrets import old_key, old_lookup_hash
@@ -77,6 +78,19 @@ def test_every_old_table_is_in_the_report_once() -> None:
     assert len(names) == len(set(names))
     assert len({one.source for one in (*MOVES, *NO_HOME)}) == 71
     assert {one.source for one in MOVES}.isdisjoint(one.source for one in NO_HOME)
+
+
+def test_whatever_our_rows_refer_to_is_looked_for() -> None:
+    """A reference that is only copied would make PostgreSQL refuse whole pages, or not be noticed at all."""
+    copied = [
+        f"{move.name}: {column.name}"
+        for move in MOVES
+        if move.into is None
+        for column in move.target.__table__.c
+        if column.foreign_keys
+        and column.name not in {*move.refs, *move.columns, *move.later, "tenant_id", "custom_role_id"}
+    ]
+    assert copied == ["credential: issued_by"]  # which nobody was
 
 
 async def test_every_old_table_is_filled(old: asyncpg.Connection) -> None:
@@ -209,6 +223,21 @@ async def test_databases_that_are_not_the_former_services_are_refused(
     assert "the database can't be reached" in (await run()).stderr
     monkeypatch.setenv("LEGACY_DATABASE_URL", "mysql://nobody@127.0.0.1/none")
     assert "LEGACY_DATABASE_URL must be postgresql://" in (await run()).stderr
+
+
+async def test_a_database_of_ours_that_is_not_migrated_is_named(run: Run, settings: Settings, filled: str) -> None:
+    done = await budapp(settings.model_copy(update={"psql_db_name": filled}), "upgrade-from-legacy", "--realm", REALM)
+    assert done.status == 1
+    assert 'This service\'s own database: relation "legacy_row" does not exist. Has budapp migrate run?' in done.stderr
+
+
+async def test_a_second_upgrade_at_the_same_time_is_refused(run: Run, database: Database, settings: Settings) -> None:
+    impatient = settings.model_copy(update={"psql_lock_seconds": 0.1})
+    async with database.write() as session:
+        await crud.lock(session)
+        done = await budapp(impatient, "upgrade-from-legacy", "--realm", REALM)
+    assert done.status == 1
+    assert done.stderr.endswith("Another upgrade-from-legacy is at work; run this again when it has ended")
 
 
 async def test_the_old_database_is_opened_read_only(old_url: str) -> None:
