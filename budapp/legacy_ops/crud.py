@@ -120,11 +120,13 @@ async def note(session: WriteSession, source: str, pairs: Mapping[UUID, UUID]) -
         await session.execute(insert(LegacyRow.__table__), rows)  # type: ignore[arg-type]
 
 
-async def set_later(session: WriteSession, table: Table, name: str, pairs: Mapping[UUID, UUID]) -> None:
-    """Set the column of our rows, by their ids, where it is null still."""
+async def set_later(
+    session: WriteSession, table: Table, name: str, referred_to: Table, pairs: Mapping[UUID, UUID]
+) -> None:
+    """Set the column of our rows, by their ids, where it is null still and what it refers to is there."""
     column = table.c[name]
     unset = set(await session.scalars(select(table.c.id).where(table.c.id.in_(pairs), column.is_(None))))
-    there = await present(session, table, set(pairs.values()))
+    there = await present(session, referred_to, set(pairs.values()))
     for row_id in sorted(unset):
         if pairs[row_id] in there:
             await session.execute(update(table).where(table.c.id == row_id).values({name: pairs[row_id]}))

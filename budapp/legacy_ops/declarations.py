@@ -58,12 +58,24 @@ class Ref:
         takes: the columns of our row that the conversion needs, beside `id` and `tenant_id`.
         optional: the row comes without it, where that has not come.
         quiet: and nothing is said about it.
+        many: the column is a list of ids; those that have not come are left out.
     """
 
     table: str
     takes: Sequence[str] = ()
     optional: bool = False
     quiet: bool = False
+    many: bool = False
+
+    def ids(self, value: Any) -> list[UUID]:
+        """Return the ids that a value of the column names.
+
+        Raises:
+            ValueError, TypeError: it names something else.
+        """
+        if value is None:
+            return []
+        return [UUID(str(one)) for one in list(value)] if self.many else [value]
 
 
 class Old:
@@ -116,6 +128,25 @@ class Old:
             self.remark(f"without its {name}: that {ref.table} has not come")
         return row
 
+    def rows_of(self, name: str) -> list[Mapping[str, Any]]:
+        """Return our rows that the column refers to, one or many.
+
+        Raises:
+            Left: the one has not come, or the list is none.
+        """
+        ref = self._refs[name]
+        if not ref.many:
+            row = self.ref(name)
+            return [] if row is None else [row]
+        try:
+            wanted = ref.ids(self._values[name])
+        except (TypeError, ValueError):
+            raise Left(f"its {name} is no list of ids") from None
+        found = self._found[name]
+        if any(one not in found for one in wanted):
+            self.remark(f"without some of its {name}: those of {ref.table} have not come")
+        return [found[one] for one in wanted if one in found]
+
     def secret(self, text: str) -> str:
         """Return a secret in clear.
 
@@ -150,7 +181,7 @@ class Move:
         natural: our columns that say that a row is here already, under whatever id; the old one is then taken for it.
         key: the old table's primary key.
         order: which rows come first, as SQL: of two that exclude each other the first one comes.
-        later: columns of ours that refer to rows of this table, set once all have come.
+        later: columns of ours that refer to rows that come later, and the old table of those; set at the end.
         rows: what our rows are, where one old row becomes several, or none: columns that differ.
         finish: completes a row that has been checked.
         into: the column of `refs` that names the row which this one has become part of; no row of its own then.
@@ -168,7 +199,7 @@ class Move:
     natural: tuple[str, ...] = ()
     key: tuple[str, ...] = ("id",)
     order: str = ""
-    later: tuple[str, ...] = ()
+    later: Mapping[str, str] = field(default_factory=dict)
     rows: Callable[[Old], Sequence[Row]] | None = None
     finish: Callable[[Row, Old], None] | None = None
     into: str | None = None
@@ -207,6 +238,11 @@ def id_of(name: str) -> Value:
         return None if row is None else row["id"]
 
     return value
+
+
+def ids_of(name: str) -> Value:
+    """Return the ids of our rows that the old column lists."""
+    return lambda old: [row["id"] for row in old.rows_of(name)]
 
 
 def of(name: str, attribute: str) -> Value:

@@ -13,7 +13,7 @@ from budapp.commons.encryption import Encryption
 from budapp.gateway_changes import services as gateway_changes
 from budapp.legacy_ops import crud
 from budapp.legacy_ops.columns import fit, seal_all, table_of
-from budapp.legacy_ops.declarations import Context, Left, Move, Old, Row, id_of
+from budapp.legacy_ops.declarations import Context, Left, Move, Old, Ref, Row, id_of
 from budapp.legacy_ops.legacy_crud import OldDatabase, Record
 from budapp.legacy_ops.report import TableReport, counts
 
@@ -60,24 +60,26 @@ class Mover:
                 await crud.lock(session)
                 await _Page(self, move, session, report).bring(records)
             self.progress(report)
-        for name in move.later:
-            await self._set_later(move, name, report)
         async with self.unit() as session:
             await self._finish(session, move, report)
         return report
 
-    async def _set_later(self, move: Move, name: str, report: TableReport) -> None:
-        """Set a column that refers to rows of the same table, now that all are there."""
-        async for records in self.old.pages(move, self.page):
-            wanted = {one["id"]: one[name] for one in records if one[name] is not None}
-            if not wanted:
-                continue
-            async with self.unit() as session:
-                here = await crud.come(session, move.name, {*wanted, *wanted.values()})
-                pairs = {here[old]: here[value] for old, value in wanted.items() if old in here and value in here}
-                await crud.set_later(session, table_of(move.target), name, pairs)
-            for old in (old for old, value in wanted.items() if old in here and value not in here):
-                report.remark(old, f"without its {name}: that {move.name} has not come")
+    async def set_later(self, move: Move, report: TableReport) -> None:
+        """Set the columns that refer to rows which have come after these, where they are null still."""
+        for name, source in move.later.items():
+            async for records in self.old.pages(move, self.page):
+                wanted = {one["id"]: one[name] for one in records if one[name] is not None}
+                if wanted:
+                    await self._set(move, name, source, wanted, report)
+
+    async def _set(self, move: Move, name: str, source: str, wanted: Mapping[UUID, UUID], report: TableReport) -> None:
+        async with self.unit() as session:
+            here = await crud.come(session, move.name, wanted)
+            values = await crud.come(session, source, set(wanted.values()))
+            pairs = {here[old]: values[value] for old, value in wanted.items() if old in here and value in values}
+            await crud.set_later(session, table_of(move.target), name, table_of(self.moves[source].target), pairs)
+        for old in (old for old, value in wanted.items() if old in here and value not in values):
+            report.remark(old, f"without its {name}: that {source} has not come")
 
     async def _finish(self, session: WriteSession, move: Move, report: TableReport) -> None:
         if not report.brought:
@@ -86,6 +88,14 @@ class Mover:
         record(session, Action.DATA_IMPORT, ResourceType.DATABASE, resource_name=report.target, details=details)
         if getattr(move.target, "feeds_gateway", None) is not None:
             gateway_changes.note(session, gateway_changes.EVERYTHING, "")
+
+
+def _ids(ref: Ref, value: Any) -> list[UUID]:
+    """Return the ids that the value names; none where it is no list of ids, which the row is left for later."""
+    try:
+        return ref.ids(value)
+    except (TypeError, ValueError):
+        return []
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +155,7 @@ class _Page:
 
     async def _found(self, name: str, records: Collection[Record]) -> dict[UUID, Mapping[str, Any]]:
         ref = self._move.refs[name]
-        ids = {one[name] for one in records if one[name] is not None}
+        ids = {found for one in records for found in _ids(ref, one[name])}
         table = table_of(self._mover.moves[ref.table].target)
         return await crud.referred(self._session, ref.table, table, ids, ref.takes) if ids else {}
 
@@ -185,8 +195,7 @@ class _Page:
 
     def _refuse_other_tenants(self, old: Old, tenant_id: UUID) -> None:
         for name in self._move.refs:
-            other = old.ref(name)
-            if other is not None and other.get("tenant_id") not in {None, tenant_id}:
+            if any(other.get("tenant_id") not in {None, tenant_id} for other in old.rows_of(name)):
                 raise Left(f"its {name} is of another tenant")
 
     async def _without_alike(self, candidates: Sequence[_Candidate]) -> list[_Candidate]:

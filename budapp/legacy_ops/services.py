@@ -111,6 +111,8 @@ class Upgrade:
         moves = {move.name: move for move in MOVES}
         mover = Mover(old, unit, moves, context, self.encryption, self.progress, self.page)
         reports = [await mover.move(move) for move in MOVES]
+        for move, report in zip(MOVES, reports, strict=True):
+            await mover.set_later(move, report)
         return reports + [homeless(one.source, await old.count(one.source), one.reason) for one in NO_HOME]
 
     @property

@@ -23,6 +23,8 @@ from budapp.commons.config import Settings
 from budapp.commons.database import Base, Database
 from budapp.commons.encrypted_columns import unseal
 from budapp.endpoint_ops.models import Endpoint
+from budapp.evaluation_ops.models import EvalTrait
+from budapp.experiment_ops.models import Evaluation
 from budapp.legacy_ops import crud
 from budapp.legacy_ops.legacy_crud import open_old
 from budapp.legacy_ops.models import LegacyRow
@@ -31,6 +33,7 @@ from budapp.legacy_ops.tables import MOVES, NO_HOME
 from budapp.legacy_ops.tables.trail import old_hash
 from budapp.playground_ops.models import ChatMessage
 from budapp.project_ops.models import Project, ProjectMember
+from budapp.prompt_ops.models import Prompt
 from budapp.provider_credential_ops.models import ProviderCredential
 from budapp.tenant_ops.models import Tenant, TenantClient
 from budapp.user_ops.models import User
@@ -301,7 +304,7 @@ async def test_a_bad_row_is_left_with_its_reason_and_the_rest_comes(
     }
     assert list(reasons(found["router"]).values()) == [[str(long_name)]]
     assert "index row" in next(iter(reasons(found["router"])))
-    assert list(reasons(found["router_endpoint"])) == ["its fallback_endpoint_ids is no list"]
+    assert list(reasons(found["router_endpoint"])) == ["its fallback_endpoint_ids is no list of ids"]
     assert list(reasons(found["deployment_pricing"])) == ["here it must be that per_tokens > 0"]
     assert list(reasons(found["gateway_blocking_rule"])) == [
         "blocking rules are for all requests here; this one was for a project, endpoint or model"
@@ -334,14 +337,19 @@ async def test_a_second_run_brings_what_was_mended_and_not_what_was_deleted_here
     assert (keys.brought, keys.there, keys.here) == (1, ROWS - 1, ROWS - 1)
 
 
-async def test_a_tenant_that_was_seeded_before_is_taken_for_the_old_one(run: Run, database: Database) -> None:
+async def test_what_was_seeded_before_is_taken_for_the_old_row_and_references_follow(
+    run: Run, database: Database
+) -> None:
     async with database.write() as session:
         seeded = Tenant(name="Default", realm_name=REALM, tenant_identifier=REALM, is_platform=True)
         session.add(seeded)
+        trait = EvalTrait(name="exp_traits name 1", position=1)
+        session.add(trait)
     done = await run("--json")
     assert done.status == 0
-    assert tables(done)["tenant"].there == 1
+    assert (tables(done)["tenant"].there, tables(done)["exp_traits"].there) == (1, 1)
     assert (await get(database, User, row_id("user", 0))).tenant_id == seeded.id
+    assert (await get(database, Evaluation, row_id("evaluations", 1))).trait_ids == [trait.id]
 
 
 async def test_messages_and_billing_cycles_follow_each_other(
@@ -352,6 +360,7 @@ async def test_messages_and_billing_cycles_follow_each_other(
     done = await run("--json", "--page", "1")
     assert done.status == 0
     assert (await get(database, ChatMessage, row_id("messages", 1))).parent_message_id == row_id("messages", 0)
+    assert (await get(database, Prompt, row_id("prompt", 1))).default_version_id == row_id("prompt_version", 1)
     assert [one.text for one in tables(done)["messages"].remarks] == [
         "without its parent_message_id: that messages has not come"
     ]

@@ -12,7 +12,7 @@ MOVES = (
         order=OLDEST,
         refs={"user_id": _USER, "billing_plan_id": Ref("billing_plans")},
         tenant="user_id",
-        later=("superseded_by_id",),
+        later={"superseded_by_id": "user_billing"},
     ),
     Move("billing_alerts", BillingAlert, order=OLDEST, refs={"user_id": _USER}, tenant="user_id"),
 )

@@ -110,7 +110,8 @@ MOVES = (
         order=OLDEST,
         refs={"project_id": Ref("project"), "created_by": _USER},
         tenant="project_id",
-        columns={"bud_prompt_id": column("name"), "default_version_id": column("default_version_id")},
+        columns={"bud_prompt_id": column("name")},
+        later={"default_version_id": "prompt_version"},
     ),
     Move(
         "prompt_version",
@@ -136,7 +137,7 @@ MOVES = (
         refs={"chat_session_id": Ref("chat_sessions", ("user_id",))},
         tenant="chat_session_id",
         columns={"user_id": of("chat_session_id", "user_id")},
-        later=("parent_message_id",),
+        later={"parent_message_id": "messages"},
     ),
     Move(
         "notes",

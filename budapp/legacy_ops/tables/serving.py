@@ -1,14 +1,13 @@
 """Models, clusters, and what runs there."""
 
 from typing import Any
-from uuid import UUID
 
 from budapp.adapter_ops.models import Adapter
 from budapp.blocking_rule_ops.models import BlockingRule
 from budapp.cluster_ops.models import Cluster
 from budapp.cluster_setting_ops.models import ClusterSettings
 from budapp.endpoint_ops.models import Endpoint
-from budapp.legacy_ops.declarations import NEWEST, OLDEST, Left, Move, Old, Ref, either, of, renamed
+from budapp.legacy_ops.declarations import NEWEST, OLDEST, Left, Move, Old, Ref, either, ids_of, of, renamed
 from budapp.model_ops.models import License, Model, Paper, SecurityScan
 from budapp.pricing_ops.models import DeploymentPricing
 from budapp.publication_ops.models import PublicationHistory
@@ -25,18 +24,6 @@ _ACCESS_MODES = {
 _PROJECT = Ref("project", ("created_by",))
 _MODEL = Ref("model")
 _USER = Ref("user")
-
-
-def _fallbacks(old: Old) -> list[UUID] | None:
-    found = old["fallback_endpoint_ids"]
-    if found is None:
-        return None
-    if not isinstance(found, list):
-        raise Left("its fallback_endpoint_ids is no list")
-    try:
-        return [UUID(str(one)) for one in found]
-    except ValueError:
-        raise Left("its fallback_endpoint_ids holds something that is no id") from None
 
 
 def _refuse_narrow_rule(old: Old) -> None:
@@ -132,13 +119,17 @@ MOVES = (
         "router_endpoint",
         RouterEndpoint,
         order=OLDEST,
-        refs={"router_id": Ref("router"), "endpoint_id": Ref("endpoint")},
+        refs={
+            "router_id": Ref("router"),
+            "endpoint_id": Ref("endpoint"),
+            "fallback_endpoint_ids": Ref("endpoint", many=True),
+        },
         tenant="router_id",
         extra={
             "position": "(select count(*) from public.router_endpoint o where o.router_id = t.router_id"
             " and (o.created_at, o.id) < (t.created_at, t.id))"
         },
-        columns={"fallback_endpoint_ids": _fallbacks},
+        columns={"fallback_endpoint_ids": ids_of("fallback_endpoint_ids")},
     ),
     Move(
         "gateway_blocking_rule",

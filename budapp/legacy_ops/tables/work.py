@@ -1,11 +1,23 @@
 """Workflows, benchmarks, experiments: what people had done, and what has come of it."""
 
 from typing import Any
-from uuid import UUID
 
 from budapp.benchmark_ops.models import Benchmark, RequestMetrics
 from budapp.experiment_ops.models import EvalTag, Evaluation, EvaluationRun, Experiment, RunMetric
-from budapp.legacy_ops.declarations import OLDEST, Left, Move, NoHome, Old, Ref, Value, column, either, id_of, of
+from budapp.legacy_ops.declarations import (
+    OLDEST,
+    Left,
+    Move,
+    NoHome,
+    Old,
+    Ref,
+    Value,
+    column,
+    either,
+    id_of,
+    ids_of,
+    of,
+)
 from budapp.workflow_ops.models import Workflow, WorkflowStep
 
 _CUT_OFF = "It was under way when the service was replaced; start it again"
@@ -56,6 +68,10 @@ def _eval_with(old: Old) -> str:
     return "dataset" if old["dataset_ids"] else "configuration"
 
 
+def _dataset_ids(old: Old) -> list[str] | None:
+    return None if old["dataset_ids"] is None else [str(row["id"]) for row in old.rows_of("dataset_ids")]
+
+
 def _intervals(old: Old) -> list[float] | None:
     found = old["itl"]
     if found is None:
@@ -64,17 +80,6 @@ def _intervals(old: Old) -> list[float] | None:
         return [float(one) for one in found]
     except (TypeError, ValueError):
         raise Left("its itl is no list of numbers") from None
-
-
-def _list_of_ids(name: str) -> Value:
-    def value(old: Old) -> list[UUID]:
-        found = old[name] or []
-        try:
-            return [UUID(str(one)) for one in found]
-        except (TypeError, ValueError):
-            raise Left(f"its {name} holds something that is no id") from None
-
-    return value
 
 
 def _refuse_unused(old: Old) -> None:
@@ -111,9 +116,15 @@ MOVES = (
     Move(
         "benchmark",
         Benchmark,
-        refs={"user_id": _USER, "model_id": Ref("model"), "cluster_id": Ref("cluster")},
+        refs={
+            "user_id": _USER,
+            "model_id": Ref("model"),
+            "cluster_id": Ref("cluster"),
+            "dataset_ids": Ref("dataset", many=True),
+        },
         tenant="user_id",
         columns={
+            "dataset_ids": _dataset_ids,
             "created_by": id_of("user_id"),
             "description": either("description", ""),
             "eval_with": _eval_with,
@@ -141,12 +152,12 @@ MOVES = (
         "experiments",
         Experiment,
         order=OLDEST,
-        refs={"created_by": _USER, "project_id": Ref("project", optional=True)},
+        refs={"created_by": _USER, "project_id": Ref("project", optional=True), "tag_ids": Ref("eval_tags", many=True)},
         tenant="created_by",
         columns={
             "name": _name,
             "status": lambda old: "active" if old["status"] == "draft" else old["status"],
-            "tag_ids": _list_of_ids("tag_ids"),
+            "tag_ids": ids_of("tag_ids"),
         },
     ),
     Move(
@@ -158,12 +169,13 @@ MOVES = (
             "created_by": _USER,
             "endpoint_id": Ref("endpoint", ("model_id",)),
             "workflow_id": Ref("workflow", optional=True, quiet=True),
+            "trait_ids": Ref("exp_traits", many=True),
         },
         tenant="experiment_id",
         extra={"endpoint_id": _OF_FIRST_RUN},
         columns={
             "model_id": of("endpoint_id", "model_id"),
-            "trait_ids": _list_of_ids("trait_ids"),
+            "trait_ids": ids_of("trait_ids"),
             "status": lambda old: "cancelled" if old["status"] in ("pending", "running") else old["status"],
             "reason": lambda old: _CUT_OFF if old["status"] in ("pending", "running") else None,
         },
