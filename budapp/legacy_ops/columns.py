@@ -6,9 +6,11 @@ from collections.abc import Callable, Mapping
 from datetime import MAXYEAR, MINYEAR, UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from functools import cache
-from typing import Any
+from inspect import get_annotations
+from typing import Any, get_args
 from uuid import UUID
 
+from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import (
     ARRAY,
     BigInteger,
@@ -47,6 +49,11 @@ def fit(column: Column[Any], value: Any, remark: Callable[[str], None]) -> Any:
         Left: the column can't hold it.
     """
     if value is None:
+        return _absent(column)
+    if isinstance(column.type, JSONB) and not _has_form(column, value):
+        if not column.nullable and column.default is None:
+            raise Left(f"its {column.name} has another form than here")
+        remark(f"without its {column.name}, which has another form than here")
         return _absent(column)
     fitted = _fit(column.type, column.name, value, remark)
     allowed = allowed_values(column)
@@ -155,6 +162,24 @@ _CONVERSIONS: tuple[tuple[tuple[type[Any], ...], Callable[..., Any]], ...] = (
     ((Numeric, Float), _number),
     ((String,), _text),
 )
+
+
+def _has_form(column: Column[Any], value: Any) -> bool:
+    """Tell whether JSON is what the model says, such as a list of objects: whoever shows it relies on that."""
+    if value is UNREADABLE:
+        return True  # said in words later
+    try:
+        _form_of(column).validate_python(value, strict=True)
+    except ValidationError:
+        return False
+    return True
+
+
+@cache
+def _form_of(column: Column[Any]) -> TypeAdapter[Any]:
+    model = next(mapper.class_ for mapper in Base.registry.mappers if mapper.local_table is column.table)
+    annotations = next(found for one in model.__mro__ if column.name in (found := get_annotations(one)))
+    return TypeAdapter(get_args(annotations[column.name])[0])
 
 
 @cache

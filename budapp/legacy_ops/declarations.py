@@ -4,6 +4,7 @@ A column of ours that has the name of an old one takes its value; `columns` says
 that ours allows and what rows refer to are checked for all alike.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -159,6 +160,9 @@ class Old:
             raise Left(str(error)) from None
 
 
+_COLOR = re.compile(r"#[0-9A-Fa-f]{6}")
+_USUAL_COLOR = "#3F8EF7"
+
 OLDEST = "t.created_at"
 NEWEST = "t.created_at desc"
 
@@ -263,6 +267,22 @@ def either(first: str, instead: Any) -> Value:
 def renamed(name: str, values: Mapping[str, str]) -> Value:
     """Return the old column with other words for some of its values."""
     return lambda old: values.get(old[name], old[name])
+
+
+def marks(name: str) -> Value:
+    """Return the old JSON as tags: those that have a name, each with a color; none where there are none."""
+
+    def value(old: Old) -> list[dict[str, str]] | None:
+        found = old[name] if isinstance(old[name], list) else []
+        named = [tag for tag in found if isinstance(tag, dict) and isinstance(tag.get("name"), str) and tag["name"]]
+        return [{"name": tag["name"], "color": color_of(tag.get("color"))} for tag in named] or None
+
+    return value
+
+
+def color_of(value: Any) -> str:
+    """Return the color, or the usual one where it is none."""
+    return value if isinstance(value, str) and _COLOR.fullmatch(value) else _USUAL_COLOR
 
 
 def texts(name: str) -> Value:

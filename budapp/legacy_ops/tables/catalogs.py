@@ -5,7 +5,7 @@ from budapp.billing_ops.models import BillingPlan
 from budapp.cloud_provider_ops.models import CloudProvider
 from budapp.dataset_ops.models import BenchmarkDataset
 from budapp.evaluation_ops.models import EvalDataset, EvalDatasetVersion, EvalTrait, EvalTraitDataset
-from budapp.legacy_ops.declarations import Move, NoHome, Old, Ref, either, texts
+from budapp.legacy_ops.declarations import Move, NoHome, Old, Ref, either, marks, texts
 from budapp.provider_ops.models import CloudModel, Provider
 from budapp.quantization_ops.models import QuantizationMethod
 from budapp.template_ops.models import ModelTemplate
@@ -25,7 +25,13 @@ MOVES = (
     Move("icon", Icon, natural=("file_path",)),
     Move("billing_plans", BillingPlan, natural=("name",)),
     Move("provider", Provider, natural=("type",)),
-    Move("cloud_model", CloudModel, refs={"provider_id": Ref("provider")}, natural=("uri",)),
+    Move(
+        "cloud_model",
+        CloudModel,
+        refs={"provider_id": Ref("provider")},
+        columns={"tags": marks("tags"), "tasks": marks("tasks")},
+        natural=("uri",),
+    ),
     Move("cloud_providers", CloudProvider, natural=("unique_id",)),
     Move("model_template", ModelTemplate, natural=("name",)),
     Move("quantization_method", QuantizationMethod, natural=("name",)),

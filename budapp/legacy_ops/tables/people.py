@@ -8,15 +8,13 @@ from pydantic import TypeAdapter, ValidationError
 
 from budapp.commons.schemas import Email
 from budapp.commons.scopes import GLOBAL_SCOPES, ROLE_SCOPES, UserRole, UserType, with_implied
-from budapp.legacy_ops.declarations import OLDEST, Left, Move, NoHome, Old, Ref, Row, Value, column, id_of
+from budapp.legacy_ops.declarations import OLDEST, Left, Move, NoHome, Old, Ref, Row, Value, color_of, column, id_of
 from budapp.legacy_ops.realm_rights import IN_KEYCLOAK
 from budapp.oauth_ops.models import TenantOAuthConfig, UserOAuthProvider
 from budapp.tenant_ops.models import Tenant, TenantClient
 from budapp.user_ops.models import User, UserPermission
 
 _EMAIL: TypeAdapter[str] = TypeAdapter(Email)
-_COLOR = re.compile(r"#[0-9A-Fa-f]{6}")
-_USUAL_COLOR = "#3F8EF7"
 
 PLATFORM_TENANT = (
     "(select p.id from public.tenant p where p.realm_name = current_setting('legacy.realm') order by p.id limit 1)"
@@ -47,10 +45,6 @@ def _email(old: Old) -> str:
         return _EMAIL.validate_python(old["email"])
     except ValidationError:
         raise Left("its email is no e-mail address") from None
-
-
-def _color(old: Old) -> str:
-    return old["color"] if _COLOR.fullmatch(old["color"]) else _USUAL_COLOR
 
 
 def _role(old: Old) -> str:
@@ -142,7 +136,7 @@ MOVES = (
         columns={
             "auth_id": _auth_id,
             "email": _email,
-            "color": _color,
+            "color": lambda old: color_of(old["color"]),
             "role": _role,
             "user_type": _user_type,
             "tenant_id": id_of("tenant_id"),

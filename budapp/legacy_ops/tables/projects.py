@@ -1,9 +1,7 @@
 """Projects, and who takes part in them."""
 
-from typing import Any
-
 from budapp.commons.scopes import PROJECT_SCOPES, Scope
-from budapp.legacy_ops.declarations import OLDEST, Move, Old, Ref
+from budapp.legacy_ops.declarations import OLDEST, Move, Old, Ref, marks
 from budapp.legacy_ops.tables.people import join_tenant, scopes_in
 from budapp.project_ops.models import Project, ProjectMember
 
@@ -15,13 +13,6 @@ _JOIN_SCOPES = (
     " min(p.created_at) as created_at from public.project_permission p group by p.project_id, p.user_id) given"
     " on given.project_id = t.project_id and given.user_id = t.user_id"
 )
-
-
-def tags_of(old: Old) -> list[dict[str, Any]]:
-    """Return the tags that have a name, in the form that ours have."""
-    found = old["tags"] if isinstance(old["tags"], list) else []
-    named = [tag for tag in found if isinstance(tag, dict) and isinstance(tag.get("name"), str)]
-    return [{"name": tag["name"], "color": str(tag.get("color") or "#3F8EF7")} for tag in named]
 
 
 def _scopes(old: Old) -> list[str]:
@@ -43,7 +34,7 @@ MOVES = (
         order=OLDEST,
         refs={"created_by": Ref("user")},
         tenant="created_by",
-        columns={"tags": tags_of},
+        columns={"tags": marks("tags")},
     ),
     Move(
         "project_user_association",

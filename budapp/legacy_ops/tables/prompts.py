@@ -11,7 +11,7 @@ from budapp.guardrail_ops.models import (
     GuardrailRule,
     GuardrailRuleDeployment,
 )
-from budapp.legacy_ops.declarations import NEWEST, OLDEST, Left, Move, Old, Ref, column, either, of
+from budapp.legacy_ops.declarations import NEWEST, OLDEST, Left, Move, Old, Ref, column, either, marks, of
 from budapp.playground_ops.models import ChatMessage, ChatNote, ChatSession, ChatSetting
 from budapp.prompt_ops.models import Prompt, PromptVersion
 
@@ -32,10 +32,6 @@ def _tenant_of_owner(old: Old) -> Any:
     return None if owner is None else owner["tenant_id"]
 
 
-def _tags(old: Old) -> list[Any]:
-    return old["tags"] if isinstance(old["tags"], list) else []
-
-
 def _thresholds(old: Old) -> float:
     return 0.75 if old["severity_threshold"] is None else old["severity_threshold"]
 
@@ -45,7 +41,7 @@ MOVES = (
         "guardrail_probe",
         GuardrailProbe,
         refs={"provider_id": Ref("provider"), "created_by": _USER},
-        columns={"tenant_id": _tenant_of_owner, "tags": _tags},
+        columns={"tenant_id": _tenant_of_owner, "tags": marks("tags")},
         natural=("uri",),
     ),
     Move(
@@ -64,7 +60,11 @@ MOVES = (
         order=OLDEST,
         refs={"project_id": Ref("project"), "created_by": _USER},
         tenant="project_id",
-        columns={"severity_threshold": _thresholds, "guard_types": either("guard_types", ["input"]), "tags": _tags},
+        columns={
+            "severity_threshold": _thresholds,
+            "guard_types": either("guard_types", ["input"]),
+            "tags": marks("tags"),
+        },
         check=_refuse_preset,
     ),
     Move(
@@ -110,7 +110,7 @@ MOVES = (
         order=OLDEST,
         refs={"project_id": Ref("project"), "created_by": _USER},
         tenant="project_id",
-        columns={"bud_prompt_id": column("name")},
+        columns={"bud_prompt_id": column("name"), "tags": marks("tags")},
         later={"default_version_id": "prompt_version"},
     ),
     Move(

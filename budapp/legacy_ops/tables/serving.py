@@ -7,7 +7,7 @@ from budapp.blocking_rule_ops.models import BlockingRule
 from budapp.cluster_ops.models import Cluster
 from budapp.cluster_setting_ops.models import ClusterSettings
 from budapp.endpoint_ops.models import Endpoint
-from budapp.legacy_ops.declarations import NEWEST, OLDEST, Left, Move, Old, Ref, either, ids_of, of, renamed
+from budapp.legacy_ops.declarations import NEWEST, OLDEST, Left, Move, Old, Ref, either, ids_of, marks, of, renamed
 from budapp.model_ops.models import License, Model, Paper, SecurityScan
 from budapp.pricing_ops.models import DeploymentPricing
 from budapp.publication_ops.models import PublicationHistory
@@ -42,7 +42,7 @@ MOVES = (
         order=OLDEST,
         refs={"created_by": _USER, "provider_id": Ref("provider", optional=True)},
         tenant="created_by",
-        columns={"max_input_tokens": _max_input_tokens},
+        columns={"max_input_tokens": _max_input_tokens, "tags": marks("tags"), "tasks": marks("tasks")},
     ),
     Move("model_licenses", License, order=NEWEST, refs={"model_id": _MODEL}, tenant="model_id"),
     Move("paper_published", Paper, refs={"model_id": _MODEL}, tenant="model_id"),
@@ -113,7 +113,7 @@ MOVES = (
         order=OLDEST,
         refs={"project_id": _PROJECT},
         tenant="project_id",
-        columns={"created_by": of("project_id", "created_by")},
+        columns={"created_by": of("project_id", "created_by"), "tags": marks("tags")},
     ),
     Move(
         "router_endpoint",

@@ -16,6 +16,7 @@ from budapp.legacy_ops.declarations import (
     either,
     id_of,
     ids_of,
+    marks,
     of,
 )
 from budapp.workflow_ops.models import Workflow, WorkflowStep
@@ -125,6 +126,7 @@ MOVES = (
         tenant="user_id",
         columns={
             "dataset_ids": _dataset_ids,
+            "tags": marks("tags"),
             "created_by": id_of("user_id"),
             "description": either("description", ""),
             "eval_with": _eval_with,
