@@ -139,16 +139,21 @@ def _permission(resource: str, name: str, people: list[str]) -> dict[str, object
     }
 
 
+async def bind(old: asyncpg.Connection, realm: OldRealm) -> None:
+    """Let the first tenant be the realm's."""
+    await change(old, "tenant", 0, realm_name=realm.name, tenant_identifier=realm.name)
+    secret = rsa_hex(realm.secret)
+    await change(
+        old, "tenant_clients", 0, client_id=realm.client_id, client_named_id="bud-client", client_secret=secret
+    )
+    await change(old, "project", 0, status="active", project_type="admin_app", benchmark=False)
+
+
 async def test_people_hold_what_keycloak_says_and_those_without_an_account_are_named(
     run: Run, old: asyncpg.Connection, database: Database, realm: OldRealm, client: httpx.AsyncClient
 ) -> None:
     person = {"role": "developer", "user_type": "admin", "is_superuser": False, "status": "active"}
-    await change(old, "tenant", 0, realm_name=realm.name, tenant_identifier=realm.name)
-    await change(old, "project", 0, status="active", project_type="admin_app", benchmark=False)
-    client_secret = rsa_hex(realm.secret)
-    await change(
-        old, "tenant_clients", 0, client_id=realm.client_id, client_named_id="bud-client", client_secret=client_secret
-    )
+    await bind(old, realm)
     await change(old, "user", 0, auth_id=UUID(realm.keeper), email="Keeper@Example.com", **person)
     member = await add(old, "user", 0, auth_id=UUID(realm.member), email="member@example.com", **person)
     gone = await add(old, "user", 0, auth_id=row_id("nobody", 0), email="gone@example.com", **person)
@@ -173,14 +178,116 @@ async def test_people_hold_what_keycloak_says_and_those_without_an_account_are_n
 
 async def signs_in(client: httpx.AsyncClient, realm: OldRealm) -> None:
     """See that somebody goes on with the password that they had."""
-    credentials = {"email": "keeper@example.com", "password": PASSWORD, "tenant": realm.name, "user_type": "admin"}
-    answer = await client.post("/v1/auth/login", json=credentials)
-    assert answer.status_code == 200, answer.text
-    bearer = {"Authorization": f"Bearer {answer.json()['token']['access_token']}"}
+    bearer = await sign_in(client, realm)
     me = await client.get("/v1/users/me", headers=bearer)
     assert me.json()["user"]["id"] == str(row_id("user", 0))
     answers = {path: await client.get(f"/v1/{path}/", headers=bearer) for path in ("models", "projects")}
     assert {path: answer.status_code for path, answer in answers.items()} == {"models": 200, "projects": 403}
+
+
+async def sign_in(client: httpx.AsyncClient, realm: OldRealm) -> dict[str, str]:
+    """Return the headers of the first user, signed in with the password that they have."""
+    credentials = {"email": "keeper@example.com", "password": PASSWORD, "tenant": realm.name, "user_type": "admin"}
+    answer = await client.post("/v1/auth/login", json=credentials)
+    assert answer.status_code == 200, answer.text
+    return {"Authorization": f"Bearer {answer.json()['token']['access_token']}"}
+
+
+SHOWN = {
+    "adapter": ("endpoints/{endpoint}/adapters",),
+    "audit": ("audit/records", "audit/records/{audit_trail}", "audit/summary"),
+    "benchmark": (
+        "benchmark",
+        "benchmark/{benchmark}/model-cluster-detail",
+    ),
+    "billing": ("billing/plans", "billing/alerts", "billing/history", "billing/user/{user}"),
+    "catalog": ("models/catalog", "models/providers", "models/quantization-methods", "templates", "icons", "dataset"),
+    "chat": (
+        "playground/chat-sessions",
+        "playground/chat-sessions/{chat_sessions}/messages",
+        "playground/chat-settings",
+    ),
+    "clouds": ("credentials/cloud-providers", "credentials/cloud-providers/credentials"),
+    "cluster": (
+        "clusters/clusters",
+        "clusters/{cluster}",
+        "clusters/{cluster}/settings",
+        "clusters/{cluster}/endpoints",
+    ),
+    "endpoint": ("endpoints/", "endpoints/{endpoint}/model-cluster-detail", "endpoints/{endpoint}/deployment-settings"),
+    "evaluation": ("experiments/{experiments}/evaluations", "experiments/runs/{runs}", "experiments/evaluations/all"),
+    "experiment": (
+        "experiments/",
+        "experiments/{experiments}",
+        "experiments/{experiments}/summary",
+        "experiments/tags",
+    ),
+    "guardrail": ("guardrails/probes", "guardrails/probe/{guardrail_probe}", "guardrails/rule/{guardrail_rule}"),
+    "key": ("credentials/?credential_type=client_app", "proprietary/credentials/"),
+    "manifest": ("experiments/datasets", "experiments/datasets/{exp_datasets}", "experiments/traits"),
+    "model": (
+        "models/",
+        "models/{model}",
+        "models/?table_source=model",
+        "models/tags",
+        "models/tasks",
+        "models/authors",
+    ),
+    "price": ("endpoints/{endpoint}/pricing/history", "endpoints/{endpoint}/publication-history"),
+    "profile": (
+        "guardrails/profiles",
+        "guardrails/profile/{guardrail_profile}",
+        "guardrails/profile/{guardrail_profile}/probes",
+    ),
+    "project": (
+        "projects/",
+        "projects/{project}",
+        "projects/{project}/users",
+        "projects/{project}/clusters",
+        "projects/tags",
+    ),
+    "prompt": ("prompts", "prompts/{prompt}", "prompts/{prompt}/versions", "prompts/tags"),
+    "provider credential": ("proprietary/credentials/{proprietary_credential}/detailed-view",),
+    "router": ("routers/?project_id={project}", "metrics/gateway/blocking-rules"),
+    "tenant": ("tenants", "tenants/{tenant}", "admin/oauth/configurations/{tenant}"),
+    "user": ("users/", "users/{user}", "users/{user}/permissions", "permissions/{user}/projects"),
+    "workflow": ("workflows", "workflows/{workflow}"),
+}
+"""What shows rows that have come, by what they are about."""
+
+
+async def test_what_has_come_is_shown(
+    run: Run, old: asyncpg.Connection, app: FastAPI, realm: OldRealm, client: httpx.AsyncClient
+) -> None:
+    await bind(old, realm)
+    keeper = {"role": "super_admin", "user_type": "admin", "is_superuser": True, "status": "active"}
+    await change(old, "user", 0, auth_id=UUID(realm.keeper), email="keeper@example.com", **keeper)
+    for table in (
+        "model",
+        "cloud_model",
+        "guardrail_probe",
+        "guardrail_rule",
+        "guardrail_profile",
+        "experiments",
+        "prompt",
+    ):
+        await change(old, table, 0, status="active")
+    await change(old, "user_billing", 0, is_current=True)
+    await change(old, "cluster", 0, status="available")
+    await change(old, "endpoint", 0, status="running")
+    assert (await run("--realm", realm.name)).status == 0
+    await components_of(app)[Keycloak].set_role(realm.name, realm.keeper, UserRole.SUPER_ADMIN, list(UserRole))
+    bearer = await sign_in(client, realm)
+    paths = [path.format_map(_Ids()) for about in SHOWN.values() for path in about]
+    answers = {path: await client.get(f"/v1/{path}", headers=bearer) for path in paths}
+    assert {path: answer.json() for path, answer in answers.items() if answer.status_code != 200} == {}
+
+
+class _Ids(dict[str, UUID]):
+    """The id of the first row of each old table."""
+
+    def __missing__(self, table: str) -> UUID:
+        return row_id(table, 0)
 
 
 _KNOWN = {f"{module}:{action}" for module in ("model", "project", "cluster", "user") for action in ("view", "manage")}

@@ -2,18 +2,34 @@
 
 import json
 import re
+from typing import Any
 from uuid import NAMESPACE_OID, UUID, uuid5
 
 from pydantic import TypeAdapter, ValidationError
 
 from budapp.commons.schemas import Email
 from budapp.commons.scopes import GLOBAL_SCOPES, ROLE_SCOPES, UserRole, UserType, with_implied
-from budapp.legacy_ops.declarations import OLDEST, Left, Move, NoHome, Old, Ref, Row, Value, color_of, column, id_of
+from budapp.legacy_ops.declarations import (
+    OLDEST,
+    Left,
+    Move,
+    NoHome,
+    Old,
+    Ref,
+    Row,
+    Value,
+    color_of,
+    column,
+    constant,
+    id_of,
+)
 from budapp.legacy_ops.realm_rights import IN_KEYCLOAK
 from budapp.oauth_ops.models import TenantOAuthConfig, UserOAuthProvider
+from budapp.oauth_ops.schemas import ConfigData, OAuthProvider, config_data
 from budapp.tenant_ops.models import Tenant, TenantClient
 from budapp.user_ops.models import User, UserPermission
 
+_KNOWN_DATA = {"directory", "display_name", "displayName"}
 _EMAIL: TypeAdapter[str] = TypeAdapter(Email)
 
 PLATFORM_TENANT = (
@@ -105,6 +121,29 @@ def _client_secret(name: str) -> Value:
     return lambda old: old.secret(old[name])
 
 
+def _known_provider(old: Old) -> None:
+    if old["provider"] not in set(OAuthProvider):
+        raise Left(f"there is no provider {str(old['provider'])[:50]!r} to sign in at here")
+
+
+def _config_data(old: Old) -> dict[str, Any]:
+    """Return of what the provider needs beside the client what is known here."""
+    found = old["config_data"] if isinstance(old["config_data"], dict) else {}
+    known = {name: value for name, value in found.items() if name in _KNOWN_DATA}
+    try:
+        return config_data(ConfigData.model_validate(known))
+    except ValidationError:
+        old.remark("without its config_data: set it up anew")
+        return {}
+
+
+def _is_enabled(old: Old) -> bool:
+    if old["provider"] == OAuthProvider.MICROSOFT and "directory" not in _config_data(old):
+        old.remark("disabled: it says of no directory that it is the company's; set it up anew")
+        return False
+    return old["enabled"] is not False
+
+
 def _auth_id(old: Old) -> str:
     found: UUID = old["auth_id"]
     return str(found)
@@ -171,8 +210,11 @@ MOVES = (
         columns={
             "client_secret_encrypted": _client_secret("client_secret_encrypted"),
             "tenant_id": id_of("tenant_id"),
-            "enforced": lambda _: False,
+            "enforced": constant(False),
+            "config_data": _config_data,
+            "enabled": _is_enabled,
         },
+        check=_known_provider,
         natural=("tenant_id", "provider"),
     ),
     Move(

@@ -1,13 +1,14 @@
 """Models, clusters, and what runs there."""
 
 from typing import Any
+from uuid import UUID
 
 from budapp.adapter_ops.models import Adapter
 from budapp.blocking_rule_ops.models import BlockingRule
 from budapp.cluster_ops.models import Cluster
 from budapp.cluster_setting_ops.models import ClusterSettings
 from budapp.endpoint_ops.models import Endpoint
-from budapp.legacy_ops.declarations import NEWEST, OLDEST, Left, Move, Old, Ref, either, ids_of, marks, of, renamed
+from budapp.legacy_ops.declarations import NEWEST, OLDEST, Left, Move, Old, Ref, Value, marks, of, renamed
 from budapp.model_ops.models import License, Model, Paper, SecurityScan
 from budapp.pricing_ops.models import DeploymentPricing
 from budapp.publication_ops.models import PublicationHistory
@@ -24,6 +25,22 @@ _ACCESS_MODES = {
 _PROJECT = Ref("project", ("created_by",))
 _MODEL = Ref("model")
 _USER = Ref("user")
+
+
+def _state(name: str, published_by: str) -> Value:
+    """Return a state of a publication; what it does not say follows from the action."""
+
+    def value(old: Old) -> dict[str, Any]:
+        found = old[name] if isinstance(old[name], dict) else {}
+        published = found.get("is_published")
+        return {**found, "is_published": published if isinstance(published, bool) else old["action"] == published_by}
+
+    return value
+
+
+def _fallbacks(old: Old) -> list[UUID]:
+    own = old.ref("endpoint_id") or {}
+    return [row["id"] for row in old.rows_of("fallback_endpoint_ids") if row["id"] != own.get("id")]
 
 
 def _refuse_narrow_rule(old: Old) -> None:
@@ -105,7 +122,7 @@ MOVES = (
         PublicationHistory,
         refs={"deployment_id": Ref("endpoint"), "performed_by": _USER},
         tenant="deployment_id",
-        columns={"previous_state": either("previous_state", {}), "new_state": either("new_state", {})},
+        columns={"previous_state": _state("previous_state", "unpublish"), "new_state": _state("new_state", "publish")},
     ),
     Move(
         "router",
@@ -129,7 +146,7 @@ MOVES = (
             "position": "(select count(*) from public.router_endpoint o where o.router_id = t.router_id"
             " and (o.created_at, o.id) < (t.created_at, t.id))"
         },
-        columns={"fallback_endpoint_ids": ids_of("fallback_endpoint_ids")},
+        columns={"fallback_endpoint_ids": _fallbacks},
     ),
     Move(
         "gateway_blocking_rule",

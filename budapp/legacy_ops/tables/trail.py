@@ -8,7 +8,7 @@ from typing import Any
 
 from budapp.audit.models import AuditEntry
 from budapp.audit.snapshots import kept
-from budapp.legacy_ops.declarations import Move, Old, Ref, Row
+from budapp.legacy_ops.declarations import Move, Old, Ref, Row, constant
 from budapp.legacy_ops.tables.people import PLATFORM_TENANT
 
 SOURCE = "legacy"
@@ -90,9 +90,9 @@ MOVES = (
             "details": _details,
             "previous_state": _state("previous_state"),
             "new_state": _state("new_state"),
-            "source": lambda _: SOURCE,
+            "source": constant(SOURCE),
             "key_id": lambda old: old.context.audit_keys.current,
-            "record_hash": lambda old: "",
+            "record_hash": constant(""),
         },
         finish=_sign,
     ),
