@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Table, insert, select, tuple_, update
+from sqlalchemy import Row, Table, insert, select, text, tuple_, update
 from sqlalchemy.exc import DBAPIError
 from uuid_utils.compat import uuid7
 
@@ -35,6 +35,11 @@ async def lock(session: WriteSession) -> None:
         if sqlstate_of(error) != _NOT_AVAILABLE:
             raise
         raise Conflict("Another upgrade-from-legacy is at work; run this again when it has ended") from None
+
+
+async def be_patient(session: WriteSession) -> None:
+    """Let the unit of work wait as long as it takes for the former service's database to sort a table."""
+    await session.execute(text("set local idle_in_transaction_session_timeout = 0"))
 
 
 async def come(session: WriteSession, source: str, ids: Collection[UUID]) -> dict[UUID, UUID]:

@@ -155,6 +155,7 @@ async def _tried(database: Database) -> AsyncIterator[Unit]:
     """Give the same unit of work each time, which is undone at the end."""
     try:
         async with database.write() as session:
+            await crud.be_patient(session)
 
             @asynccontextmanager
             async def unit() -> AsyncIterator[WriteSession]:

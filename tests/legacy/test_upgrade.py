@@ -114,6 +114,8 @@ async def test_everything_comes_and_a_second_run_changes_nothing(
         if move.into is None and not move.part:
             assert table.here == ROWS
     assert {name for name, table in found.items() if table.there} == {"billing_plans"}  # which the migrations bring
+    forms = {remark.text for remark in found["model"].remarks}
+    assert "without its examples, which has another form than here" in forms
     for one in NO_HOME:
         assert (found[one.source].left_rows, found[one.source].brought, found[one.source].no_home) == (ROWS, 0, True)
     here = await everything(database)

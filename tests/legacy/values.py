@@ -54,6 +54,7 @@ VALUES: dict[str, Any] = {
     "credential.hashed_key": lambda number: old_lookup_hash(old_key(number)),
     "credential.model_budgets": {"00000000-0000-4000-8000-000000000000": 12.5},
     "credential.ip_whitelist": ["10.0.0.7", "2001:db8::1"],
+    "endpoint.node_list": [],
     "cluster.cluster_type": "ON_PERM",
     "cluster_settings.default_access_mode": "RWX",
     "publication_history.action": "publish",
