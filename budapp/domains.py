@@ -33,6 +33,7 @@ LAYERS = (
     "permission_ops | pipeline_ops | platform_ops | webhook_ops",
     "auth",
     "connector_ops | playground_ops | status_ops",
+    "legacy_ops",
 )
 
 NAMES = tuple(name for layer in LAYERS for name in layer.split(" | "))
