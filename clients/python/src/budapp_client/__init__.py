@@ -1,0 +1,34 @@
+"""A client of budapp's API: what is generated from its OpenAPI document (`rest`), and what makes it comfortable.
+
+with Budapp.sign_in("https://api.example.com", "ann@example.com", password) as api:
+    for listed in each(projects_list.sync, lambda page: page.projects, client=api):
+        print(listed.project.name)
+"""
+
+from budapp_client.connection import Budapp, answer
+from budapp_client.datasets import upload
+from budapp_client.errors import ApiError, BudappError, NoAnswer, NotFound, SignedOut, WorkflowEnded
+from budapp_client.paging import each
+from budapp_client.tokens import Store, Tokens
+from budapp_client.workflows import Progress, Step, wait_for, watch
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "ApiError",
+    "Budapp",
+    "BudappError",
+    "NoAnswer",
+    "NotFound",
+    "Progress",
+    "SignedOut",
+    "Step",
+    "Store",
+    "Tokens",
+    "WorkflowEnded",
+    "answer",
+    "each",
+    "upload",
+    "wait_for",
+    "watch",
+]
