@@ -1,6 +1,7 @@
 """The Python client of the API: most of it is generated from docs/openapi.json."""
 
 import os
+import shutil
 from pathlib import Path
 
 from .console import Stopwatch, say
@@ -35,4 +36,6 @@ def _link(target: Path) -> None:
     """Put the link in place of what was there, in one step."""
     new = GENERATED.with_name(f".rest-{os.getpid()}")
     new.symlink_to(target)
+    if GENERATED.is_dir() and not GENERATED.is_symlink():  # a build of the package has left it
+        shutil.rmtree(GENERATED)
     new.replace(GENERATED)

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 
-
 import pytest
 from fastapi import FastAPI
 from stack.client import api_client

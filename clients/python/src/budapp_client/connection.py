@@ -107,4 +107,4 @@ class _AsyncHttp(httpx.AsyncClient):
 def _no_answer(request: httpx.Request, error: httpx.TransportError) -> NoAnswer:
     url = request.url
     place = f"{url.scheme}://{url.netloc.decode()}"
-    return NoAnswer(f"{place} does not answer ({error or type(error).__name__})")
+    return NoAnswer(f"{place} does not answer ({str(error) or type(error).__name__})")

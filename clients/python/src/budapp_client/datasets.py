@@ -92,7 +92,7 @@ def _put(store: httpx.Client, url: str, piece: bytes) -> str:
         try:
             response = store.put(url, content=piece)
         except httpx.TransportError as error:
-            why = f"does not answer ({error or type(error).__name__})"
+            why = f"does not answer ({str(error) or type(error).__name__})"
             continue
         if response.is_success:
             return response.headers["etag"]

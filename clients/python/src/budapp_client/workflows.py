@@ -40,6 +40,9 @@ class Progress:
         return self.workflow.status != "in_progress"
 
 
+OnProgress = Callable[[Progress], None]
+
+
 def watch(api: Budapp, workflow_id: UUID | str, seconds: float | None = None) -> Iterator[Progress]:
     """Return the workflow's progress now, and each time it has changed, until it is over.
 
@@ -65,7 +68,7 @@ def watch(api: Budapp, workflow_id: UUID | str, seconds: float | None = None) ->
 def wait_for(
     api: Budapp,
     workflow_id: UUID | str,
-    on_progress: Callable[[Progress], None] | None = None,
+    on_progress: OnProgress | None = None,
     seconds: float | None = None,
 ) -> WorkflowRetrieved:
     """Return the workflow when it is completed.
