@@ -49,10 +49,11 @@ _MODULES = {
     "workflows": ("Progress", "Step", "wait_for", "watch"),
 }
 
+if not TYPE_CHECKING:  # checkers know the names from the imports above
 
-def __getattr__(name: str) -> Any:
-    """Import what is asked for: budctl's help needs none of it."""
-    for module, names in _MODULES.items():
-        if name in names:
-            return getattr(import_module(f"{__name__}.{module}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    def __getattr__(name: str) -> Any:
+        """Import what is asked for: budctl's help needs none of it."""
+        for module, names in _MODULES.items():
+            if name in names:
+                return getattr(import_module(f"{__name__}.{module}"), name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

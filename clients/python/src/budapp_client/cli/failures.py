@@ -45,9 +45,7 @@ class CommandFailed(BudappError):
 def failure_of(error: Exception) -> Failure | None:
     """Return what to tell the user, or None where the error is a fault of budctl's own."""
     if isinstance(error, OSError) and error.filename:
-        return Failure(
-            _told(f"{error.filename}: {error.strerror}", "Check the name of the file and who may read it"), 1
-        )
+        return Failure(_told(f"{error.filename}: {error.strerror}", "check its name and who may use it"), _FAILED)
     if not isinstance(error, BudappError):
         return None
     hint, code = _advice(error)

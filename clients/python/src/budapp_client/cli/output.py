@@ -71,7 +71,7 @@ def cell(value: object) -> str:
 
 
 def _print_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
     for head in heads:
         table.add_column(head, overflow="fold", no_wrap=head == "ID")
     for row in rows:
