@@ -36,6 +36,14 @@ async def test_an_expired_token_is_renewed(address: str, tokens: Tokens) -> None
     assert renewed.expires_at > time.time()
 
 
+async def test_threads_renew_at_the_same_time(address: str, tokens: Tokens) -> None:
+    with Budapp.resume(address, Memory(replace(tokens, expires_at=0))) as api:
+        calls = [asyncio.to_thread(projects_list.sync, client=api) for _ in range(6)]
+        found = await asyncio.gather(*calls)
+        assert [answer(one).projects for one in found] == [[]] * 6
+        await asyncio.to_thread(projects_list.sync, client=api)
+
+
 async def test_a_token_that_the_service_no_longer_takes_is_renewed(address: str, tokens: Tokens) -> None:
     header, body, signature = tokens.access.split(".")
     store = Memory(replace(tokens, access=f"{header}.{body}.{signature[::-1]}"))
