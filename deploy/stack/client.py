@@ -28,7 +28,7 @@ def _generate(shop: Workshop, folder: Path) -> None:
     python, watch = python_of(wheels(shop, "client")), Stopwatch()
     say("Generating the Python client, once for this docs/openapi.json: about 10 s")
     generate: Command = [python, CLIENT / "generate.py", folder]
-    run("Generating the Python client", generate, shop.logs / "build-client.log")
+    run("Generating the Python client", generate, shop.logs / "build-api-client.log")
     say(f"Python client generated {watch}")
 
 
