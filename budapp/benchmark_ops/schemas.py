@@ -53,8 +53,12 @@ HardwareMode = Literal["dedicated", "shared"]
 
 
 class BenchmarkTag(Schema):
-    name: Annotated[Text, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
+    name: str
     color: Color
+
+
+class BenchmarkTagPost(BenchmarkTag):
+    name: Annotated[Text, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
 
 
 class NodeHardware(Schema):
@@ -82,7 +86,7 @@ class BenchmarkPost(WorkflowPost):
     model_config = ConfigDict(protected_namespaces=())
 
     name: Annotated[Text, StringConstraints(strip_whitespace=True, min_length=1, max_length=50)]
-    tags: list[BenchmarkTag] = Field(max_length=50)
+    tags: list[BenchmarkTagPost] = Field(max_length=50)
     description: Annotated[Text, StringConstraints(strip_whitespace=True, max_length=1000)]
     concurrent_requests: Annotated[int, Field(ge=1, le=100_000)]
     eval_with: Literal["dataset", "configuration"]

@@ -152,7 +152,7 @@ class CustomGatewayCreate(Schema):
     description: Annotated[Text, StringConstraints(max_length=1000)] | None = None
     transport: Literal["STREAMABLEHTTP", "SSE"] | None = None
     auth_type: AuthType = "Open"
-    credentials: Credentials = OpenCredentials()
+    credentials: Credentials = Field(default_factory=OpenCredentials)
 
 
 class GatewayUpdate(Schema):

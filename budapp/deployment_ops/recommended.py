@@ -8,7 +8,7 @@ from budapp.cluster_ops.models import Cluster
 from budapp.commons.access import Caller
 from budapp.commons.database import ReadSession, release
 from budapp.commons.errors import BadRequest
-from budapp.deployment_ops.schemas import Benchmarks, ClusterOffer, Label, Rated, RecommendedClusters, Resource
+from budapp.deployment_ops.schemas import Benchmarks, ClusterOffer, ClusterResource, Label, Rated, RecommendedClusters
 from budapp.integrations import budsim
 from budapp.integrations.budsim import ClusterRecommendation, SimulationMetrics
 from budapp.integrations.dapr import DaprClient
@@ -60,10 +60,10 @@ def _offer(found: ClusterRecommendation, cluster: Cluster, config: Json) -> Clus
     )
 
 
-def _resource(cluster: Cluster, kind: str) -> Resource:
+def _resource(cluster: Cluster, kind: str) -> ClusterResource:
     name = kind.lower()
     total, available = (getattr(cluster, f"{name}_{of}_workers") for of in ("total", "available"))
-    return Resource.model_validate({"type": kind, "available": available, "total": total})
+    return ClusterResource.model_validate({"type": kind, "available": available, "total": total})
 
 
 def _benchmarks(found: SimulationMetrics, config: Json) -> Benchmarks:

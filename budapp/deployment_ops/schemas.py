@@ -155,7 +155,7 @@ class Benchmarks(Schema):
     over_all_throughput: Rated | None = None
 
 
-class Resource(Schema):
+class ClusterResource(Schema):
     """The workers of one kind that a cluster has."""
 
     type: Literal["CPU", "GPU", "HPU"]
@@ -179,7 +179,7 @@ class ClusterOffer(Schema):
     cost_per_token: Money
     total_resources: int
     resources_used: int
-    resource_details: list[Resource]
+    resource_details: list[ClusterResource]
     required_devices: list[RequiredDevice]
     benchmarks: Benchmarks
     tool_calling_parser_type: str | None = None

@@ -38,20 +38,20 @@ HeaderName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{1,100}$")]
 Status = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_]{1,30}$"), AfterValidator(str.upper)]
 
 
-class DagPost(Schema):
+class _OpenPost(Schema):
     """Anything else that budpipeline knows of a DAG, its steps and parameters goes there as it is."""
 
     model_config = ConfigDict(extra="allow")
 
 
-class DagParameterPost(DagPost):
+class DagParameterPost(_OpenPost):
     name: Label
     type: Label | None = None
     default: Any = None
     required: bool | None = None
 
 
-class DagStepPost(DagPost):
+class DagStepPost(_OpenPost):
     id: Label
     name: Title | None = None
     action: Label | None = None
@@ -62,7 +62,7 @@ class DagStepPost(DagPost):
     timeout_seconds: float | None = Field(default=None, gt=0, le=7 * 24 * 3600, allow_inf_nan=False)
 
 
-class Dag(DagPost):
+class DagPost(_OpenPost):
     """The steps of a pipeline, and what each of them waits for."""
 
     name: Title | None = None
@@ -92,13 +92,13 @@ class Dag(DagPost):
 
 
 class DagValidate(Schema):
-    dag: Dag
+    dag: DagPost
 
 
 class PipelineCreate(Schema):
     """The name is the DAG's, where none is given."""
 
-    dag: Dag
+    dag: DagPost
     name: Title | None = None
     icon: Icon | None = None
 
@@ -106,7 +106,7 @@ class PipelineCreate(Schema):
 class PipelineUpdate(Schema):
     """What is to change; what is left out stays as it is."""
 
-    dag: Dag | None = None
+    dag: DagPost | None = None
     name: Title | None = None
     icon: Icon | None = None
 
@@ -124,7 +124,7 @@ class PipelineExecute(Schema):
 class PipelineRun(Schema):
     """A definition to run once, without keeping it."""
 
-    pipeline_definition: Dag
+    pipeline_definition: DagPost
     params: Params = {}
 
 

@@ -23,7 +23,7 @@ async def get_pipeline(session: ReadSession, caller: Caller, pipeline_id: UUID) 
     return await PipelineCrud(session, caller).get(pipeline_id)
 
 
-def refuse_broken(dag: view.Dag) -> None:
+def refuse_broken(dag: view.DagPost) -> None:
     """Raise `UnprocessableContent` where the DAG can't be carried out; all reasons are in `errors`."""
     problems = dag.problems()
     if problems:

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from .client import api_client
 from .console import StackError, Stopwatch, say
 from .files import cached, digest
 from .processes import Command, interrupt_commands, run
@@ -123,6 +124,7 @@ def go_program(shop: Workshop, program: GoProgram) -> Path:
 def programs_of_tests(shop: Workshop) -> dict[str, str]:
     """Return what only tests run, each under the variable by which they find it."""
     programs = {program.name.upper(): str(go_program(shop, program)) for program in (OASDIFF, HELM, COMPOSE)}
+    api_client(shop)
     return {**programs, "CHART_PYTHON": str(python_of(wheels(shop, "chart")))}
 
 

@@ -1,0 +1,1 @@
+"""budctl, the command line."""
