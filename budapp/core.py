@@ -5,7 +5,7 @@ from functools import partial
 
 from redis.asyncio import Redis
 
-from budapp.commons import documentation, health, idempotency, isolation, jobs
+from budapp.commons import health, idempotency, isolation, jobs
 from budapp.commons.config import Settings
 from budapp.commons.database import Database, WriteSession
 from budapp.commons.domain import Component, Components, Domain, HealthCheck
@@ -43,7 +43,7 @@ async def _ensure_buckets(_session: WriteSession, c: Components) -> None:
 
 
 domain = Domain(
-    routers=(health.router, documentation.router),
+    routers=(health.router,),
     tables=(idempotency, isolation, jobs),
     components=(
         Component(Database, lambda c: Database(c[Settings], c.hooks), close=Database.dispose),

@@ -8,6 +8,7 @@ from fastapi.middleware.cors import CORSMiddleware
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from budapp import __version__
+from budapp.commons import documentation
 from budapp.commons.access import api_routes, check_routes
 from budapp.commons.authentication import AuthenticationMiddleware
 from budapp.commons.background import log_abandoned_errors
@@ -52,6 +53,7 @@ def create_app(settings: Settings | None = None, domains: Sequence[Domain] = DOM
         version=__version__,
         description="Tenants, users, projects, models, deployments and their workflows.",
         openapi_url=None,  # commons/documentation.py serves it, and its pages
+        routes=documentation.ROUTES,
         lifespan=_lifespan,
         dependencies=[Depends(refuse_unknown)],
     )
@@ -71,7 +73,8 @@ def create_app(settings: Settings | None = None, domains: Sequence[Domain] = DOM
 
 def _add_middleware(app: FastAPI, settings: Settings) -> None:
     """Add the layers, the innermost first."""
-    app.add_middleware(AuthenticationMiddleware)
+    public = frozenset(route.path for route in documentation.ROUTES)
+    app.add_middleware(AuthenticationMiddleware, public_paths=public)
     app.add_middleware(DeadlineMiddleware, seconds=settings.request_seconds)
     app.add_middleware(
         CORSMiddleware,

@@ -18,8 +18,8 @@ async def test_the_document_and_its_pages_are_for_everyone(client: httpx.AsyncCl
     for page in ("docs", "redoc"):
         answer = await client.get(f"{base}/{page}")
         assert answer.status_code == 200
-        named = re.findall(r"""(?:src|href|url|Url)(?:=|: )["']([^"']+)["']""", answer.text)
-        assert len(named) >= 3
+        named = set(re.findall(r"""(?:src|href|url|Url)(?:=|: )["']([^"']+)["']""", answer.text)) - {"data:,"}
+        assert len(named) >= 1
         for address in named:
             assert "//" not in address, "it needs the internet"
             assert (await client.get(f"{base}/{address}")).status_code == 200, address

@@ -32,6 +32,9 @@ COMMANDS = {
     ),
     "serve": of_module(SERVICE, "serve", "Serve requests until stopped."),
     "tenant": of_domain("platform_ops", "tenant", "Manage tenants, the companies on the platform."),
+    "upgrade-from-legacy": of_domain(
+        "legacy_ops", "upgrade-from-legacy", "Bring the database of the service in use before into this one."
+    ),
 }
 """Every command; a test holds the names and lines against those of the commands themselves."""
 

@@ -22,10 +22,15 @@ class AuthenticationMiddleware:
     The outcome is in the scope: `caller`, or `refusal`, which says why there is none. What routes declare in
     `commons/access.py` reads it. Mounted applications, websockets and paths that lead nowhere are for callers only.
     A public route is asked nothing: a token that has expired, or a store that is down, does not fail it.
+
+    Args:
+        app: what comes next.
+        public_paths: routes that anyone may ask and that can't declare it: the pages of the documentation.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, public_paths: frozenset[str] = frozenset()) -> None:
         self._app = app
+        self._public_paths = public_paths
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one connection."""
@@ -58,4 +63,4 @@ class AuthenticationMiddleware:
 
     def _takes_anyone(self, route: Route, request: Request) -> bool:
         access = access_of(route) if isinstance(route, APIRoute) else None
-        return access is not None and not access.asks_for_caller(request)
+        return route.path in self._public_paths if access is None else not access.asks_for_caller(request)

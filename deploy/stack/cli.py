@@ -211,7 +211,7 @@ def _test(arguments: argparse.Namespace) -> int:
 def _pytest(loaded: Settings, programs: Mapping[str, str], rest: Sequence[str]) -> int:
     """Run pytest; some tests start programs of their own, and find them by these variables."""
     workers = str(2 * len(os.sched_getaffinity(0)))  # a test waits for stores more than it computes
-    command: list[str | Path] = [PROJECT_PYTHON, "-m", "pytest", "-n", workers, *rest]
+    command: list[str | Path] = [PROJECT_PYTHON, "-m", "pytest", "-n", workers, "--dist", "worksteal", *rest]
     environment = {**os.environ, "BUDAPP_ENV_FILE": str(loaded.env_file), **programs}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)  # compiling all modules again takes each worker seconds
     return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode

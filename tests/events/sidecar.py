@@ -130,10 +130,12 @@ async def serve(app: ASGIApp) -> AsyncIterator[int]:
     async def started() -> bool:
         return server.started
 
-    await until(started)
-    yield port
-    server.should_exit = True
-    await serving
+    try:
+        await until(started)
+        yield port
+    finally:
+        server.should_exit = True
+        await serving
 
 
 def daprd_binary() -> str:
