@@ -15,7 +15,7 @@ SNAPSHOT = "docs/openapi.json"
 ACCEPTED = "docs/openapi-accepted.txt"
 """Breaking changes that are meant, one message of oasdiff a line, with the reason in the commit."""
 
-EARLIER_VERSIONS = 20
+EARLIER_VERSIONS = 8
 
 
 def test_the_committed_document_is_the_one_that_is_served(app: FastAPI, root: Path) -> None:

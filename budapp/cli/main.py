@@ -28,7 +28,7 @@ COMMANDS = {
     "seed": of_module(
         SERVICE,
         "seed",
-        "Create the initial data: default tenant, realm, client, roles, administrator, buckets, catalogs.",
+        "Create the initial data: default tenant, realm, administrator, buckets, catalogs.",
     ),
     "serve": of_module(SERVICE, "serve", "Serve requests until stopped."),
     "tenant": of_domain("platform_ops", "tenant", "Manage tenants, the companies on the platform."),
