@@ -53,7 +53,7 @@ def create_app(settings: Settings | None = None, domains: Sequence[Domain] = DOM
         version=__version__,
         description="Tenants, users, projects, models, deployments and their workflows.",
         openapi_url=None,  # commons/documentation.py serves it, and its pages
-        routes=documentation.ROUTES,
+        routes=[*documentation.ROUTES],
         lifespan=_lifespan,
         dependencies=[Depends(refuse_unknown)],
     )

@@ -5,13 +5,13 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
-from budapp_client.rest.api.datasets import datasets_create, datasets_get
-from budapp_client.rest.api.projects import projects_create
-from budapp_client.rest.models import DatasetCreate, ProjectCreate
 
 from budapp.dataset_ops.checking import Checking
 from budapp_client import Budapp, BudappError, answer, upload
 from budapp_client.datasets import wait_until_checked
+from budapp_client.rest.api.datasets import datasets_create, datasets_get
+from budapp_client.rest.api.projects import projects_create
+from budapp_client.rest.models import DatasetCreate, ProjectCreate
 from tests.datasets.conftest import checking
 
 __all__ = ["checking"]

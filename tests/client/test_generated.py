@@ -7,12 +7,13 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import budapp_client.rest.api
 import pytest
-from budapp_client.rest import models
 from stack.python_env import Workshop
 from stack.settings import DEV_STATE, cache_folder
 from stack.typescript import api_types
+
+import budapp_client.rest.api
+from budapp_client.rest import models
 
 
 @pytest.fixture(scope="module")

@@ -2,10 +2,9 @@
 
 import asyncio
 
+from budapp_client import Budapp, each
 from budapp_client.rest.api.projects import projects_create, projects_delete, projects_list
 from budapp_client.rest.models import ProjectCreate
-
-from budapp_client import Budapp, each
 
 
 async def test_all_pages_are_read(api: Budapp) -> None:

@@ -6,11 +6,11 @@ from dataclasses import replace
 from uuid import uuid4
 
 import pytest
-from budapp_client.rest.api.projects import projects_create, projects_get, projects_list
-from budapp_client.rest.models import ProjectCreate
 
 from budapp_client import ApiError, Budapp, NoAnswer, NotFound, SignedOut, Tokens, answer
 from budapp_client.connection import sign_in
+from budapp_client.rest.api.projects import projects_create, projects_get, projects_list
+from budapp_client.rest.models import ProjectCreate
 from budapp_client.tokens import Memory
 from tests.cast import PASSWORD, Cast
 from tests.events.sidecar import free_port
