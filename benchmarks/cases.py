@@ -72,15 +72,11 @@ _LISTS = {
 
 CASES = [
     Case("/users/me", "me", least=1.2, statements=0),
-    *(
-        Case(path, answer, rows, statements=2 if answer == "models" else 1)
-        for path, answer in _LISTS.items()
-        for rows in (SMALL, LARGE)
-    ),
+    *(Case(path, answer, rows) for path, answer in _LISTS.items() for rows in (SMALL, LARGE)),
     Case("/projects/?page=1&limit=10&search=true&name=7", "projects", LARGE, least=None),
     Case("/projects/{project_id}", "project", LARGE),
     Case("/users/{user_id}", "", LARGE, least=None),
-    Case("/models/{model_id}", "", LARGE, least=None, statements=3),
+    Case("/models/{model_id}", "", LARGE, least=None, statements=2),
     Case("/models/tags?limit=10", "", SMALL, least=None),
     Case("/users/me/permissions", "permissions", least=0.6),
     Case("/projects/", "created", least=0.5, spread=4.0, statements=6, posts=True),

@@ -91,8 +91,8 @@ def as_app_error(error: Exception) -> AppError:
 
 def _invalid(error: RequestValidationError) -> UnprocessableContent:
     found = error.errors()
-    if found and found[0]["type"] == "json_invalid":
-        return _no_json(found[0], str(error.body))
+    if found and found[0]["type"] == "json_invalid" and isinstance(found[0]["loc"][-1], int):
+        return _no_json(found[0], str(error.body))  # the body as a whole: a field's place is its name
     errors = [{"loc": list(e["loc"]), "msg": e["msg"], "type": e["type"]} for e in error.errors()]
     fields = [str(part) for part in errors[0]["loc"][1:]] if errors else []
     message = "; ".join(f"{'.'.join(str(p) for p in e['loc'][1:]) or e['loc'][0]}: {e['msg']}" for e in errors[:5])

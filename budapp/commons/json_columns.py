@@ -9,6 +9,14 @@ from sqlalchemy.dialects.postgresql import JSONB, aggregate_order_by
 EMPTY_ARRAY: Any = literal_column("'[]'::jsonb")
 
 
+def json_object(fields: Mapping[str, Any]) -> Any:
+    """Return a JSON object with these names, as the code has them, and columns."""
+    parts: list[Any] = []
+    for name, column in fields.items():
+        parts += [literal_column(f"'{name}'"), column]
+    return func.jsonb_build_object(*parts, type_=JSONB)
+
+
 def objects(fields: Mapping[str, Any], *order_by: Any, distinct: bool = False) -> Any:
     """Return an aggregate: a JSON object of each row, with these names and columns; null where there is no row.
 
@@ -17,10 +25,7 @@ def objects(fields: Mapping[str, Any], *order_by: Any, distinct: bool = False) -
         order_by: columns that order the array; not together with `distinct`.
         distinct: put equal objects in once, ordered by their values.
     """
-    parts: list[Any] = []
-    for name, column in fields.items():
-        parts += [literal_column(f"'{name}'"), column]
-    built: Any = func.jsonb_build_object(*parts)
+    built: Any = json_object(fields)
     if distinct:
         built = built.distinct()
     elif order_by:

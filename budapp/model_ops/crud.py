@@ -60,7 +60,8 @@ class ModelCrud(Crud[Model]):
     @prepared
     def _listed(self, query: ModelQuery) -> Select[Any]:
         columns = [getattr(Model, name) for name in (*_LISTED, "icon", "local_path")]
-        statement = self.visible(*columns, *provider_columns(), _endpoint_count(self.hooks))
+        columns += [_endpoint_count(self.hooks), _recommendation(self.hooks)]
+        statement = self.visible(*columns, *provider_columns())
         statement = statement.outerjoin(Provider, Provider.id == Model.provider_id)
         return statement.where(*_matches_in_repository(query))
 
@@ -101,7 +102,7 @@ class ModelCrud(Crud[Model]):
 
     async def with_all(self, model_id: UUID) -> Row[Any, Any, Any, Any, Any]:
         """Return the model with all that is shown beside it, in one statement; or `NotFound`."""
-        counts = (_endpoint_count(self.hooks), *_tree_counts())
+        counts = (_endpoint_count(self.hooks), *_tree_counts(), _recommendation(self.hooks))
         statement = (
             self.visible(Model, Provider, License, SecurityScan, User, *counts, _papers())
             .outerjoin(Provider, Provider.id == Model.provider_id)
@@ -268,6 +269,10 @@ def _marked(column: Any, names: Sequence[Any]) -> ColumnElement[bool]:
 
 def _endpoint_count(hooks: Hooks) -> ColumnElement[int]:
     return hooks.one(model_hooks.endpoint_count)(Model.id).label("endpoints_count")
+
+
+def _recommendation(hooks: Hooks) -> ColumnElement[Any]:
+    return hooks.one(model_hooks.recommendation)(Model.id).label("model_cluster_recommended")
 
 
 def _tag_filter(tags: Any) -> TextFilter:

@@ -1,6 +1,6 @@
 """What other domains know of models."""
 
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import UUID
 
@@ -9,15 +9,12 @@ from sqlalchemy import ColumnElement
 from budapp.commons.access import Caller
 from budapp.commons.database import ReadSession
 from budapp.commons.hooks import Hook
-from budapp.model_ops.schemas import RecommendationView
 
 endpoint_count = Hook[Callable[[Any], ColumnElement[int]]]("count the endpoints of a model", single=True)
 """From the column with a model's id to the number of its endpoints."""
 
-recommendations = Hook[Callable[[ReadSession, Collection[UUID]], Awaitable[dict[UUID, RecommendationView]]]](
-    "recommended clusters of models", single=True
-)
-"""The cluster that suits each of the models best; models without one are left out."""
+recommendation = Hook[Callable[[Any], ColumnElement[Any]]]("the cluster that suits a model best", single=True)
+"""From the column with a model's id to one with a `RecommendationView` as JSON; null where there is none."""
 
 eval_result = Hook[Callable[[ReadSession, Caller, UUID], Awaitable[dict[str, Any] | None]]](
     "what evaluations have found of a model", single=True

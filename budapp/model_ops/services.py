@@ -1,6 +1,5 @@
 """Models, of the repository and of clouds; `workflows.py` has how they come in."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -26,7 +25,6 @@ from budapp.model_ops.schemas import (
     ModelReport,
     ModelTree,
     ModelView,
-    RecommendationView,
 )
 from budapp.model_ops.step_views import CloudModelBrief, ModelBrief, ProviderBrief, ScanResult
 from budapp.provider_ops.models import Provider
@@ -49,10 +47,6 @@ async def list_models(session: ReadSession, caller: Caller, query: ModelQuery) -
     else:
         page = await models.page_of_cloud_models(query)
     listed = [_listed(row._mapping) for row in page.rows]
-    if query.table_source == "model":
-        found = await _recommendations(session, [one.id for one in listed])
-        for one in listed:
-            one.model.model_cluster_recommended = found.get(one.id)
     return ModelList(models=listed, **page.envelope())
 
 
@@ -95,7 +89,7 @@ async def get_model(session: ReadSession, caller: Caller, files: LicenseFiles, m
             "model_licenses": _license(license, files) if license else None,
             "paper_published": row.papers,
             "created_user": creator,
-            "model_cluster_recommended": (await _recommendations(session, [model_id])).get(model_id),
+            "model_cluster_recommended": row.model_cluster_recommended,
         }
     )
     tree = ModelTree(
@@ -156,10 +150,6 @@ async def brief_of(session: ReadSession, tenant_id: UUID, model_id: UUID) -> Mod
     nothing = dict.fromkeys(_NAMED)
     model, provider, *_ = await crud.named(session, tenant_id, {**nothing, "model_id": model_id})
     return _brief(model, provider) if model else None
-
-
-async def _recommendations(session: ReadSession, model_ids: Sequence[UUID]) -> dict[UUID, RecommendationView]:
-    return await hooks_of(session).one(hooks.recommendations)(session, model_ids) if model_ids else {}
 
 
 def _check_fits_clouds(query: ModelQuery) -> None:

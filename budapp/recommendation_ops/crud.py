@@ -1,37 +1,30 @@
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Row, Uuid, any_, bindparam, delete, select
+from sqlalchemy import Text, cast, delete, select
 
 from budapp.cluster_ops.models import Cluster, ClusterStatus
-from budapp.commons.crud import Prepared
 from budapp.commons.database import ReadSession, WriteSession
 from budapp.commons.isolation import is_due
+from budapp.commons.json_columns import json_object
 from budapp.model_ops.models import Model, lacks_recommendation
 from budapp.recommendation_ops.models import RecommendedCluster
 
 _WORKERS = [getattr(Cluster, f"{kind}_{of}_workers") for kind in ("cpu", "gpu", "hpu") for of in ("total", "available")]
-_OF_MODELS = Prepared(
-    select(
-        RecommendedCluster.model_id,
-        RecommendedCluster.hardware_type,
-        RecommendedCluster.cost_per_million_tokens,
-        Cluster.name,
-        *_WORKERS,
-    )
-    .join(Cluster, Cluster.id == RecommendedCluster.cluster_id)
-    .where(
-        RecommendedCluster.model_id == any_(bindparam("model_ids", type_=ARRAY(Uuid()))),
-        Cluster.status != ClusterStatus.DELETED,
-    )
-)
 
 
-async def of_models(session: ReadSession, model_ids: Collection[UUID]) -> Sequence[Row[Any]]:
-    """Return what is recommended for those of the models that have something, beside the cluster's name and workers."""
-    return await _OF_MODELS.rows(session, {"model_ids": list(model_ids)})
+def recommendation(model_id: Any) -> Any:
+    """Return what is recommended for a model, as a column with a `RecommendationView`."""
+    found = {
+        "hardware_type": RecommendedCluster.hardware_type,
+        "cost_per_million_tokens": cast(RecommendedCluster.cost_per_million_tokens, Text),
+        "cluster": json_object({"name": Cluster.name} | {column.key: column for column in _WORKERS}),
+    }
+    of_model = (RecommendedCluster.model_id == model_id, Cluster.status != ClusterStatus.DELETED)
+    joined = select(json_object(found)).join(Cluster, Cluster.id == RecommendedCluster.cluster_id)
+    return joined.where(*of_model).correlate(model_id.class_).scalar_subquery()
 
 
 async def next_models(session: ReadSession, job: str, before: datetime, limit: int) -> Sequence[UUID]:

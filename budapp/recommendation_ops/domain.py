@@ -23,7 +23,7 @@ domain = Domain(
     workflows=(workflows.RECOMMENDATION,),
     jobs=_jobs,
     hooks=(
-        model_hooks.recommendations.register(services.recommended_clusters),
+        model_hooks.recommendation.register(crud.recommendation),
         cluster_hooks.after_deletion.register(crud.forget_cluster),
     ),
 )

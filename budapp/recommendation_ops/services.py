@@ -1,13 +1,11 @@
 """Which cluster suits a model best: asked of budsim for one model after the other, and shown in lists of models."""
 
-from collections.abc import Collection
 from datetime import timedelta
 from functools import partial
 from uuid import UUID
 
-from budapp.commons.database import Database, ReadSession, now
+from budapp.commons.database import Database, now
 from budapp.commons.isolation import each_isolated
-from budapp.model_ops.schemas import RecommendationView
 from budapp.model_ops.services import begin_recommendation
 from budapp.recommendation_ops import crud, workflows
 from budapp.workflow_ops.services import Workflows
@@ -34,8 +32,3 @@ async def _recommend_one(database: Database, flows: Workflows, model_id: UUID) -
         who = {"tenant_id": model.tenant_id, "user_id": model.created_by}
         question = await flows.start(session, workflows.RECOMMENDATION.type, {"model_id": str(model.id)}, **who)
     await flows.carry_out(question)
-
-
-async def recommended_clusters(session: ReadSession, model_ids: Collection[UUID]) -> dict[UUID, RecommendationView]:
-    rows = await crud.of_models(session, model_ids)
-    return {row.model_id: RecommendationView.model_validate({**row._mapping, "cluster": row}) for row in rows}

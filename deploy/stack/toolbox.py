@@ -14,6 +14,7 @@ from .client import api_client
 from .console import StackError, Stopwatch, say
 from .files import cached, digest
 from .processes import Command, interrupt_commands, run
+from .promtool import promtool
 from .python_env import Workshop, project, python_of, wheels
 from .settings import DEPLOY
 
@@ -125,7 +126,7 @@ def programs_of_tests(shop: Workshop) -> dict[str, str]:
     """Return what only tests run, each under the variable by which they find it."""
     programs = {program.name.upper(): str(go_program(shop, program)) for program in (OASDIFF, HELM, COMPOSE)}
     api_client(shop)
-    return {**programs, "CHART_PYTHON": str(python_of(wheels(shop, "chart")))}
+    return {**programs, "PROMTOOL": str(promtool(shop)), "CHART_PYTHON": str(python_of(wheels(shop, "chart")))}
 
 
 def _build(shop: Workshop, program: GoProgram, folder: Path) -> None:

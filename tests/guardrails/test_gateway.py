@@ -11,6 +11,7 @@ from redis.asyncio import Redis
 from budapp.gateway_ops.services import GatewayTables
 from tests.gateway.reader import read_any, read_guardrail, read_model
 from tests.guardrails.conftest import CLASSIFIER, Fort
+from tests.guardrails.test_probes import POLICY
 from tests.workflows.conftest import Json
 
 
@@ -184,3 +185,47 @@ async def test_a_provider_says_what_it_finds(fort: Fort, server: Server) -> None
     refused = (await tried(fort, profile, "All of them"))["probes"][0]
     assert (refused["outcome"], refused["reason"]) == ("unchecked", "It answered 401")
     assert "sk-test" not in json.dumps(refused)
+
+
+async def test_azure_says_what_it_finds(fort: Fort, server: Server) -> None:
+    client, headers = fort.bench.http, fort.bench.person.headers
+    fields = {"api_key": "azure-test-key", "api_base": server.url}
+    body = {"name": "Azure", "type": "azure_content_safety", "other_provider_creds": fields}
+    answer = await client.post("/proprietary/credentials/", json=body, headers=headers)
+    assert answer.status_code in (200, 201), answer.text
+    [row] = await fort.bench.sql("select id from proprietary_credential")
+    profile = await fort.deployed("Azure content safety", credential_id=str(row[0]))
+    severities = {"Hate": 0, "SelfHarm": 6, "Sexual": 2, "Violence": 0}
+    server.answer = {"categoriesAnalysis": [{"category": name, "severity": it} for name, it in severities.items()]}
+    [found] = (await tried(fort, profile, "All of them"))["probes"]
+    assert (found["outcome"], found["score"], found["rules"]) == ("flagged", 1, ["Self-harm"])
+    assert "contentsafety/text:analyze?api-version=" in server.asked[0]["head"]
+    assert "azure-test-key" in server.asked[0]["head"]
+    assert server.asked[0]["body"] == {"text": "All of them"}
+    for odd in ({"categoriesAnalysis": [{"category": "New", "severity": 6}]}, {"categoriesAnalysis": []}):
+        server.answer = odd
+        assert (await tried(fort, profile, "Hello"))["probes"][0]["outcome"] == "passed"
+    server.answer = {"categoriesAnalysis": "none"}
+    assert (await tried(fort, profile, "Hello"))["probes"][0]["outcome"] == "unchecked"
+
+
+async def test_a_model_judges_by_the_policy_it_is_given(fort: Fort, server: Server) -> None:
+    path = "/guardrails/custom-probe-workflow"
+    first = await fort.bench.post(path, step_number=1, workflow_total_steps=3, probe_type_option="llm_policy")
+    workflow_id, uri = first["workflow_id"], first["workflow_steps"]["model_uri"]
+    await fort.bench.post(path, step_number=2, workflow_id=workflow_id, policy=POLICY)
+    about: Json = {"name": "No advice", "guard_types": ["input"], "modality_types": ["text"]}
+    await fort.bench.post(path, step_number=3, workflow_id=workflow_id, trigger_workflow=True, **about)
+    await fort.put_in_endpoint("judge", await fort.put_in_model(uri), url=server.url)
+    fort.probes = {one["name"]: one for one in (await fort.get("/probes", limit=100))["probes"]}
+    profile = await fort.deployed("No advice")
+    for violation, outcome in ((True, "flagged"), (False, "passed")):
+        said = f"My verdict: {json.dumps({'violation': violation})}."
+        server.answer = {"choices": [{"message": {"content": said}}]}
+        assert (await tried(fort, profile, "Buy these shares"))["probes"][0]["outcome"] == outcome
+    system, user = server.asked[-1]["body"]["messages"]
+    assert POLICY["task"] in system["content"]
+    assert user == {"role": "user", "content": "Buy these shares"}
+    for odd in ("no verdict", '{"violation": "maybe"}', "{}"):
+        server.answer = {"choices": [{"message": {"content": odd}}]}
+        assert (await tried(fort, profile, "Hello"))["probes"][0]["outcome"] == "unchecked"
