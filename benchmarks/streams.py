@@ -50,7 +50,8 @@ async def main(options: argparse.Namespace) -> int:
     """Print the figures; 1 where an event was lost, or came twice."""
     settings = in_process_settings().model_copy(update={"app_port": free_port()})
     # Each stream is a file, here, in the clients and in budapp.
-    resource.setrlimit(resource.RLIMIT_NOFILE, (65_536, 65_536))
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     async with prepared(settings, (1,)) as tenants:
         people = await _people(settings, tenants[1].realm, options.people)
         with tempfile.TemporaryDirectory() as folder, budapp_running(settings, Path(folder)) as server:
