@@ -30,6 +30,7 @@ def main() -> None:
             default_realm_name=f"{settings.default_realm_name}-bench",
             keycloak_access_token_lifespan_seconds=3600,
             keycloak_timeout_seconds=60,
+            keycloak_mirror_seconds=86_400,  # most people of the ground have no account, and would be put out
             app_port=free_port(),
         )
     except SettingsError as error:

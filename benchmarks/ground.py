@@ -91,6 +91,7 @@ def in_process_settings() -> Settings:
         psql_db_name=f"{settings.psql_db_name}_bench",
         default_realm_name=f"{settings.default_realm_name}-bench",
         keycloak_access_token_lifespan_seconds=3600,
+        keycloak_mirror_seconds=86_400,
         log_level="ERROR",
     )
 

@@ -67,6 +67,7 @@ def budapp_running(settings: Settings, folder: Path) -> Iterator[Server]:
         "APP_TOPIC": settings.app_topic,
         "PSQL_DB_NAME": settings.psql_db_name,
         "DEFAULT_REALM_NAME": settings.default_realm_name,
+        "KEYCLOAK_MIRROR_SECONDS": str(settings.keycloak_mirror_seconds),
     }
     with _running(["-m", "budapp.cli", "serve"], env, settings.app_port, folder / "budapp.log") as server:
         yield server
@@ -91,7 +92,7 @@ def _wait(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
         try:
-            httpx.get(f"{url}/openapi.json")
+            httpx.get(f"{url}/livez")
         except httpx.TransportError:
             time.sleep(0.2)
         else:

@@ -262,7 +262,9 @@ class CurrentAttempt:
     def _put_off(self, minutes: int | None) -> None:
         floor, ceiling = self.settings.workflow_silence_minutes, self.settings.workflow_deadline_minutes
         allowed = timedelta(minutes=min(max(floor, 2 * (minutes or 0)), ceiling))
-        self.attempt.deadline_at = max(self.attempt.deadline_at or now(), now() + allowed)
+        deadline, known = now() + allowed, self.attempt.deadline_at
+        if known is None or deadline - known > allowed / 20:  # not a write for each of many events
+            self.attempt.deadline_at = deadline
 
     async def _tell_topic(self, result: Json) -> None:
         if self.workflow.callback_topic is None:
