@@ -270,11 +270,10 @@ async def test_a_process_that_is_killed_while_it_asks_leaves_an_evaluation_that_
     async with running_replica(same_datasets) as replica:
         await killed_while_it_asks(lab.bench, replica, lab.workflow_path, workflow_id, lab.budeval, **trigger)
     assert (await lab.newest())["status"] == "running"
-    for event in await lab.bench.until_told(1):
+    for event in await lab.bench.until_told(1, "results"):
         await lab.bench.deliver(event)
     await end_leases(lab.bench)
-    await lab.bench.reconcile()
-    await lab.bench.until(workflow_id, "completed")
+    await lab.bench.reconcile_until(workflow_id, "completed")
     found = await lab.newest()
     assert (found["status"], await lab.keys()) == ("completed", [])
 

@@ -126,6 +126,19 @@ class Bench:
     async def reconcile(self) -> None:
         await components_of(self.app)[Workflows].reconciler.reconcile()
 
+    async def reconcile_until(self, workflow_id: str, status: str) -> Json:
+        """Reconcile until the workflow has the status: what a killed process held is free only a moment later."""
+        latest: Json = {}
+
+        async def is_there() -> bool:
+            nonlocal latest
+            await self.reconcile()
+            latest = await self.get(workflow_id)
+            return bool(latest["status"] == status)
+
+        await until(is_there, 60)
+        return latest
+
 
 @pytest.fixture
 async def bench(

@@ -24,8 +24,7 @@ async def test_work_that_was_begun_is_followed_by_its_events(bench: Bench, repli
         await bench.deliver(event)
     assert (await bench.get(workflow_id))["status"] == "in_progress"
     await end_leases(bench)
-    await bench.reconcile()
-    assert (await bench.get(workflow_id))["status"] == "completed"
+    await bench.reconcile_until(workflow_id, "completed")
     assert (await states(bench), await bench.asked(workflow_id)) == (["completed"], 1)
     assert (await bench.sql("select count(*) from model"))[0][0] == 1
 
@@ -38,9 +37,8 @@ async def test_work_that_never_began_fails_and_a_retry_does_it(bench: Bench, rep
     await bench.reconcile()
     assert await states(bench) == ["asking"], "the lease is not over"
     await end_leases(bench)
-    await bench.reconcile()
-    failed = await bench.get(workflow_id)
-    assert (failed["status"], await bench.asked(workflow_id)) == ("failed", 1)
+    failed = await bench.reconcile_until(workflow_id, "failed")
+    assert await bench.asked(workflow_id) == 1
     assert "Interrupted" in failed["reason"]
     await bench.peer.behave()
     await bench.post(f"/workflows/{workflow_id}/retry")
