@@ -17,6 +17,8 @@ app = typer.Typer()
 
 OPEN_REQUESTS_SECONDS = 20
 """How long open requests may take once the service is told to stop."""
+IDLE_CONNECTION_SECONDS = 120
+"""Longer than sidecars and proxies keep a connection (90 s), or one of theirs breaks as they send on it."""
 
 
 @app.command()
@@ -36,6 +38,7 @@ def serve(
         proxy_headers=False,
         server_header=False,
         timeout_graceful_shutdown=OPEN_REQUESTS_SECONDS,
+        timeout_keep_alive=IDLE_CONNECTION_SECONDS,
     )
 
 

@@ -40,7 +40,9 @@ def main() -> None:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, required=True)
     arguments = parser.parse_args()
-    uvicorn.run(create_app(arguments.name, arguments.port), host=arguments.host, port=arguments.port, log_level="info")
+    app = create_app(arguments.name, arguments.port)
+    # A sidecar sends on connections that were idle for up to 90 s.
+    uvicorn.run(app, host=arguments.host, port=arguments.port, log_level="info", timeout_keep_alive=120)
 
 
 if __name__ == "__main__":

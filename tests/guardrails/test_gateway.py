@@ -202,8 +202,8 @@ async def test_azure_says_what_it_finds(fort: Fort, server: Server) -> None:
     assert "contentsafety/text:analyze?api-version=" in server.asked[0]["head"]
     assert "azure-test-key" in server.asked[0]["head"]
     assert server.asked[0]["body"] == {"text": "All of them"}
-    for odd in ({"categoriesAnalysis": [{"category": "New", "severity": 6}]}, {"categoriesAnalysis": []}):
-        server.answer = odd
+    harmless: list[Json] = [{"categoriesAnalysis": [{"category": "New", "severity": 6}]}, {"categoriesAnalysis": []}]
+    for server.answer in harmless:
         assert (await tried(fort, profile, "Hello"))["probes"][0]["outcome"] == "passed"
     server.answer = {"categoriesAnalysis": "none"}
     assert (await tried(fort, profile, "Hello"))["probes"][0]["outcome"] == "unchecked"
