@@ -4,10 +4,8 @@ import asyncio
 import gc
 import os
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
-import asyncpg
 import httpx
 import pytest
 from alembic import command
@@ -15,12 +13,13 @@ from fastapi import FastAPI
 
 from budapp.cli.migrations import alembic_config
 from budapp.commons.config import Settings, load_settings
-from budapp.commons.database import Database, database_url
+from budapp.commons.database import Database
 from budapp.commons.domain import components_of
 from budapp.integrations.keycloak import Keycloak
 from budapp.main import create_app
 from budapp.user_ops.callers import Callers
 from tests.cast import Cast, Realms, make_realms, remove_realms_of_ended_runs
+from tests.databases import create_database, drop_database
 from tests.emptying import empty
 from tests.logs import Logged, collect_logs
 from tests.loop_watch import LoopWatch
@@ -85,32 +84,15 @@ def settings(run_id: str, worker_id: str) -> Settings:
     )
 
 
-@asynccontextmanager
-async def _admin_connection(settings: Settings) -> AsyncIterator[asyncpg.Connection]:
-    url = database_url(settings).set(drivername="postgresql", database="postgres")
-    connection = await asyncpg.connect(url.render_as_string(hide_password=False))
-    try:
-        yield connection
-    finally:
-        await connection.close()
-
-
 @pytest.fixture(scope="session")
 def migrated(settings: Settings) -> Iterator[None]:
     """The worker's database, made by the migrations."""
 
-    async def execute(*statements: str) -> None:
-        async with _admin_connection(settings) as connection:
-            for statement in statements:
-                await connection.execute(statement)
-
-    drop = f'drop database if exists "{settings.psql_db_name}" with (force)'
-    asyncio.run(execute(drop, f'create database "{settings.psql_db_name}"'))
     config = alembic_config()
-    config.attributes["url"] = database_url(settings)
+    config.attributes["url"] = asyncio.run(create_database(settings, settings.psql_db_name))
     command.upgrade(config, "head")
     yield
-    asyncio.run(execute(drop))
+    asyncio.run(drop_database(settings, settings.psql_db_name))
 
 
 @pytest.fixture(scope="session")

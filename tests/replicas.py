@@ -13,7 +13,8 @@ import httpx
 from pydantic import SecretStr
 
 from budapp.commons.config import Settings, load_settings
-from tests.events.sidecar import free_port, until
+from tests.events.sidecar import free_port
+from tests.waiting import until
 
 
 @dataclass

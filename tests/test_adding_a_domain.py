@@ -9,11 +9,10 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import asyncpg
 import pytest
 
 from budapp.commons.config import Settings
-from budapp.commons.database import database_url
+from tests.databases import create_database, drop_database
 
 COPIED = ("alembic", "alembic.ini", "budapp", "deploy", "docs", "pyproject.toml", "tests")
 TESTS = (
@@ -81,19 +80,10 @@ def copy(root: Path, tmp_path: Path, page: str) -> Path:
 def environment(settings: Settings, run_id: str) -> Iterator[dict[str, str]]:
     """The environment of commands, with an empty database."""
     name = f"domain-{run_id}"
-    url = database_url(settings).set(drivername="postgresql", database="postgres")
-
-    async def execute(statement: str) -> None:
-        connection = await asyncpg.connect(url.render_as_string(hide_password=False))
-        try:
-            await connection.execute(statement)
-        finally:
-            await connection.close()
-
-    asyncio.run(execute(f'create database "{name}"'))
+    asyncio.run(create_database(settings, name))
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     yield inherited | {"PSQL_DB_NAME": name, "PYTHONDONTWRITEBYTECODE": "1"}
-    asyncio.run(execute(f'drop database "{name}" with (force)'))
+    asyncio.run(drop_database(settings, name))
 
 
 def run(copy: Path, environment: dict[str, str], *arguments: str) -> str:

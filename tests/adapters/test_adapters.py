@@ -11,9 +11,9 @@ from budapp.commons.domain import components_of
 from budapp.events.relay import Relay
 from tests.cast import Cast
 from tests.deployments.conftest import Ground, bench, environment, ground, stand_in
-from tests.events.sidecar import until
 from tests.projects.data import add as put_in
 from tests.projects.data import join, messages
+from tests.waiting import until
 from tests.workflows.conftest import Json
 from tests.workflows.test_local_model import BAD_FAULTS
 from tests.workflows.test_security_scan import added
@@ -65,7 +65,7 @@ async def unloaded(ground: Ground) -> None:
     async def is_so() -> bool:
         return await at_peer(ground) == []
 
-    await until(is_so, 10)
+    await until(is_so)
 
 
 async def test_an_adapter_is_added_answers_and_is_deleted(ground: Ground, endpoint: Json, lora: str) -> None:

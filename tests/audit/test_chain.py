@@ -13,7 +13,7 @@ from budapp.audit.recorder import record
 from budapp.audit.verification import Finding, Verdict, chains, verify_chain
 from budapp.commons.database import Database
 from tests.audit.data import by_hand, entries
-from tests.events.sidecar import until
+from tests.waiting import until
 
 TENANT = UUID(int=7)
 

@@ -21,9 +21,10 @@ from tests.client.budctl import Finished, budctl
 from tests.datasets.conftest import checking
 from tests.datasets.data import CSV
 from tests.deployments.conftest import Ground, ground
-from tests.events.sidecar import free_port, until
+from tests.events.sidecar import free_port
 from tests.peers.conftest import environment, stand_in
 from tests.service_accounts.data import make_account, make_service_key
+from tests.waiting import until
 from tests.workflows.conftest import Bench, bench
 
 __all__ = ["bench", "checking", "environment", "ground", "stand_in"]

@@ -5,8 +5,8 @@ from uuid import uuid4
 
 from tests.clusters.conftest import ONBOARD, Site
 from tests.clusters.kubeconfigs import config, dumped
-from tests.events.sidecar import until
 from tests.replicas import Replica
+from tests.waiting import until
 from tests.workflows.conftest import replica
 from tests.workflows.killing import end_leases, killed_while_it_asks
 
@@ -33,7 +33,7 @@ async def test_a_cluster_that_was_begun_is_registered_once(site: Site, replica: 
     async def is_done() -> bool:
         return any(event["payload"]["event"] == "results" for event in await site.bench.pump())
 
-    await until(is_done, 20)
+    await until(is_done)
     await end_leases(site.bench)
     await site.bench.reconcile()
     await site.bench.until(workflow_id, "completed")

@@ -12,8 +12,8 @@ from budapp.workflow_ops.services import Workflows
 from tests.cast import Cast
 from tests.clusters.conftest import ONBOARD, Site
 from tests.clusters.kubeconfigs import config, dumped
-from tests.events.sidecar import until
 from tests.projects.data import messages
+from tests.waiting import until
 from tests.workflows.conftest import Json
 
 STEPS = [
@@ -174,7 +174,7 @@ async def test_what_comes_of_a_call_whose_answer_was_lost_is_taken_back(site: Si
         await site.bench.pump()
         return [path for path, _ in await calls(site)] == ["cluster/delete"]
 
-    await until(is_taken_back, 20)
+    await until(is_taken_back)
     assert await site.listed() == []
     [(_, body)] = await calls(site)
     site.made.append(body["cluster_id"])
@@ -192,7 +192,7 @@ async def test_of_two_with_one_name_the_second_fails_and_is_taken_back(site: Sit
             ends[workflow_id] = await site.bench.get(workflow_id)
         return all(end["status"] != "in_progress" for end in ends.values())
 
-    await until(have_ended, 20)
+    await until(have_ended)
     assert sorted(end["status"] for end in ends.values()) == ["completed", "failed"]
     [failed] = [end for end in ends.values() if end["status"] == "failed"]
     assert failed["reason"] == "Cluster name already exists"

@@ -9,9 +9,9 @@ import httpx
 import pytest
 
 from tests.cast import Cast
-from tests.events.sidecar import until
 from tests.peers.conftest import StandIn, environment, stand_in
 from tests.projects.data import create, join
+from tests.waiting import until
 from tests.workflows.conftest import Bench, Json, bench
 from tests.workflows.test_quantization import enter_cluster
 from tests.workflows.test_security_scan import added
@@ -84,7 +84,7 @@ class Ground:
             await self.bench.pump()
             return await condition()
 
-        await until(holds, 20)
+        await until(holds)
 
     async def at_step(self, workflow_id: str, number: int) -> Json:
         found: Json = {}
@@ -95,7 +95,7 @@ class Ground:
             found = await self.bench.get(workflow_id)
             return bool(found["current_step"] == number)
 
-        await until(is_there, 20)
+        await until(is_there)
         return found
 
 

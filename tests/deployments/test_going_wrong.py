@@ -8,7 +8,7 @@ import pytest
 from budapp.commons.domain import components_of
 from budapp.events.relay import Relay
 from tests.deployments.conftest import CONFIG, LOAD, PATH, Ground
-from tests.events.sidecar import until
+from tests.waiting import until
 from tests.workflows.conftest import Json
 from tests.workflows.test_local_model import BAD_FAULTS
 
@@ -20,7 +20,7 @@ async def clean(ground: Ground) -> None:
     async def nothing_runs() -> bool:
         return await ground.running() == []
 
-    await until(nothing_runs, 10)
+    await until(nothing_runs)
     assert await ground.endpoints() == []
 
 
@@ -72,7 +72,7 @@ async def test_a_service_that_falls_silent_is_told_to_stop(ground: Ground) -> No
     async def runs() -> bool:
         return [one["status"] for one in await ground.running()] == ["ready"]
 
-    await until(runs, 10)
+    await until(runs)
     await ground.bench.sql("update workflow_attempt set deadline_at = now() where task = 'deployment'")
     await ground.bench.reconcile()
     assert (await ground.bench.get(workflow_id))["status"] == "failed"
@@ -97,7 +97,7 @@ async def test_results_of_what_was_cancelled_are_taken_back(ground: Ground) -> N
     async def is_done() -> bool:
         return any(one["confirmed"] for one in await ground.running())
 
-    await until(is_done, 10)
+    await until(is_done)
     await ground.bench.post("/models/cancel-deployment", workflow_id=workflow_id)
     await asyncio.sleep(0.3)
     await ground.bench.pump()

@@ -4,7 +4,7 @@ import httpx
 
 from tests.cast import Cast
 from tests.deployments.conftest import Ground, bench, environment, ground, stand_in
-from tests.events.sidecar import until
+from tests.waiting import until
 
 __all__ = ["bench", "environment", "ground", "stand_in"]
 
@@ -26,7 +26,7 @@ async def test_what_budcluster_tells_of_a_real_deployment_shows(
             found = (await client.get(f"{path}/model-cluster-detail", headers=headers)).json()["result"]
             return bool(found["status"] == state)
 
-        await until(shows, 20)
+        await until(shows)
 
     [row] = (await client.get("/endpoints/", headers=headers)).json()["endpoints"]
     assert (row["status"], row["cluster"]["cluster_id"]) == ("running", ground.cluster_id)

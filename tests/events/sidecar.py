@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from budapp.commons.config import Settings
 from budapp.integrations.dapr import DaprClient
+from tests.waiting import until
 
 SIDECAR_TOKEN = "sidecar-token"
 
@@ -228,10 +229,3 @@ async def run_sidecar(app: FastAPI, settings: Settings, folder: Path) -> AsyncIt
         finally:
             await dapr.close()
             await daprd.kill()
-
-
-async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 10) -> None:
-    """Wait for the condition."""
-    async with asyncio.timeout(seconds):
-        while not await condition():  # noqa: ASYNC110 - what is waited for is in other processes
-            await asyncio.sleep(0.02)

@@ -16,7 +16,8 @@ from budapp.events.models import InboxMessage, OutboxMessage
 from budapp.events.outbox import enqueue_publish
 from budapp.events.schemas import Event
 from tests.command_line import budapp
-from tests.events.sidecar import Sidecar, until
+from tests.events.sidecar import Sidecar
+from tests.waiting import until
 
 
 class Recorder:

@@ -9,7 +9,7 @@ from budapp.commons.database import Database
 from budapp.events.models import OutboxMessage
 from budapp.events.outbox import enqueue_publish
 from budapp.tenant_ops.models import Tenant
-from tests.events.sidecar import until
+from tests.waiting import until
 
 
 async def enter_row(database: Database) -> Tenant:

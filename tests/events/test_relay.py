@@ -17,7 +17,8 @@ from budapp.events.outbox import enqueue_call, enqueue_publish
 from budapp.events.relay import MAX_REFUSALS, Relay
 from budapp.events.retention import KEEP_DEAD, KEEP_HANDLED, purge_messages
 from budapp.integrations.peers import PeerCall
-from tests.events.sidecar import Call, Sidecar, until
+from tests.events.sidecar import Call, Sidecar
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -120,7 +121,7 @@ async def test_relays_side_by_side_keep_the_order_and_never_share_a_message(
     relays = [Relay(database, sidecar.dapr, concurrency=5, poll_seconds=0.05) for _ in range(3)]
     await asyncio.gather(*[relay.start() for relay in relays])
     await asyncio.gather(*[tell(database, sidecar, f"aggregate-{n}", *range(10)) for n in range(6)])
-    await until(lambda: empty(database), 30)
+    await until(lambda: empty(database))
     await asyncio.gather(*[relay.stop() for relay in relays])
 
     assert overlaps == []

@@ -6,11 +6,11 @@ from uuid import uuid4
 import pytest
 
 from tests.cast import Cast
-from tests.events.sidecar import until as holds
 from tests.guardrails.conftest import CLASSIFIER, LOAD, Fort
 from tests.peers.conftest import StandIn
 from tests.projects.data import join, messages
 from tests.statements import Statements
+from tests.waiting import until as holds
 from tests.workflows.conftest import Json
 from tests.workflows.test_quantization import enter_cluster
 
@@ -201,7 +201,7 @@ async def until(fort: Fort, workflow_id: str, name: str) -> Json:
         found = (await fort.bench.get(workflow_id))["workflow_steps"]
         return found[name] is not None
 
-    await holds(is_there, 20)
+    await holds(is_there, seen=lambda: found)
     return found
 
 

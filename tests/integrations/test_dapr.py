@@ -16,8 +16,9 @@ from budapp.commons.config import Settings
 from budapp.commons.context import request_id
 from budapp.commons.errors import Conflict, PeerFailed, Unavailable
 from budapp.integrations.dapr import DaprClient, Peer, PeerRefused
-from tests.events.sidecar import Call, Daprd, Sidecar, free_port, run_sidecar, until
+from tests.events.sidecar import Call, Daprd, Sidecar, free_port, run_sidecar
 from tests.logs import Logged
+from tests.waiting import until
 
 
 @pytest.fixture(scope="module")

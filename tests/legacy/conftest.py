@@ -1,15 +1,15 @@
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import asyncpg
 import pytest
+from sqlalchemy import make_url
 from uuid_utils.compat import uuid7
 
 from budapp.commons.config import Settings
-from budapp.commons.database import Database, database_url
+from budapp.commons.database import Database
 from tests.command_line import Finished, budapp
+from tests.databases import connected, create_database, drop_database
 from tests.legacy.generating import fill, load_schema, prepare
 from tests.legacy.old_secrets import AES_KEY_HEX, PASSPHRASE, write_private_key
 from tests.legacy.values import REALM
@@ -20,62 +20,30 @@ ROWS = 4
 Run = Callable[..., Awaitable[Finished]]
 
 
-@asynccontextmanager
-async def opened(url: str) -> AsyncIterator[asyncpg.Connection]:
-    connection = await asyncpg.connect(url)
-    try:
-        yield connection
-    finally:
-        await connection.close()
-
-
-def _url(settings: Settings, name: str) -> str:
-    return database_url(settings).set(drivername="postgresql", database=name).render_as_string(hide_password=False)
-
-
-async def _drop(admin: asyncpg.Connection, name: str) -> None:
-    """Drop the database; a vacuum worker that is in it ends soon, and only a superuser may end it."""
-    async with asyncio.timeout(20):
-        while True:
-            try:
-                await admin.execute(f'drop database "{name}" with (force)')
-            except (asyncpg.InsufficientPrivilegeError, asyncpg.ObjectInUseError):
-                await asyncio.sleep(0.2)
-            else:
-                return
-
-
 @pytest.fixture(scope="session")
 async def filled(settings: Settings, run_id: str) -> AsyncIterator[str]:
     """The name of a database of the former service, to make copies of."""
     name = f"legacy-filled-{run_id}"
-    async with opened(_url(settings, "postgres")) as admin:
-        await admin.execute(f'create database "{name}"')
-        try:
-            async with opened(_url(settings, name)) as connection:
-                await load_schema(connection)
-                await fill(connection, ROWS)
-            yield name
-        finally:
-            await _drop(admin, name)
+    async with connected(await create_database(settings, name)) as connection:
+        await load_schema(connection)
+        await fill(connection, ROWS)
+    yield name
+    await drop_database(settings, name)
 
 
 @pytest.fixture
 async def old_url(settings: Settings, run_id: str, filled: str) -> AsyncIterator[str]:
     """The address of the test's own database of the former service."""
     name = f"legacy-{run_id}-{uuid7().hex[-6:]}"
-    async with opened(_url(settings, "postgres")) as admin:
-        await admin.execute(f'create database "{name}" template "{filled}"')
-        try:
-            yield _url(settings, name)
-        finally:
-            await _drop(admin, name)
+    url = await create_database(settings, name, template=filled)
+    yield url.set(drivername="postgresql").render_as_string(hide_password=False)
+    await drop_database(settings, name)
 
 
 @pytest.fixture
 async def old(old_url: str) -> AsyncIterator[asyncpg.Connection]:
     """A connection to it that may write, past all constraints but the unique ones."""
-    async with opened(old_url) as connection:
+    async with connected(make_url(old_url)) as connection:
         await prepare(connection)
         yield connection
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from itertools import cycle
 from typing import Any
 
-from tests.events.sidecar import until
+from tests.waiting import PATIENCE_SECONDS, until
 
 OWN = ("ready", "reset", "token", "end")
 """The events that are about the stream itself."""
@@ -45,11 +45,11 @@ class Listener:
         """What came without what is about the stream itself."""
         return [event for event in self.events if event.type not in OWN]
 
-    async def until(self, condition: Callable[["Listener"], Any], seconds: float = 20) -> None:
+    async def until(self, condition: Callable[["Listener"], Any], seconds: float = PATIENCE_SECONDS) -> None:
         async def holds() -> bool:
             return bool(condition(self))
 
-        await until(holds, seconds)
+        await until(holds, seconds, seen=lambda: self.events[-5:])
 
     def take(self, block: str) -> None:
         fields: dict[str, str] = {}

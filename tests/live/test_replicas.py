@@ -7,10 +7,10 @@ from contextlib import AsyncExitStack
 from budapp.commons.config import Settings
 from budapp.commons.database import Database
 from tests.cast import Cast
-from tests.events.sidecar import until
 from tests.live.client import Listener, following
 from tests.projects.data import add, cluster_row
 from tests.replicas import Replica, running_replica
+from tests.waiting import until
 
 STREAMS = 45
 

@@ -33,10 +33,11 @@ from budapp.user_ops.callers import Callers
 from budapp.user_ops.models import User
 from tests.cast import PASSWORD, Cast
 from tests.commons.test_stores_down import closed_port
-from tests.events.sidecar import serve, until
+from tests.events.sidecar import serve
 from tests.live.client import Listener, listening
 from tests.live.conftest import Live
 from tests.projects.data import add, cluster_row
+from tests.waiting import until
 
 CLUSTERS = "?type=cluster"
 
@@ -165,7 +166,7 @@ async def test_whoever_joins_while_others_are_being_told_misses_nothing(
         async def is_told() -> bool:
             return bool(first.events)
 
-        await until(is_told, 20)
+        await until(is_told)
         assert [event.object_id for event in late[0].events] == [event.object_id for event in first.events]
     finally:
         await hub.stop()

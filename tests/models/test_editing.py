@@ -22,10 +22,10 @@ from budapp.model_ops.license_files import MAX_BYTES, MAX_WORDS, LicenseFiles
 from budapp.model_ops.models import License, Model
 from budapp.model_ops.storage_size import measure_models
 from tests.cast import Cast, Person
-from tests.events.sidecar import until
 from tests.models.conftest import MakeModel, marks
 from tests.peers.conftest import StandIn
 from tests.projects.data import create, messages
+from tests.waiting import until
 
 Json = dict[str, Any]
 TEXT = ("MIT.txt", b"Permission is hereby granted", "text/plain")
@@ -323,4 +323,4 @@ async def test_budmodel_that_refuses_leaves_the_new_license_and_a_failed_workflo
     async def has_failed() -> bool:
         return "license_faq_fetch_failed" in [body["payload"]["type"] for _, body in await messages(database)]
 
-    await until(has_failed, 10)
+    await until(has_failed)

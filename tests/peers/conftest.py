@@ -14,7 +14,7 @@ from redis.asyncio import Redis
 
 from budapp.commons.config import load_settings
 from budapp.integrations.dapr import DaprClient
-from tests.events.sidecar import until
+from tests.waiting import until
 
 Fields = dict[str, Any]
 

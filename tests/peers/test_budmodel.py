@@ -9,8 +9,8 @@ import pytest
 from budapp.commons.config import load_settings
 from budapp.integrations.dapr import DaprClient, Peer, PeerRefused
 from budapp.integrations.storage import Storage
-from tests.events.sidecar import until
 from tests.peers.conftest import Caller, Fields, StandIn, Topic
+from tests.waiting import until
 
 EXTRACTION = ["validation", "model_download", "model_extraction", "save_model"]
 

@@ -10,9 +10,9 @@ import pytest
 
 from budapp.commons.errors import PeerFailed, Unavailable
 from budapp.integrations.dapr import DaprClient, Peer, PeerRefused
-from tests.events.sidecar import until
 from tests.peers.conftest import Caller, StandIn, Topic
 from tests.peers.test_budmodel import EXTRACTION, extract
+from tests.waiting import until
 
 DONE = [(step, status) for step in EXTRACTION for status in ("STARTED", "COMPLETED")]
 

@@ -8,8 +8,8 @@ import httpx
 import pytest
 
 from tests.cast import Cast, Person
-from tests.events.sidecar import until
 from tests.peers.conftest import StandIn, environment, stand_in
+from tests.waiting import until
 
 __all__ = ["environment", "stand_in"]
 

@@ -4,8 +4,8 @@ from typing import Any
 import pytest
 
 from tests.cast import Cast
-from tests.events.sidecar import until
 from tests.pipelines.conftest import Builder, Json
+from tests.waiting import until
 
 
 async def executions_of(builder: Builder, pipeline: Json) -> list[Json]:

@@ -20,8 +20,8 @@ from budapp.tenant_ops.models import Tenant
 from budapp.user_ops.callers import Callers
 from tests.cast import PASSWORD, Cast
 from tests.command_line import budapp
-from tests.events.sidecar import until
 from tests.projects.data import messages
+from tests.waiting import until
 
 
 @pytest.fixture

@@ -24,8 +24,8 @@ from budapp.integrations import inference
 from budapp.model_ops.models import Model
 from budapp.playground_ops.chat import Chats
 from tests.cast import Cast, Person
-from tests.events.sidecar import until
 from tests.projects.data import cluster_row, create, endpoint_row, join
+from tests.waiting import until
 
 Json = dict[str, Any]
 CHAT = "/playground/chat/completions"
@@ -202,7 +202,7 @@ async def test_a_client_that_reads_slowly_holds_the_model_back(
             await asyncio.sleep(0.5)
             return 0 < before == model.sent
 
-        await until(stands_still, 30)
+        await until(stands_still)
         assert model.sent < model.words
         writer.close()
 

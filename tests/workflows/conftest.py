@@ -18,9 +18,9 @@ from budapp.commons.domain import components_of
 from budapp.provider_ops.seeds import ensure_providers
 from budapp.workflow_ops.services import Workflows
 from tests.cast import Cast, Person
-from tests.events.sidecar import until
 from tests.peers.conftest import StandIn, environment, stand_in
 from tests.replicas import Replica, running_replica
+from tests.waiting import until
 
 __all__ = ["environment", "stand_in"]
 
@@ -98,7 +98,7 @@ class Bench:
             latest = await self.get(workflow_id)
             return bool(latest["status"] == status)
 
-        await until(is_there, 20)
+        await until(is_there, seen=lambda: (latest.get("status"), latest.get("reason")))
         return latest
 
     async def until_told(self, count: int, last: str | None = None) -> list[Json]:
@@ -107,14 +107,15 @@ class Bench:
         With `last`, wait for an event of this name too: how many come before it may differ.
         """
         found: list[Any] = []
+        names: list[str] = []
 
         async def are_there() -> bool:
             waiting: Any = await self.redis.xrange(self.settings.app_topic, min=f"({self.position}")
             found[:] = waiting
-            names = [json.loads(fields[b"data"])["payload"]["event"] for _, fields in found]
+            names[:] = [json.loads(fields[b"data"])["payload"]["event"] for _, fields in found]
             return len(found) >= count and (last is None or last in names)
 
-        await until(are_there, 20)
+        await until(are_there, seen=lambda: names)
         self.position = found[-1][0].decode()
         return [json.loads(fields[b"data"]) for _, fields in found]
 
@@ -129,14 +130,16 @@ class Bench:
     async def reconcile_until(self, workflow_id: str, status: str) -> Json:
         """Reconcile until the workflow has the status: what a killed process held is free only a moment later."""
         latest: Json = {}
+        failures: list[Any] = []
 
         async def is_there() -> bool:
             nonlocal latest
             await self.reconcile()
             latest = await self.get(workflow_id)
+            failures[:] = await self.sql("select job, item, attempts, reason from job_failure")
             return bool(latest["status"] == status)
 
-        await until(is_there, 60)
+        await until(is_there, seen=lambda: (latest, failures))
         return latest
 
 

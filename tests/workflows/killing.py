@@ -7,9 +7,9 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.events.sidecar import until
 from tests.peers.conftest import StandIn
 from tests.replicas import Replica
+from tests.waiting import until
 from tests.workflows.conftest import Bench
 
 
@@ -35,7 +35,7 @@ async def killed_while_it_asks(
         asked = [datetime.fromisoformat(request["received_at"]) for request in found if request["method"] == "POST"]
         return any(moment > begun for moment in asked)
 
-    await until(has_asked, 20)
+    await until(has_asked)
     replica.kill()
     with pytest.raises(httpx.TransportError):
         await post

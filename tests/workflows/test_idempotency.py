@@ -7,8 +7,8 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from tests.events.sidecar import until
 from tests.replicas import Replica
+from tests.waiting import until
 from tests.workflows.conftest import LOCAL, Bench
 
 Json = dict[str, Any]
@@ -56,7 +56,7 @@ async def test_many_that_wait_for_a_slow_service_leave_room_for_others(
     async def all_asked() -> bool:
         return len(await bench.peer.requests(name)) >= count
 
-    await until(all_asked, 60)
+    await until(all_asked)
     await bench.draft()
     assert not any(task.done() for task in waiting)
     for task in waiting:
@@ -72,7 +72,7 @@ async def test_a_process_that_dies_while_it_asks_leaves_one_workflow(bench: Benc
     async def has_asked() -> bool:
         return len(await bench.peer.requests(name)) > 0
 
-    await until(has_asked, 20)
+    await until(has_asked)
     replica.kill()
     with pytest.raises(httpx.TransportError):
         await asking
@@ -95,7 +95,7 @@ async def test_a_process_that_dies_is_answered_for_after_the_reconciler_has_give
     async def has_asked() -> bool:
         return len(await bench.peer.requests(name)) > 0
 
-    await until(has_asked, 20)
+    await until(has_asked)
     replica.kill()
     with pytest.raises(httpx.TransportError):
         await asking

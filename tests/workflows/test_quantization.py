@@ -14,9 +14,9 @@ from budapp.commons.domain import components_of
 from budapp.events.relay import Relay
 from budapp.quantization_ops.seeds import ensure_methods
 from tests.cast import Cast, Person
-from tests.events.sidecar import until
 from tests.peers.conftest import StandIn
 from tests.projects.data import messages
+from tests.waiting import until
 from tests.workflows.conftest import Bench, Json
 from tests.workflows.test_local_model import BAD_FAULTS
 from tests.workflows.test_security_scan import added
@@ -65,7 +65,7 @@ class Ground:
             found = await self.bench.get(workflow_id)
             return bool(found["current_step"] == number)
 
-        await until(is_there, 20)
+        await until(is_there)
         return found
 
 
@@ -212,7 +212,7 @@ async def test_cancelling_ends_the_work_at_the_service_and_takes_back_what_it_ma
     async def has_ended() -> bool:
         return bool((await ground.budcluster.work(peer_id))["status"] == "TERMINATED")
 
-    await until(has_ended, 10)
+    await until(has_ended)
     event = {**bench.seen[-1], "id": str(uuid4())}
     late = {"type": "deploy_quantization", "event": "results", "workflow_id": str(correlation)}
     event["payload"] = {**event["payload"], **late}
