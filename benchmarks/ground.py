@@ -23,6 +23,7 @@ from budapp.user_ops.models import User, UserStatus
 
 _PASSWORD = "Correct-Horse-1"
 _MEMBERS = 4
+_ACCOUNTS_AT_ONCE = 1000
 
 _PROJECTS = """
 insert into project (id, tenant_id, name, description, tags, status, project_type, benchmark, created_by,
@@ -52,7 +53,7 @@ where p.tenant_id = $1
 _PEOPLE = """
 insert into "user" (id, tenant_id, auth_id, name, email, role, user_type, status, color, first_login, is_reset_password,
                     created_at, modified_at)
-select gen_random_uuid(), $1, 'auth ' || gen_random_uuid(), 'person ' || n, 'person' || n || '@example.com',
+select gen_random_uuid(), $1, gen_random_uuid(), 'person ' || n, 'person' || n || '@example.com',
        'developer', 'admin', 'active', '#E57333', false, false, now() - n * interval '1 minute', now()
 from generate_series(1, $2::int) n
 """
@@ -163,8 +164,27 @@ async def _tenant(database: Database, keycloak: Keycloak, settings: Settings, re
     async with database.write() as session:
         session.add_all(users)
     ids = await _fill(settings, tenant.id, users[0].id, size)
+    await _give_accounts(keycloak, settings, tenant.id, realm)
     tokens = await keycloak.sign_in(client, email, _PASSWORD, remember=False)
     return TenantGround(realm, client.client_id, tokens["access_token"], ids)
+
+
+async def _give_accounts(keycloak: Keycloak, settings: Settings, tenant_id: UUID, realm: str) -> None:
+    """Let the realm know the tenant's people, lest the servers put them out."""
+    connection = await asyncpg.connect(dsn(settings))
+    try:
+        people = await connection.fetch('select auth_id, email, role from "user" where tenant_id = $1', tenant_id)
+    finally:
+        await connection.close()
+    accounts = [
+        {"id": one["auth_id"], "username": one["email"], "email": one["email"], "enabled": True}
+        | {"realmRoles": [one["role"]]}
+        for one in people
+    ]
+    admin = keycloak.admin(settings.keycloak_realm_name)
+    for at in range(0, len(accounts), _ACCOUNTS_AT_ONCE):
+        some = {"ifResourceExists": "SKIP", "users": accounts[at : at + _ACCOUNTS_AT_ONCE]}
+        await admin.a_partial_import_realm(realm, some)
 
 
 async def _delete_realm(keycloak: Keycloak, realm: str) -> None:

@@ -10,6 +10,8 @@ import httpx
 import pytest
 from alembic import command
 from fastapi import FastAPI
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 
 from budapp.cli.migrations import alembic_config
 from budapp.commons.config import Settings, load_settings
@@ -27,6 +29,10 @@ from tests.statements import Statements, count_statements
 from tests.surface.routes import document
 from tests.surface.scene import Extras, Stage, make_extras, remove_idle_realms
 from tests.surface.surface import Surface
+
+# How fast the machine is at a moment is nothing that a property depends on.
+hypothesis_settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis_settings.load_profile("any machine")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -18,7 +18,16 @@ from budapp.user_ops.models import User
 
 _SHOWN = (
     *("id", "name", "project_id", "user_id", "credential_type", "expiry", "previous_expires_at", "max_budget"),
-    *("model_budgets", "ip_whitelist", "endpoint_ids", "model_ids", "created_at", "last_used_at", "masked_key"),
+    *(
+        "model_budgets",
+        "spent",
+        "ip_whitelist",
+        "endpoint_ids",
+        "model_ids",
+        "created_at",
+        "last_used_at",
+        "masked_key",
+    ),
 )
 SORTABLE = {
     name: getattr(Credential, name) for name in ("id", "name", "expiry", "created_at", "modified_at", "last_used_at")

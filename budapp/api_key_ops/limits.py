@@ -1,9 +1,11 @@
-"""What limits a key may have, and whether they fit together."""
+"""What limits a key may have, whether they fit together, and which of them are reached."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from decimal import Decimal
 from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Any
+from uuid import UUID
 
 from budapp.api_key_ops.hooks import deployed
 from budapp.api_key_ops.models import Credential
@@ -47,6 +49,26 @@ async def check(session: ReadSession, project: Project | None, key: Credential) 
     _require("endpoint_ids", key.endpoint_ids or (), endpoints)
     _require("model_ids", key.model_ids or (), models)
     _require("model_budgets", budgets, set(map(str, models)))
+
+
+@dataclass(frozen=True, slots=True)
+class UsedUp:
+    """Which budgets of a key are used up: that of the `whole` key, and those of models."""
+
+    whole: bool
+    model_ids: frozenset[UUID]
+
+
+def used_up(key: Credential, spent: Mapping[str, str] | None) -> UsedUp:
+    """Return which of the key's budgets are used up where that is what was spent, by model."""
+    amounts = {model_id: Decimal(amount) for model_id, amount in (spent or {}).items()}
+    over = (
+        model_id
+        for model_id, budget in (key.model_budgets or {}).items()
+        if amounts.get(model_id, Decimal(0)) >= Decimal(budget)
+    )
+    whole = key.max_budget is not None and sum(amounts.values(), Decimal(0)) >= key.max_budget
+    return UsedUp(whole, frozenset(map(UUID, over)))
 
 
 def _require(param: str, wanted: Iterable[Any], known: set[Any]) -> None:

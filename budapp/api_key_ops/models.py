@@ -13,11 +13,11 @@ from budapp.commons.encrypted_columns import sealed
 from budapp.commons.feeding import FeedsGateway
 
 _SECRETS = {"key_hmac", "previous_hashed_key", "previous_key_hmac", "masked_key"}
-NOT_FOR_GATEWAY = {"last_used_at", "expiry_notified_at"}
+NOT_FOR_GATEWAY = {"last_used_at", "expiry_notified_at", "spent", "counted_tokens"}
 """What changes without changing what a key opens."""
 _OPENS = (
     *("project_id", "user_id", "hashed_key", "previous_hashed_key", "previous_expires_at", "expiry"),
-    *("endpoint_ids", "model_ids"),
+    *("endpoint_ids", "model_ids", "max_budget", "model_budgets"),
 )
 
 
@@ -35,6 +35,9 @@ class Credential(TenantOwned, Base):
     `hashed_key` is what the gateway looks it up by, `key_hmac` what budapp knows it by; after a rotation the secret
     before counts until `previous_expires_at`. `encrypted_key` is the secret as only the owner's browser can read it.
     Without `endpoint_ids` and `model_ids` it opens all that the owner may call in the project.
+
+    Of a key with budgets, `spent` is what its requests have cost, by model, and `counted_tokens` the input and output
+    tokens of each deployment that are in it.
     """
 
     __tablename__ = "credential"
@@ -59,6 +62,8 @@ class Credential(TenantOwned, Base):
     last_used_at: Mapped[datetime | None]
     max_budget: Mapped[Decimal | None] = mapped_column(Numeric(18, 6))
     model_budgets: Mapped[dict[str, str] | None] = mapped_column(JSONB(none_as_null=True))
+    spent: Mapped[dict[str, str] | None] = mapped_column(JSONB(none_as_null=True))
+    counted_tokens: Mapped[dict[str, list[int]] | None] = mapped_column(JSONB(none_as_null=True))
     ip_whitelist: Mapped[list[str] | None] = mapped_column(JSONB(none_as_null=True))
     endpoint_ids: Mapped[list[UUID] | None] = mapped_column(ARRAY(Uuid))
     model_ids: Mapped[list[UUID] | None] = mapped_column(ARRAY(Uuid))

@@ -140,7 +140,8 @@ class KeyOwner(Schema):
 class KeyView(Schema):
     """`key` is masked; whole only in the answer to the creation and the rotation, and then never again.
 
-    Where browsers have a key of their own, the owner's lists hold the secret encrypted for it.
+    Where browsers have a key of their own, the owner's lists hold the secret encrypted for it. `spent` is what requests
+    with a key that has budgets have cost, by model; null where nothing was counted yet.
     """
 
     id: UUID
@@ -154,6 +155,7 @@ class KeyView(Schema):
     previous_expires_at: datetime | None
     max_budget: Money | None
     model_budgets: dict[UUID, Money] | None
+    spent: dict[UUID, Money] | None
     ip_whitelist: list[str] | None
     endpoint_ids: list[UUID] | None
     model_ids: list[UUID] | None

@@ -7,6 +7,7 @@ from sqlalchemy import ARRAY, ColumnElement, Row, Uuid, and_, exists, literal, o
 from sqlalchemy.dialects.postgresql import JSONB
 
 from budapp.adapter_ops.models import Adapter
+from budapp.api_key_ops.limits import used_up
 from budapp.api_key_ops.models import Credential
 from budapp.billing_ops.models import UserBilling
 from budapp.commons.database import ReadSession, not_deleted
@@ -193,6 +194,7 @@ def key_of(row: Row[Any], *, may_call: bool) -> Key:
     """Return the key of a row of `keys`."""
     key = row.Credential
     names = ("id", "tenant_id", "project_id", "user_id", "hashed_key", "expiry")
+    budgets = used_up(key, key.spent)
     return Key(
         **{name: getattr(key, name) for name in names},
         previous_hashed_key=key.previous_hashed_key,
@@ -200,7 +202,8 @@ def key_of(row: Row[Any], *, may_call: bool) -> Key:
         opens_published=key.masked_key.startswith(OPENS_PUBLISHED),
         endpoint_ids=frozenset(key.endpoint_ids) if key.endpoint_ids is not None else None,
         model_ids=frozenset(key.model_ids) if key.model_ids is not None else None,
-        may_call=may_call,
+        used_up_models=budgets.model_ids,
+        may_call=may_call and not budgets.whole,
     )
 
 

@@ -14,10 +14,12 @@ from budapp.gateway_ops.commands import app as commands
 from budapp.gateway_ops.limits import sync
 from budapp.gateway_ops.reservations import Reservations
 from budapp.gateway_ops.services import GatewayTables
+from budapp.gateway_ops.spending import count_spending
 from budapp.gateway_ops.store import GatewayStore
 from budapp.gateway_ops.tokens import close_sessions, purge_tokens
 from budapp.gateway_ops.worker import GatewayWorker
 from budapp.integrations.dapr import DaprClient
+from budapp.integrations.traffic import Traffic
 from budapp.provider_credential_ops.services import ProviderCredentials
 from budapp.user_ops.hooks import after_revocation
 
@@ -30,6 +32,7 @@ def _jobs(c: Components) -> tuple[Job, ...]:
     return (
         Job("mend_gateway_tables", timedelta(hours=1), c[GatewayTables].mend),
         Job("sync_usage_limits", timedelta(minutes=1), partial(sync, c[GatewayTables].limits, c[DaprClient])),
+        Job("count_key_spending", timedelta(minutes=1), partial(count_spending, c[Database], c[Traffic])),
         Job("purge_gateway_tokens", timedelta(hours=1), partial(purge_tokens, c[Database])),
     )
 

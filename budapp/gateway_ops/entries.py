@@ -208,7 +208,7 @@ def is_served(deployment: Deployment) -> bool:
 def _opens(key: Key, deployment: Deployment) -> bool:
     models = deployment.routed_models or {deployment.model_id}
     in_endpoints = key.endpoint_ids is None or _is_within(deployment, key.endpoint_ids)
-    return in_endpoints and (key.model_ids is None or key.model_ids.issuperset(models))
+    return in_endpoints and key.opens_models(models)
 
 
 def _is_within(deployment: Deployment, endpoint_ids: frozenset[UUID]) -> bool:

@@ -37,8 +37,7 @@ class CallablePrompts:
         opened = (
             one
             for one in self._by_project.get(key.project_id, ())
-            if (key.endpoint_ids is None or one.endpoint_id in key.endpoint_ids)
-            and (key.model_ids is None or one.model_id in key.model_ids)
+            if (key.endpoint_ids is None or one.endpoint_id in key.endpoint_ids) and key.opens_models([one.model_id])
         )
         return dict(pair for one in opened for pair in _references(one))
 

@@ -1,6 +1,6 @@
 """What the gateway's tables are worked out from: plain rows, as PostgreSQL has them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -62,7 +62,11 @@ class Deployment:
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """An API key; `may_call`: its owner may call deployments of the project now."""
+    """An API key.
+
+    `may_call`: its owner may call deployments of the project now, and its budget is not used up. `used_up_models`: the
+    budgets of these models are.
+    """
 
     id: UUID
     tenant_id: UUID
@@ -75,7 +79,13 @@ class Key:
     opens_published: bool
     endpoint_ids: frozenset[UUID] | None
     model_ids: frozenset[UUID] | None
+    used_up_models: frozenset[UUID]
     may_call: bool
+
+    def opens_models(self, model_ids: Iterable[UUID]) -> bool:
+        """Tell whether the key opens what leads to these models."""
+        wanted = frozenset(model_ids)
+        return (self.model_ids is None or self.model_ids >= wanted) and self.used_up_models.isdisjoint(wanted)
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,7 @@ TEMPLATES: Mapping[str, Template] = {
     "cluster_error": Template("Cluster in trouble: {title}", "The cluster {title} reports an error: {message}"),
     "cluster_not_available": Template("Cluster out of reach: {title}", "{title} can't be used now: {message}"),
     "cluster_onboarding_success": Template("Cluster ready: {title}", "You can deploy models on the cluster {title}."),
+    "credential_budget": Template("Budget of an API key used up: {title}", "{message}."),
     "credential_creation": Template("API key created", "{message}. If you don't know of it, revoke the key."),
     "credential_expiry": Template("API key expires soon: {title}", "{message}."),
     "dataset_file_ready": Template("File ready: {title}", "The file {title} has been checked and can be used."),
