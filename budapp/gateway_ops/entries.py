@@ -187,8 +187,10 @@ def usage_limit_entries(limits: Iterable[UsageLimit], ends: datetime) -> Entries
 
 def reason_against(deployment: Deployment) -> str | None:
     """Return why the gateway can't be told of the deployment; None where it can."""
+    if deployment.moderation is not None and deployment.moderation.reason is not None:
+        return deployment.moderation.reason
     try:
-        _, _, takes_key = form_of(deployment)
+        takes_key = deployment.moderation is None and form_of(deployment)[2]
     except Inexpressible as error:
         return str(error)
     if takes_key and (deployment.access is None or deployment.access.gateway_key is None):
@@ -242,16 +244,14 @@ def _capabilities(deployment: Deployment) -> list[str]:
 
 
 def _model(deployment: Deployment, known: Collection[UUID], document_url: str | None) -> Json:
-    name, form, takes_key = form_of(deployment)
     capabilities = _capabilities(deployment)
-    providers = {name: form}
+    providers, key = _providers(deployment)
     if "document" in capabilities and document_url and not deployment.in_cloud:
         providers["buddoc"] = _document_reader(deployment, document_url)
     entry: Json = {"routing": list(providers), "providers": providers, "endpoints": capabilities}
-    if takes_key and deployment.access is not None:
-        entry["api_key"] = deployment.access.gateway_key
     settings = deployment.settings or {}
     optional = {
+        "api_key": key,
         "pricing": _pricing(deployment),
         "inference_cost": _inference_cost(deployment.inference_cost),
         "fallback_models": _fallbacks(deployment, settings.get("fallback_config"), known),
@@ -260,6 +260,14 @@ def _model(deployment: Deployment, known: Collection[UUID], document_url: str | 
         "guardrail_profile": str(deployment.guardrail) if deployment.guardrail is not None else None,
     }
     return {**entry, **{field: value for field, value in optional.items() if value}}
+
+
+def _providers(deployment: Deployment) -> tuple[Json, str | None]:
+    """Return how each provider is called, and the key that goes along."""
+    if deployment.moderation is not None:
+        return dict(deployment.moderation.providers), deployment.moderation.key
+    name, form, takes_key = form_of(deployment)
+    return {name: form}, deployment.access.gateway_key if takes_key and deployment.access is not None else None
 
 
 def _document_reader(deployment: Deployment, url: str) -> Json:

@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Row, and_, exists, select
 
 from budapp.commons.database import ReadSession, not_deleted
 from budapp.endpoint_ops.models import Endpoint
-from budapp.gateway_ops.guardrails import GuardProbe, Guardrail, GuardRule
+from budapp.gateway_ops.guardrails import GuardProbe, Guardrail, GuardRule, Standalone
 from budapp.gateway_ops.rows import ProviderAccess
 from budapp.guardrail_ops.models import (
     GuardrailDeployment,
@@ -28,6 +28,11 @@ _AT_WORK = and_(GuardrailDeployment.status == "running", not_deleted(GuardrailDe
 def in_tenants(tenant_ids: Collection[UUID]) -> ColumnElement[bool]:
     """Return the condition for the profiles of the tenants."""
     return GuardrailProfile.tenant_id.in_(tenant_ids)
+
+
+def in_projects(project_ids: Collection[UUID]) -> ColumnElement[bool]:
+    """Return the condition for the profiles of the projects."""
+    return GuardrailProfile.project_id.in_(project_ids)
 
 
 def with_ids(ids: Collection[UUID]) -> ColumnElement[bool]:
@@ -50,7 +55,7 @@ async def guardrails(session: ReadSession, *conditions: ColumnElement[bool]) -> 
 
 async def _deployments(session: ReadSession, ids: Sequence[UUID]) -> Mapping[UUID, Sequence[Row[Any]]]:
     statement = (
-        select(GuardrailDeployment.profile_id, GuardrailDeployment.endpoint_id, ProviderCredential)
+        select(GuardrailDeployment.profile_id, GuardrailDeployment, ProviderCredential)
         .outerjoin(
             ProviderCredential,
             and_(
@@ -99,19 +104,26 @@ def _by_profile(rows: Iterable[Any]) -> dict[UUID, list[Row[Any]]]:
 
 
 def _guardrail(profile: GuardrailProfile, deployments: Sequence[Row[Any]], rows: Sequence[Row[Any]]) -> Guardrail:
+    working: list[GuardrailDeployment] = [row.GuardrailDeployment for row in deployments]
     credentials = [row.ProviderCredential for row in deployments if row.ProviderCredential is not None]
     grouped: dict[UUID, list[Row[Any]]] = {}
     for row in rows:
         grouped.setdefault(row.GuardrailProbe.id, []).append(row)
     return Guardrail(
         id=profile.id,
+        tenant_id=profile.tenant_id,
         name=profile.name,
         severity_threshold=profile.severity_threshold,
         guard_types=tuple(profile.guard_types),
         probes=tuple(_probe(own) for own in grouped.values()),
-        endpoint_ids=frozenset(row.endpoint_id for row in deployments if row.endpoint_id is not None),
+        endpoint_ids=frozenset(one.endpoint_id for one in working if one.endpoint_id is not None),
+        standalone=tuple(_standalone(one) for one in working if one.endpoint_id is None),
         access={one.type: ProviderAccess(one.type, one.settings, one.gateway_key) for one in credentials},
     )
+
+
+def _standalone(row: GuardrailDeployment) -> Standalone:
+    return Standalone(row.id, row.name, row.project_id, row.severity_threshold)
 
 
 def _probe(rows: Sequence[Row[Any]]) -> GuardProbe:
@@ -172,6 +184,15 @@ GUARDRAILS_OF = {
 async def ids(session: ReadSession, condition: ColumnElement[bool]) -> set[UUID]:
     """Return the profiles that meet the condition, whatever has become of them."""
     return set(await session.scalars(select(GuardrailProfile.id).where(condition)))
+
+
+async def standalone_of(session: ReadSession, profile_ids: Collection[UUID]) -> Sequence[Row[Any]]:
+    """Return id, tenant and project of the deployments by which the profiles are, or were, at work by themselves."""
+    names = (GuardrailDeployment.id, GuardrailDeployment.tenant_id, GuardrailDeployment.project_id)
+    of_profiles = GuardrailDeployment.profile_id.in_(profile_ids)
+    statement = select(*names).where(of_profiles, GuardrailDeployment.endpoint_id.is_(None))
+    rows: Sequence[Any] = (await session.execute(statement)).all()
+    return rows
 
 
 async def guarded_by(session: ReadSession, profile_ids: Collection[UUID]) -> Sequence[Row[Any]]:

@@ -1,5 +1,7 @@
 """`guardrail_table:*`: what the gateway looks through texts for, and how; one entry for each profile that is at work.
 
+A profile that is at work by itself is a deployment to the gateway, too: its name is called for moderations.
+
 The gateway knows three kinds of providers, wants at least one probe, refuses an empty key, and takes JSON texts, not
 objects, for settings of scanners and for overrides.
 """
@@ -10,13 +12,17 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from budapp.gateway_ops.rows import ProviderAccess
+from budapp.gateway_ops.rows import Deployment, Moderation, ProviderAccess
 
 Json = dict[str, Any]
 
 GUARD_TYPES = ("input", "output")
 _KNOWN = {"openai", "azure_content_safety", "bud_sentinel"}
 BUD = "bud_sentinel"
+_AZURE = "azure_content_safety"
+_OPENAI_MODEL = "omni-moderation-latest"
+_NO_SENTINEL = "the gateway can call it only where BUD_SENTINEL_URL is set"
+_NO_ADDRESS = "its credential names no address"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,15 +49,27 @@ class GuardProbe:
 
 
 @dataclass(frozen=True, slots=True)
+class Standalone:
+    """A deployment of a profile that is before no endpoint."""
+
+    id: UUID
+    name: str
+    project_id: UUID
+    severity_threshold: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Guardrail:
     """A profile that is at work before endpoints, or by itself; `access` are the credentials of its deployments."""
 
     id: UUID
+    tenant_id: UUID
     name: str
     severity_threshold: float
     guard_types: tuple[str, ...]
     probes: tuple[GuardProbe, ...]
     endpoint_ids: frozenset[UUID]
+    standalone: tuple[Standalone, ...]
     access: Mapping[str, ProviderAccess]
 
 
@@ -90,14 +108,77 @@ def value_of(one: Guardrail, sentinel_url: str | None) -> Json:
         "execution_mode": "parallel",
         "failure_mode": "best_effort",
     }
-    key = next((one.access[name].gateway_key for name in providers if name in one.access and name != BUD), None)
-    optional = {"api_key": key, "custom_rules": _custom_rules(one), "rule_overrides_json": _overrides(one)}
+    optional = {
+        "api_key": _key(one, providers),
+        "custom_rules": _custom_rules(one),
+        "rule_overrides_json": _overrides(one),
+    }
     return {str(one.id): {**entry, **{name: value for name, value in optional.items() if value}}}
+
+
+def deployments_of(guardrails: Iterable[Guardrail], sentinel_url: str | None) -> list[Deployment]:
+    """Return the profiles that are at work by themselves as deployments; where a name is given twice, the last counts.
+
+    A profile takes the place of the model, so keys that are limited to models or endpoints do not open it.
+    """
+    found = [
+        Deployment(
+            id=own.id,
+            tenant_id=one.tenant_id,
+            project_id=own.project_id,
+            model_id=one.id,
+            name=own.name,
+            status="running",
+            url="",
+            namespace="",
+            supported_endpoints=("/v1/moderations",),
+            settings=None,
+            inference_cost=None,
+            is_published=False,
+            of_platform=False,
+            in_cloud=False,
+            source="",
+            guardrail=one.id,
+            moderation=_moderation(one, own, sentinel_url),
+        )
+        for one in guardrails
+        for own in one.standalone
+    ]
+    return sorted(found, key=lambda one: one.id, reverse=True)
+
+
+def _moderation(one: Guardrail, own: Standalone, sentinel_url: str | None) -> Moderation:
+    reason = reason_against(one)
+    if reason is not None:
+        return Moderation({}, None, reason)
+    providers: Json = {}
+    for name in dict.fromkeys(probe.provider for probe in _probes(one)):
+        if name == BUD:
+            if sentinel_url is None:
+                return Moderation({}, None, _NO_SENTINEL)
+            threshold = one.severity_threshold if own.severity_threshold is None else own.severity_threshold
+            form: Json = {"type": BUD, "endpoint": sentinel_url, "api_key_location": "none"}
+            providers[name] = {**form, "profile_id": str(one.id), "severity_threshold": threshold}
+            continue
+        form = {"type": name, "api_key_location": f"dynamic::store_{own.id}"}
+        base = one.access[name].settings.get("api_base")
+        if name == _AZURE:
+            if not base:
+                return Moderation({}, None, _NO_ADDRESS)
+            providers[name] = {**form, "endpoint": base}
+        else:
+            providers[name] = {**form, "model_name": _OPENAI_MODEL, **({"api_base": base} if base else {})}
+    return Moderation(providers, _key(one, providers))
 
 
 def profiles_of_endpoints(guardrails: Iterable[Guardrail], known: Collection[UUID]) -> dict[UUID, UUID]:
     """Return the profile that stands before each endpoint, of those that have an entry."""
     return {endpoint_id: one.id for one in guardrails if one.id in known for endpoint_id in one.endpoint_ids}
+
+
+def _key(one: Guardrail, providers: Iterable[str]) -> str | None:
+    """Return the key of the provider that wants one."""
+    return next((one.access[name].gateway_key for name in providers if name in one.access and name != BUD), None)
 
 
 def _probes(one: Guardrail) -> list[GuardProbe]:

@@ -29,12 +29,25 @@ class ProviderAccess:
 
 
 @dataclass(frozen=True, slots=True)
+class Moderation:
+    """What looks at texts for a guardrail that is at work by itself: how each provider is called, and with which key.
+
+    `reason` says why the gateway can't be told of it.
+    """
+
+    providers: Mapping[str, Mapping[str, Any]]
+    key: str | None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Deployment:
     """A deployment, an adapter of one (`adapted`), or a router, with what its model and its credential say.
 
     A router is called like the first of its endpoints that serves, and falls back on the others; `routed` and
     `routed_models` are all endpoints and models that it may lead to. `of_platform`: of the platform's own tenant.
-    `guardrail` is the profile that stands before it.
+    `guardrail` is the profile that stands before it. With `moderation` it is a guardrail by itself, which has no model:
+    its profile takes the place of one.
     """
 
     id: UUID
@@ -56,6 +69,7 @@ class Deployment:
     price: Price | None = None
     adapted: UUID | None = None
     guardrail: UUID | None = None
+    moderation: Moderation | None = None
     routed: frozenset[UUID] = frozenset()
     routed_models: frozenset[UUID] = frozenset()
 

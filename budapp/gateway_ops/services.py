@@ -17,7 +17,7 @@ from budapp.commons.logging import get_logger
 from budapp.gateway_changes import services as changes
 from budapp.gateway_ops import crud, entries, guardrail_crud, prompt_crud, token_crud
 from budapp.gateway_ops.entries import Entries, is_served, reason_against
-from budapp.gateway_ops.guardrails import Guardrail, guardrail, profiles_of_endpoints
+from budapp.gateway_ops.guardrails import Guardrail, deployments_of, guardrail, profiles_of_endpoints
 from budapp.gateway_ops.guardrails import reason_against as reason_against_guardrail
 from budapp.gateway_ops.limits import UsageLimits
 from budapp.gateway_ops.owners import may_call
@@ -144,11 +144,12 @@ class GatewayTables:
                         getattr(difference, which).append(name)
                 live |= found.keys()
             conditions = [crud.in_tenants([tenant_id])] if tenant_id else []
-            for one in await crud.deployments(session, *conditions):
+            guardrails = await self._guardrails(session, [tenant_id] if tenant_id else None)
+            for one in self._with_standalone(await crud.deployments(session, *conditions), guardrails):
                 reason = reason_against(one)
                 if reason is not None:
                     difference.refused[one.id] = reason
-            for profile in await self._guardrails(session, [tenant_id] if tenant_id else None):
+            for profile in guardrails:
                 reason = reason_against_guardrail(profile)
                 if reason is not None:
                     difference.refused[profile.id] = reason
@@ -178,7 +179,8 @@ class GatewayTables:
         """Yield the names of all entries that there may be, a part at a time, with the entries that there should be."""
         conditions = [crud.in_tenants([tenant_id])] if tenant_id else []
         guardrails = await self._guardrails(session, [tenant_id] if tenant_id else None)
-        deployments = guarded(await crud.deployments(session, *conditions), guardrails)
+        endpoints = guarded(await crud.deployments(session, *conditions), guardrails)
+        deployments = self._with_standalone(endpoints, guardrails)
         yield (
             {guardrail(one.id) for one in guardrails},
             entries.guardrail_entries(guardrails, self.settings.bud_sentinel_url),
@@ -210,7 +212,7 @@ class GatewayTables:
 
     async def _work_out(self, session: ReadSession, scope: _Scope) -> Entries:
         rows = await crud.keys(session, scope.hashes) if scope.hashes else []
-        openable = await crud.deployments(session, crud.opened_by(rows)) if rows else []
+        openable = await self._opened_by(session, rows) if rows else []
         keys = await _keys(session, rows)
         wanted = {entries.api_key(hashed) for hashed in scope.hashes}
         made = entries.api_key_entries(keys, openable, now(), await self._of_projects(session, rows))
@@ -234,7 +236,9 @@ class GatewayTables:
         rows = await token_crud.with_hashes(session, hashes) if hashes else []
         if not rows:
             return {}
-        openable = await crud.deployments(session, crud.in_tenants({row.GatewayToken.tenant_id for row in rows}))
+        tenant_ids = {row.GatewayToken.tenant_id for row in rows}
+        openable = await crud.deployments(session, crud.in_tenants(tenant_ids))
+        openable = self._with_standalone(openable, await self._guardrails(session, tenant_ids))
         prompts: list[PromptEntry] = []
         if self.settings.bud_prompt_service_url is not None:
             prompts = await prompt_crud.live(session, prompt_crud.in_tenants({row.User.tenant_id for row in rows}))
@@ -249,10 +253,21 @@ class GatewayTables:
 
     async def _models(self, session: ReadSession, scope: _Scope) -> Entries:
         of_tenants = await crud.deployments(session, crud.in_tenants(scope.tenant_ids)) if scope.tenant_ids else []
-        of_tenants = guarded(of_tenants, await self._guardrails(session, scope.tenant_ids))
+        guardrails = await self._guardrails(session, scope.tenant_ids)
+        of_tenants = self._with_standalone(guarded(of_tenants, guardrails), guardrails)
         served = {one.id for one in of_tenants if is_served(one)}
         wanted = [one for one in of_tenants if one.id in scope.endpoint_ids]
         return entries.model_entries(wanted, served, self.settings.bud_doc_service_url)
+
+    async def _opened_by(self, session: ReadSession, keys: Sequence[Row[Any]]) -> list[Deployment]:
+        """Return what the keys may open, guardrails that are at work by themselves too."""
+        project_ids = {row.Credential.project_id for row in keys}
+        guardrails = await guardrail_crud.guardrails(session, guardrail_crud.in_projects(project_ids))
+        return self._with_standalone(await crud.deployments(session, crud.opened_by(keys)), guardrails)
+
+    def _with_standalone(self, deployments: Sequence[Deployment], guardrails: Sequence[Guardrail]) -> list[Deployment]:
+        """Add the guardrails that are at work by themselves; a name that a deployment has too is the deployment's."""
+        return [*deployments_of(guardrails, self.settings.bud_sentinel_url), *deployments]
 
     async def _guardrails(self, session: ReadSession, tenant_ids: Collection[UUID] | None) -> list[Guardrail]:
         conditions = [guardrail_crud.in_tenants(tenant_ids)] if tenant_ids is not None else []
@@ -288,6 +303,10 @@ async def _scope_of(session: ReadSession, waiting: Iterable[Row[Any]]) -> _Scope
     for row in await guardrail_crud.guarded_by(session, scope.profile_ids) if scope.profile_ids else ():
         scope.endpoint_ids.add(row.id)
         scope.tenant_ids.add(row.tenant_id)
+    for row in await guardrail_crud.standalone_of(session, scope.profile_ids) if scope.profile_ids else ():
+        scope.endpoint_ids.add(row.id)
+        scope.tenant_ids.add(row.tenant_id)
+        projects.add(row.project_id)
     routers = by_kind.get("router", set()) | await crud.routers_over(session, scope.endpoint_ids)
     scope.endpoint_ids |= await crud.adapters_of(session, scope.endpoint_ids) | routers
     for row in await crud.routers(session, routers) if routers else ():

@@ -54,11 +54,11 @@ async def export_usage(caller: Looker, session: Read, usage: UsageDep, query: Us
     return Response(b"".join(lines), media_type="text/csv; charset=utf-8", headers=headers)
 
 
-@router.post("/analytics")
+@router.post("/analytics", response_model_exclude_none=True)  # a figure has the members of its kind
 async def analyse(
     data: ask.AnalyticsRequest, caller: Staff, session: Read, metrics: MetricsDep
 ) -> view.AnalyticsAnswer:
-    """Return figures of periods, the newest first, each with its change since the one before."""
+    """Return figures of periods, the newest first, each with its change since the one before; no field is null."""
     return await metrics.analytics(session, caller, data)
 
 

@@ -1,5 +1,6 @@
-"""The part of the stand-in for budcluster that measures models."""
+"""The part of the stand-in for budcluster that measures models, and tells budapp what each request took."""
 
+import logging
 from dataclasses import replace
 from random import Random
 from typing import Any, Literal
@@ -11,7 +12,11 @@ from pydantic import Field
 from peers.clusters import Clusters
 from peers.deployment_flows import DEPLOYMENT
 from peers.envelope import WorkAnswer, WorkRequest
+from peers.flow import RESULTS
+from peers.sidecar import Refused
 from peers.work import Order, StepFailed, Works
+
+logger = logging.getLogger(__name__)
 
 BENCHMARK = replace(
     DEPLOYMENT,
@@ -19,6 +24,9 @@ BENCHMARK = replace(
     results=("Benchmark successful", "The model {name} was measured"),
 )
 _SHARES = {"min": 0.5, "p25": 0.8, "median": 1.0, "p75": 1.3, "p95": 1.8, "p99": 2.2, "max": 2.6}
+_MOST_REQUESTS = 10_000
+_AT_ONCE = 1_000
+_GAPS = 20
 
 
 class BenchmarkRequest(WorkRequest):
@@ -76,8 +84,13 @@ class Benchmarks:
             if await self._clusters.find(request.bud_cluster_id) is None:
                 raise StepFailed("Cluster not found")
 
+        async def send_requests() -> None:
+            if "unmeasurable" not in request.model:
+                await self._send(request_metrics(request))
+
         facts = {"model": request.model, "name": request.name}
-        return self._works.start(Order(BENCHMARK, request, result, facts, {"verify_cluster_connection": check}))
+        deeds = {"verify_cluster_connection": check, RESULTS: send_requests}
+        return self._works.start(Order(BENCHMARK, request, result, facts, deeds))
 
     async def tell(self, benchmark_id: UUID, figures: dict[str, Any]) -> dict[str, Any]:
         """Have measured this."""
@@ -92,11 +105,19 @@ class Benchmarks:
         about = {"object": "benchmark.result", "message": "Result found"}
         return {**about, "param": {"result": {"benchmark_id": str(benchmark_id), **found}}}
 
+    async def _send(self, rows: list[dict[str, Any]]) -> None:
+        try:
+            for first in range(0, len(rows), _AT_ONCE):
+                body = {"metrics": rows[first : first + _AT_ONCE]}
+                await self._works.sidecar.ask_budapp("POST", "benchmark/request-metrics", body)
+        except Refused as reason:
+            logger.warning("budapp was not told what the requests of a benchmark took: %s", reason)
+
 
 def figures(request: BenchmarkRequest) -> dict[str, Any]:
     """Return what is measured, the same whenever the same is measured."""
-    luck = Random(f"{request.model} {request.concurrent_requests}")
-    requests = request.num_prompts or 100
+    luck = _luck(request)
+    requests = _number_of_requests(request)
     going_in, coming_out = request.max_input_tokens or 256, request.max_output_tokens or 128
     seconds = requests / request.concurrent_requests * luck.uniform(1, 3)
     means = {"ttft_ms": luck.uniform(80, 300), "tpot_ms": luck.uniform(8, 30), "itl_ms": luck.uniform(8, 30)}
@@ -114,6 +135,43 @@ def figures(request: BenchmarkRequest) -> dict[str, Any]:
         found[f"mean_{name}"] = round(mean, 2)
         found |= {f"{share}_{name}": round(mean * factor, 2) for share, factor in _SHARES.items()}
     return found
+
+
+def request_metrics(request: BenchmarkRequest) -> list[dict[str, Any]]:
+    """Return what each request took, in seconds and tokens: spread round the means of `figures`."""
+    means, luck = figures(request), _luck(request)
+    longest, coming_out = request.max_input_tokens or 256, request.max_output_tokens or 128
+    datasets = [one["id"] for one in request.datasets or () if one.get("id")] or [None]
+    rows = []
+    for number in range(min(_number_of_requests(request), _MOST_REQUESTS)):
+        ttft = means["mean_ttft_ms"] / 1000 * luck.uniform(0.5, 1.5)
+        tpot = means["mean_tpot_ms"] / 1000 * luck.uniform(0.5, 1.5)
+        output_len = luck.randint(max(1, coming_out // 2), coming_out)
+        latency = ttft + output_len * tpot
+        rows.append(
+            {
+                "benchmark_id": str(request.benchmark_id),
+                "dataset_id": datasets[number % len(datasets)],
+                "latency": round(latency, 4),
+                "success": True,
+                "error": "",
+                "prompt_len": luck.randint(max(1, longest // 2), longest),
+                "output_len": output_len,
+                "req_output_throughput": round(output_len / latency, 2),
+                "ttft": round(ttft, 4),
+                "tpot": round(tpot, 5),
+                "itl": [round(tpot, 5)] * min(output_len - 1, _GAPS),
+            }
+        )
+    return rows
+
+
+def _luck(request: BenchmarkRequest) -> Random:
+    return Random(f"{request.model} {request.concurrent_requests}")
+
+
+def _number_of_requests(request: BenchmarkRequest) -> int:
+    return request.num_prompts or 100
 
 
 def router(works: Works, clusters: Clusters) -> APIRouter:

@@ -1,10 +1,12 @@
 """The stand-in for budeval: runs datasets against a model, and says how well it did.
 
 Scores are made from the request alone: the same deployment has the same score in the same dataset. A dataset with
-`fails` in its name can't be run, and of those with `silent` nothing is told.
+`fails` in its name can't be run, and of those with `silent` nothing is told. With each step that is done, budapp is
+told how long the evaluation still takes.
 """
 
 import hashlib
+import logging
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -17,9 +19,15 @@ from pydantic import BaseModel, Field
 from peers.control import Control
 from peers.envelope import WorkAnswer, WorkRequest, error
 from peers.flow import Flow, Step
-from peers.work import Order, StepFailed, Works
+from peers.sidecar import Refused
+from peers.work import Deed, Order, StepFailed, Works
+
+logger = logging.getLogger(__name__)
 
 _RUN_SECONDS = 60
+_MINUTES = 4
+_TELL_SECONDS = 5
+_MONITOR = "monitor_eval_job_progress"
 _VERSION = "c4b2f6"
 
 
@@ -72,7 +80,7 @@ class Score(BaseModel):
 
 EVALUATION = Flow(
     type="evaluate_model",
-    minutes=4,
+    minutes=_MINUTES,
     process=Step(
         id="evaluate_model_status",
         title="Evaluation",
@@ -107,7 +115,7 @@ EVALUATION = Flow(
             failed=("Deploy evaluation job failed", "{error}"),
         ),
         Step(
-            id="monitor_eval_job_progress",
+            id=_MONITOR,
             title="Monitoring Evaluation Job Progress",
             description="Wait for the jobs",
             completed=("All evaluation jobs completed", "All evaluation jobs completed successfully"),
@@ -130,17 +138,13 @@ class BudEval:
         if not request.eval_datasets:
             return JSONResponse(error("No datasets to evaluate", "BadRequest"), status.HTTP_400_BAD_REQUEST)
 
-        async def monitor() -> None:
-            if all("fails" in one.dataset_id for one in request.eval_datasets):
-                raise StepFailed("Some evaluation jobs failed or monitoring timed out")
-
         def result(_workflow_id: UUID) -> dict[str, Any]:
             told = [one for one in request.eval_datasets if "silent" not in one.dataset_id]
             results = [self._result(request, one) for one in told]
             return {"evaluation_id": str(request.eval_id), "results": results}
 
         facts: dict[str, object] = {"datasets": len(request.eval_datasets)}
-        deeds = {"monitor_eval_job_progress": monitor}
+        deeds = {step.id: self._step(request, step.id) for step in EVALUATION.steps}
         return self.works.start(Order(EVALUATION, request, result, facts, deeds))
 
     async def set_score(self, dataset_id: str, score: Score) -> Score:
@@ -152,6 +156,24 @@ class BudEval:
         """Make scores up again, of datasets with this text in their names."""
         self._scores = {name: score for name, score in self._scores.items() if contains not in name}
         return Response(status_code=status.HTTP_204_NO_CONTENT)
+
+    def _step(self, request: EvaluationRequest, step_id: str) -> Deed:
+        left = 1 - EVALUATION.number_of(step_id) / len(EVALUATION.steps)
+
+        async def do() -> None:
+            if step_id == _MONITOR and all("fails" in one.dataset_id for one in request.eval_datasets):
+                raise StepFailed("Some evaluation jobs failed or monitoring timed out")
+            await self._tell_eta(request.eval_id, round(_MINUTES * 60 * left))
+
+        return do
+
+    async def _tell_eta(self, evaluation_id: UUID, seconds: int) -> None:
+        body = {"evaluation_id": str(evaluation_id), "eta_seconds": seconds}
+        path = "experiments/internal/evaluations/eta"
+        try:
+            await self.works.sidecar.ask_budapp("PATCH", path, body, seconds=_TELL_SECONDS)
+        except Refused as reason:
+            logger.warning("budapp was not told how long the evaluation still takes: %s", reason)
 
     def _result(self, request: EvaluationRequest, dataset: EvalDataset) -> dict[str, Any]:
         ended = datetime.now(UTC)

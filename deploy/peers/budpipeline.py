@@ -13,6 +13,7 @@ from peers import pipeline_actions as actions
 from peers.control import Control
 from peers.pipeline_runs import Run, Runs
 from peers.pipeline_triggers import Triggers
+from peers.pipeline_work import TOPIC
 
 Fields = dict[str, Any]
 UserId = Annotated[str | None, Header(alias="X-User-ID")]
@@ -46,7 +47,7 @@ class _Start(BaseModel):
 
     def whom(self) -> Fields:
         """Return who starts it, and who is told."""
-        known = self.model_dump(exclude={"user_id", "params", "callback_topics", "workflow_id", "pipeline_definition"})
+        known = self.model_dump(exclude={"params", "callback_topics", "workflow_id", "pipeline_definition"})
         return {**known, "callback_topics": self.callback_topics or []}
 
 
@@ -157,6 +158,7 @@ class Pipelines:
     def execute(self, id: str, params: Fields, **whom: Any) -> Run:
         """Start a pipeline, or answer 404."""
         pipeline = self.of(id, None)
+        whom["user_id"] = whom.get("user_id") or pipeline["user_id"]
         return self._runs.start(Run(pipeline["dag"], id, pipeline["name"], params, **whom))
 
 
@@ -274,6 +276,27 @@ def _run_routes(pipelines: Pipelines, runs: Runs) -> APIRouter:
     return routes
 
 
+def _event_routes(control: Control, runs: Runs, triggers: Triggers) -> APIRouter:
+    routes = APIRouter(tags=["events"])
+
+    @routes.get("/dapr/subscribe")
+    async def subscribe() -> list[Fields]:
+        delivered = {"topic": TOPIC, "routes": {"default": "/workflow-events"}, "deadLetterTopic": "poisonMessages"}
+        return [{"pubsubname": control.settings.pubsub_name, **delivered}]
+
+    @routes.post("/workflow-events")
+    async def take_event(event: Fields) -> Fields:
+        await runs.told.take(event)
+        return {"status": "SUCCESS", "triggered": triggers.happened(event)}
+
+    @routes.put("/control/pretend/{user_id}", tags=["control"])
+    async def pretend(user_id: UUID) -> None:
+        """Only say of a user's work at budapp that it is done: it is done for a budapp that no sidecar leads to."""
+        runs.pretended.add(str(user_id))
+
+    return routes
+
+
 def router(control: Control) -> APIRouter:
     """Return the routes of the contract, and those that set what it knows."""
     runs = Runs(control)
@@ -289,5 +312,6 @@ def router(control: Control) -> APIRouter:
     routes = APIRouter(lifespan=lifespan)
     routes.include_router(_pipeline_routes(pipelines))
     routes.include_router(_run_routes(pipelines, runs))
+    routes.include_router(_event_routes(control, runs, triggers))
     routes.include_router(triggers.router())
     return routes

@@ -1,7 +1,7 @@
 """What the steps of guardrails' pipelines put out, in the stand-in for budpipeline.
 
-A simulation finds the clusters that budcluster's and budsim's stand-ins know of, with figures made up likewise. What
-brings a model in, or deploys one, is budapp's own work: the stand-in only says that it is done.
+A simulation finds the clusters that budcluster's and budsim's stand-ins know of, with figures made up likewise. For
+users whose work is pretended, a model is said to be brought in, or deployed.
 """
 
 import importlib

@@ -73,7 +73,7 @@ ACTIONS: dict[str, Fields] = {
             "model_benchmark",
             "Model",
             "Benchmark a model",
-            [_MODEL, _CLUSTER],
+            [_MODEL, _parameter("cluster_id", "cluster_ref"), _parameter("hostnames", "json")],
             executionMode="event_driven",
             requiredPermissions=["benchmark:manage"],
         ),
@@ -91,6 +91,26 @@ ACTIONS: dict[str, Fields] = {
             "Delete a deployment",
             [_parameter("endpoint_id", "endpoint_ref")],
             executionMode="event_driven",
+            requiredPermissions=["endpoint:manage"],
+        ),
+        _action(
+            "deployment_autoscale",
+            "Deployment",
+            "Change how a deployment scales by itself",
+            [_parameter("endpoint_id", "endpoint_ref"), _parameter("budaiscaler_specification", "json")],
+            requiredPermissions=["endpoint:manage"],
+        ),
+        _action(
+            "deployment_ratelimit",
+            "Deployment",
+            "Limit how often a deployment may be called",
+            [
+                _parameter("endpoint_id", "endpoint_ref"),
+                *(
+                    _parameter(f"requests_per_{span}", "number", required=False)
+                    for span in ("second", "minute", "hour")
+                ),
+            ],
             requiredPermissions=["endpoint:manage"],
         ),
         _action(

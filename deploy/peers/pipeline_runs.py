@@ -1,6 +1,7 @@
 """The executions of budpipeline's stand-in: they do their steps one after the other, and tell of each."""
 
 import asyncio
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -13,6 +14,7 @@ from peers.control import Control, SentEvent, WorkRecord
 from peers.envelope import Status
 from peers.faults import Fault, current_fault
 from peers.pipeline_actions import ordered
+from peers.pipeline_work import ACTIONS, ActionFailed, Told, Work
 from peers.sidecar import Sidecar
 from peers.work import NOTIFICATION_TOPIC
 
@@ -21,6 +23,8 @@ Outputs = Callable[[Fields], Fields]
 
 OUTPUTS: dict[str, Outputs] = {}
 """What a step of an action puts out, made of its parameters; `{"success": True}` where nothing is said."""
+
+_REFERENCE = re.compile(r"\{\{\s*((?:params|steps)\.[\w.-]+)\s*\}\}")
 
 
 @dataclass
@@ -35,6 +39,7 @@ class Step:
     end: datetime | None = None
     outputs: Fields | None = None
     error: str | None = None
+    awaited: str | None = None
 
     def shown(self, execution_id: UUID, at: datetime) -> Fields:
         """Return it as budpipeline shows it."""
@@ -52,8 +57,8 @@ class Step:
             "error_message": self.error,
             "retry_count": 0,
             "sequence_number": self.number,
-            "awaiting_event": False,
-            "external_workflow_id": None,
+            "awaiting_event": self.awaited is not None and self.end is None,
+            "external_workflow_id": self.awaited,
             "handler_type": self.definition.get("action"),
             "timeout_at": None,
             "created_at": at,
@@ -71,6 +76,7 @@ class Run:
     params: Fields
     initiator: str
     callback_topics: list[str] = field(default_factory=list)
+    user_id: str | None = None
     subscriber_ids: str | None = None
     payload_type: str | None = None
     notification_workflow_id: str | None = None
@@ -93,6 +99,26 @@ class Run:
     def percentage(self) -> str:
         done = sum(step.end is not None for step in self.steps)
         return f"{100 * done / max(1, len(self.steps)):.2f}"
+
+    def params_of(self, step: Step) -> Fields:
+        """Return the parameters of a step, with what `{{ params.x }}` and `{{ steps.y.outputs.z }}` stand for.
+
+        Raises:
+            ActionFailed: there is no such value.
+        """
+        known = {"params": self.params, "steps": {one.definition["id"]: {"outputs": one.outputs} for one in self.steps}}
+
+        def filled(value: Any) -> Any:
+            if isinstance(value, dict):
+                return {name: filled(one) for name, one in value.items()}
+            if isinstance(value, list):
+                return [filled(one) for one in value]
+            if not isinstance(value, str):
+                return value
+            whole = _REFERENCE.fullmatch(value.strip())
+            return _value(known, whole[1]) if whole else _REFERENCE.sub(lambda one: str(_value(known, one[1])), value)
+
+        return dict(filled(step.definition.get("params") or {}))
 
     def begun(self) -> Fields:
         """Return what whoever started it is answered."""
@@ -155,6 +181,8 @@ class Runs:
         self._control = control
         self._sidecar = Sidecar(control.settings)
         self._tasks: set[asyncio.Task[None]] = set()
+        self.told = Told()
+        self.pretended: set[str] = set()
         self.all: dict[UUID, Run] = {}
 
     async def close(self) -> None:
@@ -178,7 +206,15 @@ class Runs:
         )
         self._control.work.append(record)
         task = asyncio.create_task(
-            _Work(self._control, self._sidecar, run, record, current_fault.get() or Fault()).do()
+            _Execution(
+                self._control,
+                self._sidecar,
+                self.told,
+                run,
+                record,
+                current_fault.get() or Fault(),
+                run.user_id in self.pretended,
+            ).do()
         )
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -186,12 +222,14 @@ class Runs:
 
 
 @dataclass
-class _Work:
+class _Execution:
     control: Control
     sidecar: Sidecar
+    told: Told
     run: Run
     record: WorkRecord
     fault: Fault
+    pretends: bool
     silent: bool = False
 
     async def do(self) -> None:
@@ -214,20 +252,33 @@ class _Work:
         step.status, step.start = "RUNNING", datetime.now(UTC)
         await self._tell(step_id, Status.RUNNING, name, f"{name} is under way")
         await asyncio.sleep(self.control.speed.step_seconds)
-        step.end = datetime.now(UTC)
-        if self.fault.fail_at in {step_id, str(step.number)}:
-            step.status, step.error = "FAILED", self.fault.message
-            self.run.error = {"message": self.fault.message, "step_id": step_id, "error_type": "StepFailed"}
-            await self._tell(step_id, Status.FAILED, name, self.fault.message)
+        try:
+            step.outputs = await self._outputs(step)
+        except ActionFailed as reason:
+            step.status, step.error, step.end = "FAILED", str(reason), datetime.now(UTC)
+            self.run.error = {"message": str(reason), "step_id": step_id, "error_type": "StepFailed"}
+            await self._tell(step_id, Status.FAILED, name, str(reason))
             return False
-        made = OUTPUTS.get(step.definition.get("action") or "")
-        step.status, step.outputs = "COMPLETED", {"success": True}
-        if made is not None:
-            step.outputs = made(dict(step.definition.get("params") or {}))
+        step.status, step.end = "COMPLETED", datetime.now(UTC)
         result = {"progress_percentage": self.run.percentage, "duration_seconds": 0, "sequence_number": step.number}
         await self._tell(step_id, Status.COMPLETED, name, f"{name} is done", {"outputs": step.outputs, "success": True})
         await self._tell("progress", Status.RUNNING, self.run.name, f"{self.run.percentage}% done", result)
         return True
+
+    async def _outputs(self, step: Step) -> Fields:
+        """Do what a step is for, and return what it puts out, or raise `ActionFailed`."""
+        if self.fault.fail_at in {step.definition["id"], str(step.number)}:
+            raise ActionFailed(self.fault.message)
+        action, params = step.definition.get("action") or "", self.run.params_of(step)
+        if action in ACTIONS and not self.pretends:
+
+            def awaits(workflow_id: str) -> None:
+                step.awaited = workflow_id
+
+            work = Work(self.sidecar, self.told, params, self.run.user_id, awaits)
+            return {"success": True, **await ACTIONS[action](work)}
+        made = OUTPUTS.get(action)
+        return made(params) if made is not None else {"success": True}
 
     async def _end(self) -> None:
         failed = self.run.error is not None
@@ -288,3 +339,12 @@ class _Work:
             "source_topic": "budpipelineEvents",
             "type": run.payload_type or "pipeline_execution",
         }
+
+
+def _value(known: Fields, path: str) -> Any:
+    found: Any = known
+    for name in path.split("."):
+        if not isinstance(found, dict) or name not in found:
+            raise ActionFailed(f"There is no {path}")
+        found = found[name]
+    return found

@@ -324,10 +324,6 @@ class Triggers:
             run = self._start(webhook, body.params if body else {}, "webhook")
             return {"execution_id": str(run.id), "workflow_id": run.pipeline_id, "status": run.status}
 
-        @routes.post("/workflow-events")
-        async def event(body: Fields) -> Fields:
-            return {"status": "SUCCESS", "triggered": self.happened(body)}
-
         @routes.post("/internal/schedule-poll")
         async def poll() -> Fields:
             return {"triggered": self.fire_due()}

@@ -7,6 +7,8 @@ from pydantic_settings import BaseSettings
 class PeerSettings(BaseSettings):
     """How to reach the sidecar and the file store, and how fast to work."""
 
+    app_id: str = "budapp"
+    """What budapp is called at the sidecar."""
     dapr_http_port: int = 3500
     dapr_api_token: SecretStr = SecretStr("")
     pubsub_name: str = "pubsub-redis"

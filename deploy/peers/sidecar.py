@@ -1,4 +1,4 @@
-"""The Dapr sidecar of a stand-in: publishing events, and the state that services share."""
+"""The Dapr sidecar of a stand-in: calling budapp, publishing events, and the state that services share."""
 
 import asyncio
 from collections.abc import Mapping
@@ -10,6 +10,11 @@ from peers.settings import PeerSettings
 
 _TRIES = 5
 _PAUSE_SECONDS = 0.5
+_ASK_SECONDS = 30
+
+
+class Refused(Exception):
+    """budapp has refused what it was asked, has failed, or can't be reached; the message says why."""
 
 
 class Sidecar:
@@ -18,6 +23,7 @@ class Sidecar:
     def __init__(self, settings: PeerSettings) -> None:
         self._pubsub = settings.pubsub_name
         self._statestore = settings.statestore_name
+        self._app_id = settings.app_id
         self._http = httpx.AsyncClient(
             base_url=f"http://127.0.0.1:{settings.dapr_http_port}/v1.0/",
             headers={"dapr-api-token": settings.dapr_api_token.get_secret_value()},
@@ -28,6 +34,30 @@ class Sidecar:
     async def close(self) -> None:
         """Close the connections."""
         await self._http.aclose()
+
+    async def ask_budapp(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        *,
+        params: Mapping[str, Any] | None = None,
+        seconds: float = _ASK_SECONDS,
+    ) -> dict[str, Any]:
+        """Call a route of budapp's, and return the answer.
+
+        Raises:
+            Refused: there is no answer within `seconds`, or it is an error.
+        """
+        at = f"invoke/{self._app_id}/method/{path}"
+        try:
+            response = await self._http.request(method, at, json=body, params=params, timeout=seconds)
+            answer = response.json() if response.content else {}
+        except (httpx.HTTPError, ValueError) as problem:
+            raise Refused(f"budapp can't be reached: {problem!r}") from problem
+        if response.is_error or answer.get("object") == "error":
+            raise Refused(str(answer.get("message") or f"budapp answered {response.status_code}"))
+        return dict(answer)
 
     async def publish(self, topic: str, event: Mapping[str, Any]) -> None:
         """Publish an event as it is: the content type keeps the sidecar from wrapping it into another one.

@@ -100,8 +100,23 @@ class Vertex(Provider):
     credential_location: Location
 
 
+class ContentSafety(Provider):
+    type: Literal["azure_content_safety"]
+    endpoint: str
+    api_key_location: Location
+
+
+class Sentinel(Provider):
+    type: Literal["bud_sentinel"]
+    endpoint: str
+    api_key_location: Location
+    profile_id: str
+    severity_threshold: float = Field(ge=0, le=1)
+
+
 AnyProvider = Annotated[
-    ByKey | Thinking | MaybeElsewhere | Served | Tgi | Azure | Bedrock | Sagemaker | Vertex, Field(discriminator="type")
+    ByKey | Thinking | MaybeElsewhere | Served | Tgi | Azure | Bedrock | Sagemaker | Vertex | ContentSafety | Sentinel,
+    Field(discriminator="type"),
 ]
 
 

@@ -110,6 +110,8 @@ async def fort(
         await ensure_probes(session, components_of(bench.app))
     project = await create(client, cast.manager, name=f"Project {uuid4().hex[:8]}")
     await join(bench.database, project["id"], bench.person, scopes=("endpoint:view", "endpoint:manage"))
+    if budpipeline is not None:
+        await budpipeline.http.put(f"/control/pretend/{bench.person.id}")
     made = Fort(bench, budpipeline, cast, project["id"], [])
     model_id = await made.put_in_model("acme/chat")
     for name in ("one", "two"):

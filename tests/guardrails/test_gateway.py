@@ -3,13 +3,17 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from redis.asyncio import Redis
 
+from budapp.api_key_ops import secrets
+from budapp.gateway_ops import entries
 from budapp.gateway_ops.services import GatewayTables
-from tests.gateway.reader import read_any, read_guardrail, read_model
+from tests.gateway.reader import Sentinel, read_any, read_guardrail, read_key, read_model
 from tests.guardrails.conftest import CLASSIFIER, Fort
 from tests.guardrails.test_probes import POLICY
 from tests.workflows.conftest import Json
@@ -63,6 +67,128 @@ async def test_each_change_reaches_the_table(fort: Fort, tables: GatewayTables, 
     model = f"model_table:{fort.endpoints[0]}"
     assert read_model(model, await valkey.get(model)).guardrail_profile is None
     assert not await tables.diff()
+
+
+@pytest.fixture
+def sentinel(tables: GatewayTables) -> GatewayTables:
+    """The tables where the gateway reaches Bud Sentinel."""
+    return replace(tables, settings=tables.settings.model_copy(update={"bud_sentinel_url": "http://sentinel:50051"}))
+
+
+async def by_itself(fort: Fort, *probes: str, **said: Any) -> tuple[Json, str]:
+    """Put a guardrail at work by itself; return its profile and the id of its deployment."""
+    workflow_id = await fort.drafted(*probes)
+    await fort.step(6, workflow_id, endpoint_ids=[])
+    await fort.step(5, workflow_id, is_standalone=True, **said)
+    done = (await fort.step(10, workflow_id, trigger_workflow=True))["workflow_steps"]
+    profile = (await fort.get(f"/profile/{done['guardrail_profile_id']}"))["profile"]
+    return profile, done["deployment"][0]["id"]
+
+
+async def key_of(fort: Fort, **limits: Any) -> str:
+    """Make a key of the project; return where its entry lies."""
+    body = {"name": f"Key {uuid4().hex[:8]}", "project_id": fort.project_id, **limits}
+    answer = await fort.bench.call("POST", "/credentials/", 201, json=body)
+    return entries.api_key(secrets.lookup_hash(answer["result"]["key"]))
+
+
+async def applied(tables: GatewayTables) -> None:
+    while await tables.apply_changes():
+        pass
+
+
+async def test_a_guardrail_by_itself_is_called_by_its_name(fort: Fort, sentinel: GatewayTables, valkey: Redis) -> None:
+    await sentinel.rebuild()
+    key, limited = await key_of(fort), await key_of(fort, endpoint_ids=[fort.endpoints[0]])
+    await applied(sentinel)
+    profile, deployment_id = await by_itself(fort, "Personal data", "Secrets")
+    await applied(sentinel)
+    name = f"model_table:{deployment_id}"
+    found = read_model(name, await valkey.get(name))
+    assert (found.routing, found.endpoints, found.api_key) == (["bud_sentinel"], ["moderation"], None)
+    assert found.guardrail_profile == profile["id"]
+    form = found.providers["bud_sentinel"]
+    assert isinstance(form, Sentinel)
+    assert (form.endpoint, form.profile_id, form.severity_threshold) == ("http://sentinel:50051", profile["id"], 0.5)
+    assert await entry(sentinel, valkey, profile) is not None
+    opened, _ = read_key(await valkey.get(key))
+    reference = opened["Guard"]
+    assert [str(one) for one in (reference.endpoint_id, reference.model_id, reference.project_id)] == [
+        deployment_id,
+        profile["id"],
+        fort.project_id,
+    ]
+    assert "Guard" not in read_key(await valkey.get(limited))[0]
+    await fort.call("PUT", f"/deployment/{deployment_id}", json={"name": "Renamed", "severity_threshold": 0.9})
+    await applied(sentinel)
+    changed = read_model(name, await valkey.get(name)).providers["bud_sentinel"]
+    assert isinstance(changed, Sentinel)
+    assert changed.severity_threshold == 0.9
+    opened, _ = read_key(await valkey.get(key))
+    assert ("Guard" in opened, "Renamed" in opened) == (False, True)
+    assert not await sentinel.diff()
+    await fort.call("DELETE", f"/profile/{profile['id']}")
+    await applied(sentinel)
+    assert await valkey.exists(name) == 0
+    assert "Renamed" not in read_key(await valkey.get(key))[0]
+    assert not await sentinel.diff()
+
+
+async def test_a_guardrail_by_itself_is_rebuilt(fort: Fort, sentinel: GatewayTables, valkey: Redis) -> None:
+    key = await key_of(fort)
+    _, deployment_id = await by_itself(fort, "Secrets")
+    await sentinel.rebuild()
+    name = f"model_table:{deployment_id}"
+    before = [await valkey.get(one) for one in (name, key)]
+    assert "Guard" in read_key(before[1])[0]
+    await valkey.delete(name, key)
+    assert set((await sentinel.diff()).missing) == {name, key}
+    await sentinel.mend()
+    assert [await valkey.get(one) for one in (name, key)] == before
+
+
+async def test_a_guardrail_by_itself_is_refused_where_the_gateway_cannot_call_it(
+    fort: Fort, tables: GatewayTables, valkey: Redis
+) -> None:
+    key = await key_of(fort)
+    _, deployment_id = await by_itself(fort, "Secrets")
+    await tables.rebuild()
+    refused = (await tables.diff()).refused
+    assert {str(one): "BUD_SENTINEL_URL" in reason for one, reason in refused.items()} == {deployment_id: True}
+    assert await valkey.exists(f"model_table:{deployment_id}") == 0
+    assert "Guard" not in read_key(await valkey.get(key))[0]
+
+
+async def test_the_name_of_an_endpoint_stays_the_endpoints(fort: Fort, sentinel: GatewayTables, valkey: Redis) -> None:
+    key = await key_of(fort)
+    endpoint_id = await fort.put_in_endpoint("Guard", await fort.put_in_model("acme/other"), url="http://10.0.0.8")
+    await by_itself(fort, "Secrets")
+    await sentinel.rebuild()
+    assert str(read_key(await valkey.get(key))[0]["Guard"].endpoint_id) == endpoint_id
+
+
+@pytest.mark.parametrize(
+    ("type", "probe", "form"),
+    [
+        ("openai", "OpenAI moderation", {"type": "openai", "model_name": "omni-moderation-latest"}),
+        ("azure_content_safety", "Azure content safety", {"type": "azure_content_safety"}),
+    ],
+)
+async def test_a_guardrail_by_itself_calls_the_cloud_with_the_tenants_key(
+    fort: Fort, tables: GatewayTables, valkey: Redis, type: str, probe: str, form: Json
+) -> None:
+    fields = {"api_key": "sk-test", "api_base": "https://moderation.example.com"}
+    body = {"name": "Key", "type": type, "other_provider_creds": fields}
+    await fort.bench.call("POST", "/proprietary/credentials/", 201, json=body)
+    [row] = await fort.bench.sql("update proprietary_credential set gateway_key = 'c0ffee' returning id")
+    profile, deployment_id = await by_itself(fort, probe, credential_id=str(row[0]))
+    await applied(tables)
+    name = f"model_table:{deployment_id}"
+    found = read_model(name, await valkey.get(name))
+    assert (found.routing, found.api_key, found.guardrail_profile) == ([type], "c0ffee", profile["id"])
+    told = found.providers[type].model_dump(exclude_none=True)
+    address = {"api_base" if type == "openai" else "endpoint": "https://moderation.example.com"}
+    assert told == {**form, **address, "api_key_location": f"dynamic::store_{deployment_id}"}
 
 
 async def test_a_rebuild_brings_back_what_was_lost_and_removes_strangers(

@@ -101,6 +101,17 @@ async def test_periods_come_newest_first_with_their_change_and_names(counted: Co
         assert latency["avg_latency_ms"] == latency["avg"] == latency["value"] <= latency["latency_p95"]
 
 
+async def test_a_figure_has_the_members_of_its_kind_and_none_is_null(counted: Counted) -> None:
+    asked: Json = {**WEEK, "metrics": ["request_count", "throughput", "queuing_time"], "group_by": ["endpoint"]}
+    row = (await counted.post(ANALYTICS, **asked))["items"][0]["items"][0]
+    assert row.keys() == {"endpoint_id", "endpoint_name", "data"}
+    changes = {"value", "delta", "delta_percent"}
+    counts, times, rates = (row["data"][name].keys() for name in ("request_count", "queuing_time", "throughput"))
+    assert counts - {"rate"} == changes | {"count"}
+    assert times == changes | {"avg_time_ms"}
+    assert rates - {"p95", "p99"} == changes | {"avg", "avg_throughput"}
+
+
 async def test_totals_are_the_sums_of_their_parts(counted: Counted) -> None:
     asked: Json = {**WEEK, "metrics": ["total_requests", "total_tokens", "total_cost"], "group_by": ["endpoint"]}
     found = await counted.post(AGGREGATED, **asked)

@@ -22,6 +22,7 @@ One without an app id is no service of the platform, and has no sidecar.
 """
 
 _FOR_PEERS = (
+    "APP_ID",
     "DAPR_API_TOKEN",
     "PUBSUB_NAME",
     "STATESTORE_NAME",
