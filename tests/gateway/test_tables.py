@@ -38,8 +38,7 @@ from tests.cast import Cast
 from tests.gateway.conftest import Deploy, all_entries
 from tests.gateway.reader import read_key, read_model, read_published
 from tests.projects.data import add, create, join
-
-SECONDS = 1.0
+from tests.waiting import until
 
 
 def entry_of(key: dict[str, Any]) -> str:
@@ -106,7 +105,7 @@ async def test_changes_show_within_a_second_and_revoking_shuts(
 ) -> None:
     endpoint = await deploy(project_id)
     key = await make_key(client, cast.developer, project_id)
-    await within(SECONDS, lambda: valkey.exists(entry_of(key)))
+    await until(lambda: valkey.exists(entry_of(key)))
     assert await opened(valkey, key) == {"chat"}
     async with database.write() as session:
         row = await session.get_one(Endpoint, endpoint.id)
@@ -115,13 +114,13 @@ async def test_changes_show_within_a_second_and_revoking_shuts(
     async def is_gone() -> bool:
         return await opened(valkey, key) == set() and not await valkey.exists(f"model_table:{endpoint.id}")
 
-    await within(SECONDS, is_gone)
+    await until(is_gone)
     assert (await client.delete(PATH + key["id"], headers=cast.developer.headers)).status_code == 200
 
     async def is_shut() -> bool:
         return not await valkey.exists(entry_of(key))
 
-    await within(SECONDS, is_shut)
+    await until(is_shut)
     assert not await tables.diff()
 
 
@@ -132,7 +131,7 @@ async def test_after_a_rotation_both_secrets_open_until_the_grace_is_over(
     old = await make_key(client, cast.developer, project_id)
     answer = await client.post(f"{PATH}{old['id']}/rotate", json={"grace_seconds": 2}, headers=cast.developer.headers)
     new = answer.json()["result"]
-    await within(SECONDS, lambda: valkey.exists(entry_of(new)))
+    await until(lambda: valkey.exists(entry_of(new)))
     assert await valkey.get(entry_of(old)) == await valkey.get(entry_of(new))
     assert 0 < await valkey.pttl(entry_of(old)) <= 2000
     assert await valkey.pttl(entry_of(new)) == -1
@@ -146,7 +145,7 @@ async def test_after_a_rotation_both_secrets_open_until_the_grace_is_over(
     async def has_ended() -> bool:
         return not await valkey.exists(entry_of(new)) and bool(await valkey.exists(entry_of(answer.json()["result"])))
 
-    await within(SECONDS, has_ended)
+    await until(has_ended)
 
 
 async def test_a_key_ends_with_its_expiry_by_itself(
@@ -348,7 +347,7 @@ async def test_valkey_emptied_while_serving_is_built_again(
 ) -> None:
     await deploy(project_id)
     key = await make_key(client, cast.developer, project_id)
-    await within(SECONDS, lambda: valkey.exists(entry_of(key)))
+    await until(lambda: valkey.exists(entry_of(key)))
     before = await all_entries(valkey)
     await valkey.flushdb()
 
