@@ -8,7 +8,7 @@ PATIENCE_SECONDS = 60
 
 
 async def until(
-    condition: Callable[[], Awaitable[bool]],
+    condition: Callable[[], Awaitable[object]],
     seconds: float = PATIENCE_SECONDS,
     *,
     seen: Callable[[], object] | None = None,

