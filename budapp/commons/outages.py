@@ -4,6 +4,7 @@ Each leaves a line in the log where it begins, one a minute while it lasts, and 
 is counted.
 """
 
+import ssl
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -98,7 +99,7 @@ def dependency_of(error: BaseException) -> str | None:
         state = sqlstate_of(error)
         return POSTGRESQL if not state or state.startswith(_CONNECTION_LOST) else None
     # The driver of PostgreSQL is the only one whose connections fail under other names than its own.
-    return POSTGRESQL if isinstance(error, PoolTimeout | ConnectionError | TimeoutError) else None
+    return POSTGRESQL if isinstance(error, PoolTimeout | ConnectionError | TimeoutError | ssl.SSLError) else None
 
 
 def log_failure(log: structlog.typing.FilteringBoundLogger, event: str, error: BaseException, **details: Any) -> None:

@@ -42,12 +42,17 @@ class ReadPool:
         url: the database.
         size: how many connections there are at most.
         arguments: what each is opened with; whoever waits for a free one waits no longer than for a new one.
+        limits: settings that hold for each statement, in a transaction of its own that only reads. None where they are
+            among the arguments: then no transaction is needed.
     """
 
-    def __init__(self, url: URL, size: int, arguments: Mapping[str, Any]) -> None:
+    def __init__(
+        self, url: URL, size: int, arguments: Mapping[str, Any], limits: Mapping[str, str] | None = None
+    ) -> None:
         self._url = url
         self._size = size
-        self._arguments = arguments
+        self._arguments = {"statement_cache_size": _STATEMENTS_A_CONNECTION, **arguments}
+        self._begin = None if limits is None else _begin_with(limits)
         self._pool: asyncpg.Pool | None = None
         self._opening = asyncio.Lock()
 
@@ -62,6 +67,8 @@ class ReadPool:
         async with asyncio.timeout(self._arguments["timeout"]):
             connection = await pool.acquire()
         try:
+            if self._begin:
+                await connection.execute(self._begin)
             rows: Sequence[Record] = await connection.fetch(sql, *parameters)
         except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             raise DBAPIError(sql, None, error, hide_parameters=True) from error
@@ -78,9 +85,8 @@ class ReadPool:
                 min_size=0,
                 max_size=self._size,
                 init=_read_json,
-                reset=_leave_as_it_is,
+                reset=_roll_back if self._begin else _leave_as_it_is,
                 record_class=Record,
-                statement_cache_size=_STATEMENTS_A_CONNECTION,
                 max_cacheable_statement_size=_LONGEST_STATEMENT,
                 **self._arguments,
             )
@@ -100,3 +106,14 @@ async def _read_json(connection: asyncpg.Connection) -> None:
 
 async def _leave_as_it_is(_connection: asyncpg.Connection) -> None:
     """Spare the round trip that clears a connection: a select that is sent alone leaves nothing behind."""
+
+
+def _begin_with(limits: Mapping[str, str]) -> str:
+    """Return what begins a transaction that only reads, in one round trip."""
+    return "; ".join(["begin read only", *(f"set local {name} = {value}" for name, value in limits.items())])
+
+
+async def _roll_back(connection: asyncpg.Connection) -> None:
+    """End the transaction that one select was sent in."""
+    if connection.is_in_transaction():
+        await connection.execute("rollback")
