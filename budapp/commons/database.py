@@ -8,6 +8,7 @@ trip for BEGIN and ROLLBACK.
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any, NewType
 from uuid import UUID
@@ -18,6 +19,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, ORMExecuteState, Session, mapped_column
+from sqlalchemy.pool import AsyncAdaptedQueuePool, PoolProxiedConnection
 from uuid_utils.compat import uuid7
 
 from budapp.commons.config import Settings, audit_keys_of, parse_encryption_keys
@@ -109,6 +111,30 @@ class LazySession(AsyncSession):
             await super().close()
 
 
+class _Pool(AsyncAdaptedQueuePool):
+    """SQLAlchemy's pool, which knows how many wait for a connection."""
+
+    waiting = 0
+
+    def connect(self) -> PoolProxiedConnection:
+        """Return a connection."""
+        self.waiting += 1
+        try:
+            return super().connect()
+        finally:
+            self.waiting -= 1
+
+
+@dataclass(frozen=True, slots=True)
+class PoolState:
+    """How many connections of a pool are in use and idle, and how many wait for one."""
+
+    name: str
+    in_use: int
+    idle: int
+    waiting: int
+
+
 class Database:
     """The pools of a process: one that writes, and two that PostgreSQL keeps from writing, with the ORM and without."""
 
@@ -140,6 +166,7 @@ class Database:
             pool_size=max(1, size // 2) if read_only else size,  # most reads are prepared, and go over `reads`
             max_overflow=0,  # an overflowing connection is closed after each use: under load, a sign-in per request
             pool_use_lifo=True,  # the same few connections, with their prepared statements, as long as they suffice
+            poolclass=_Pool,
             pool_timeout=self._settings.psql_timeout_seconds,
             isolation_level="AUTOCOMMIT" if read_only and not pooler else "READ COMMITTED",
             execution_options={"postgresql_readonly": read_only} if pooler else {},
@@ -190,6 +217,16 @@ class Database:
             still = await connection.execution_options(isolation_level="REPEATABLE READ")
             async with AsyncSession(still) as session:
                 yield ReadSession(session)
+
+    def pools(self) -> list[PoolState]:
+        """Return how the three pools are."""
+        engines = {"write": self.engine.pool, "read": self.read_engine.pool}
+        states = [
+            PoolState(name, pool.checkedout(), pool.checkedin(), pool.waiting)
+            for name, pool in engines.items()
+            if isinstance(pool, _Pool)
+        ]
+        return [*states, PoolState("prepared", *self.reads.connections, self.reads.waiting)]
 
     async def healthy(self) -> bool:
         """Tell whether PostgreSQL answers."""

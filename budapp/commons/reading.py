@@ -13,7 +13,7 @@ import orjson
 from sqlalchemy import URL
 from sqlalchemy.exc import DBAPIError
 
-from budapp.commons.outages import POSTGRESQL, outages
+from budapp.commons.outages import POSTGRESQL, outages, timed
 
 _STATEMENTS_A_CONNECTION = 100
 _LONGEST_STATEMENT = 64 * 1024
@@ -55,6 +55,8 @@ class ReadPool:
         self._begin = None if limits is None else _begin_with(limits)
         self._pool: asyncpg.Pool | None = None
         self._opening = asyncio.Lock()
+        self.waiting = 0
+        """How many wait for a connection now."""
 
     async def fetch(self, sql: str, parameters: Sequence[Any]) -> Sequence[Record]:
         """Return the rows, each statement on its own.
@@ -64,19 +66,40 @@ class ReadPool:
             OSError: it cannot be reached, or no connection is free in time.
         """
         pool = self._pool or await self._open()
-        async with asyncio.timeout(self._arguments["timeout"]):
-            connection = await pool.acquire()
+        connection = await self._acquire(pool)
+        try:
+            with timed(POSTGRESQL):
+                rows = await self._send(connection, sql, parameters)
+        finally:
+            with suppress(TimeoutError):
+                await pool.release(connection, timeout=_RELEASE_SECONDS)
+        outages.answered(POSTGRESQL)
+        return rows
+
+    async def _acquire(self, pool: asyncpg.Pool) -> asyncpg.Connection:
+        self.waiting += 1
+        try:
+            async with asyncio.timeout(self._arguments["timeout"]):
+                return await pool.acquire()
+        finally:
+            self.waiting -= 1
+
+    async def _send(self, connection: asyncpg.Connection, sql: str, parameters: Sequence[Any]) -> Sequence[Record]:
         try:
             if self._begin:
                 await connection.execute(self._begin)
             rows: Sequence[Record] = await connection.fetch(sql, *parameters)
         except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             raise DBAPIError(sql, None, error, hide_parameters=True) from error
-        finally:
-            with suppress(TimeoutError):
-                await pool.release(connection, timeout=_RELEASE_SECONDS)
-        outages.answered(POSTGRESQL)
         return rows
+
+    @property
+    def connections(self) -> tuple[int, int]:
+        """How many connections are in use, and how many are idle."""
+        if self._pool is None:
+            return 0, 0
+        idle: int = self._pool.get_idle_size()
+        return self._pool.get_size() - idle, idle
 
     async def _open(self) -> asyncpg.Pool:
         async with self._opening:

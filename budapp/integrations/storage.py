@@ -24,7 +24,7 @@ from urllib3.exceptions import HTTPError
 
 from budapp.commons.config import Settings
 from budapp.commons.errors import AppError, BadRequest, NotFound, Unavailable
-from budapp.commons.outages import STORAGE, outages, unavailable
+from budapp.commons.outages import STORAGE, outages, timed, unavailable
 from budapp.integrations.http_transport import Transport
 
 T = TypeVar("T")
@@ -75,7 +75,7 @@ class Storage:
         await self._http.aclose()
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
-        with _translated():
+        with timed(STORAGE), _translated():
             return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
     async def _call(self, method: str, *args: Any, **options: Any) -> Any:
