@@ -14,8 +14,9 @@ from uuid_utils.compat import uuid7
 
 from budapp.cli.migrations import alembic_config
 from budapp.commons.config import Settings, load_settings
-from budapp.commons.database import Database, database_url
+from budapp.commons.database import Database
 from budapp.commons.errors import NotFound
+from budapp.commons.postgresql import database_url
 from budapp.commons.scopes import UserRole, UserType
 from budapp.integrations.keycloak import Keycloak, NewUser
 from budapp.tenant_ops.services import ensure_tenant

@@ -13,6 +13,7 @@ from budapp.commons.encryption import Encryption
 from budapp.commons.health import HealthChecks
 from budapp.commons.jobs import Job, Jobs
 from budapp.commons.rate_limits import RateLimiter
+from budapp.commons.vitals import Vitals
 from budapp.integrations.configuration import ConfigurationFollower
 from budapp.integrations.dapr import DaprClient
 from budapp.integrations.identity_brokers import CALLBACK_PATH, Brokering
@@ -47,6 +48,7 @@ domain = Domain(
     tables=(idempotency, isolation, jobs),
     components=(
         Component(Database, lambda c: Database(c[Settings], c.hooks), close=Database.dispose),
+        Component(Vitals, lambda c: Vitals(c[Database]), start=Vitals.start, stop=Vitals.stop),
         Component(Encryption, lambda c: c[Database].encryption),
         Component(Redis, lambda c: connect_valkey(c[Settings]), close=Redis.aclose),
         Component(Keycloak, lambda c: Keycloak(c[Settings]), close=Keycloak.close),

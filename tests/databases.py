@@ -8,7 +8,7 @@ import asyncpg
 from sqlalchemy import URL
 
 from budapp.commons.config import Settings
-from budapp.commons.database import database_url
+from budapp.commons.postgresql import database_url
 
 
 @asynccontextmanager

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 from uuid import UUID
 
+from prometheus_client import Counter
 from redis.asyncio import Redis
 
 from budapp.commons.config import Settings
@@ -21,6 +22,9 @@ from budapp.commons.origin import Origin
 from budapp.commons.rate_limits import FailureLimiter, Pauses
 
 logger = get_logger(__name__)
+
+SIGN_INS = Counter("budapp_sign_ins", "Tries to sign in with a password, by how they ended", ["outcome"])
+_OUTCOMES = {True: "succeeded", False: "failed", None: "undecided"}
 
 Familiarity = Literal["browser", "address", "stranger"]
 
@@ -69,6 +73,7 @@ class SignInLimits:
         try:
             yield trying
         finally:
+            SIGN_INS.labels(_OUTCOMES[trying.succeeded]).inc()
             if trying.succeeded is not False:
                 await self._take_back(account if trying.succeeded else None, free)
 

@@ -2,6 +2,7 @@
 
 import base64
 import os
+import ssl
 from functools import lru_cache
 from ipaddress import ip_network
 from typing import Annotated, Literal
@@ -10,7 +11,16 @@ from uuid import UUID
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from limits import parse as parse_rate
-from pydantic import BeforeValidator, EmailStr, Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    EmailStr,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from budapp.commons.settings_stores import DaprStores, StoresUnreachable
@@ -20,11 +30,23 @@ def _split_commas(value: object) -> object:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
+def _holds_authorities(path: str) -> str:
+    try:
+        ssl.create_default_context(cafile=path)
+    except OSError as error:
+        reason = "does not exist" if isinstance(error, FileNotFoundError) else "can't be read as certificates in PEM"
+        raise ValueError(f"the file {reason}") from None
+    return path
+
+
 LIVE = object()
 """Marks a setting that follows the configuration store while the service runs, see `live_settings`."""
 
 _LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 _UPPER = BeforeValidator(lambda value: value.upper() if isinstance(value, str) else value)
+
+CaFile = Annotated[str, AfterValidator(_holds_authorities)]
+"""A file of the certificate authorities that are trusted, in PEM."""
 
 CommaList = Annotated[list[str], NoDecode, BeforeValidator(_split_commas)]
 
@@ -63,6 +85,9 @@ class Settings(BaseSettings):
     psql_db_name: str
     psql_user: str
     psql_password: SecretStr
+    psql_ssl_mode: Literal["disable", "prefer", "require", "verify-ca", "verify-full"] = "prefer"
+    psql_ca_file: CaFile | None = None
+    psql_transaction_pooler: bool = False
     psql_pool_size: int = Field(default=20, ge=1)
     psql_timeout_seconds: float = Field(default=5, gt=0)
     psql_statement_seconds: float = Field(default=30, gt=0)
@@ -95,9 +120,11 @@ class Settings(BaseSettings):
     system_user_id: UUID | None = None
 
     minio_endpoint: str
-    minio_access_key: SecretStr
-    minio_secret_key: SecretStr
+    minio_access_key: SecretStr | None = None
+    minio_secret_key: SecretStr | None = Field(default=None, validate_default=True)
+    minio_region: str = "us-east-1"
     minio_secure: bool = False
+    minio_ca_file: CaFile | None = None
     minio_bucket: str = "models-registry"
     minio_model_bucket: str = "model-info"
     minio_dataset_bucket: str = "datasets"
@@ -180,6 +207,20 @@ class Settings(BaseSettings):
     @classmethod
     def _without_final_slash(cls, value: str | None) -> str | None:
         return value.rstrip("/") if value else value
+
+    @field_validator("psql_ca_file")
+    @classmethod
+    def _is_asked_for(cls, value: str | None, others: ValidationInfo) -> str | None:
+        if value and others.data.get("psql_ssl_mode") not in {"verify-ca", "verify-full"}:
+            raise ValueError("counts only where PSQL_SSL_MODE is verify-ca or verify-full")
+        return value
+
+    @field_validator("minio_secret_key")
+    @classmethod
+    def _comes_with_access_key(cls, value: SecretStr | None, others: ValidationInfo) -> SecretStr | None:
+        if "minio_access_key" in others.data and (value is None) != (others.data["minio_access_key"] is None):
+            raise ValueError("MINIO_ACCESS_KEY and MINIO_SECRET_KEY are set both, or neither")
+        return value
 
     @field_validator("default_realm_name")
     @classmethod

@@ -8,16 +8,18 @@ trip for BEGIN and ROLLBACK.
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any, NewType
 from uuid import UUID
 
 from fastapi import Depends, Request
-from sqlalchemy import URL, ColumnElement, DateTime, ForeignKey, MetaData, event, literal_column, text
+from sqlalchemy import ColumnElement, Connection, DateTime, ForeignKey, MetaData, event, literal_column, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, ORMExecuteState, Session, mapped_column
+from sqlalchemy.pool import AsyncAdaptedQueuePool, PoolProxiedConnection
 from uuid_utils.compat import uuid7
 
 from budapp.commons.config import Settings, audit_keys_of, parse_encryption_keys
@@ -27,6 +29,7 @@ from budapp.commons.errors import AppError
 from budapp.commons.hooks import Hooks
 from budapp.commons.logging import get_logger
 from budapp.commons.outages import POSTGRESQL, log_failure, outages
+from budapp.commons.postgresql import connect_arguments, database_url, engine_arguments, limits_of
 from budapp.commons.reading import ReadPool
 from budapp.commons.signing import Keys
 
@@ -79,40 +82,6 @@ class TenantOwned:
     tenant_id: Mapped[UUID] = mapped_column(ForeignKey("tenant.id"))
 
 
-def database_url(settings: Settings) -> URL:
-    """Return the address of the database for asyncpg."""
-    return URL.create(
-        "postgresql+asyncpg",
-        username=settings.psql_user,
-        password=settings.psql_password.get_secret_value(),
-        host=settings.psql_host,
-        port=settings.psql_port,
-        database=settings.psql_db_name,
-    )
-
-
-def connect_arguments(settings: Settings, *, read_only: bool) -> dict[str, Any]:
-    """Return what asyncpg is told for each connection of a pool: who we are, what it may do, and all time limits.
-
-    The server ends what takes too long, so that nothing is left open there by a replica that is gone; the client's own
-    limit is for a server that does not answer any more.
-    """
-    milliseconds = {
-        "statement_timeout": settings.psql_statement_seconds,
-        "lock_timeout": settings.psql_lock_seconds,
-        "idle_in_transaction_session_timeout": settings.psql_idle_transaction_seconds,
-    }
-    return {
-        "timeout": settings.psql_timeout_seconds,
-        "command_timeout": settings.psql_statement_seconds + settings.psql_timeout_seconds,
-        "server_settings": {
-            "application_name": "budapp",
-            "default_transaction_read_only": "on" if read_only else "off",
-            **{name: str(round(seconds * 1000)) for name, seconds in milliseconds.items()},
-        },
-    }
-
-
 class LazySession(AsyncSession):
     """A session that can only read, made when something asks for it: prepared statements go past it, to `reads`.
 
@@ -142,6 +111,30 @@ class LazySession(AsyncSession):
             await super().close()
 
 
+class _Pool(AsyncAdaptedQueuePool):
+    """SQLAlchemy's pool, which knows how many wait for a connection."""
+
+    waiting = 0
+
+    def connect(self) -> PoolProxiedConnection:
+        """Return a connection."""
+        self.waiting += 1
+        try:
+            return super().connect()
+        finally:
+            self.waiting -= 1
+
+
+@dataclass(frozen=True, slots=True)
+class PoolState:
+    """How many connections of a pool are in use and idle, and how many wait for one."""
+
+    name: str
+    in_use: int
+    idle: int
+    waiting: int
+
+
 class Database:
     """The pools of a process: one that writes, and two that PostgreSQL keeps from writing, with the ORM and without."""
 
@@ -150,9 +143,9 @@ class Database:
         info = {"hooks": hooks or Hooks()}
         self.engine = self._engine(read_only=False)
         self.read_engine = self._engine(read_only=True)
-        self.reads = ReadPool(
-            database_url(settings), settings.psql_pool_size, connect_arguments(settings, read_only=True)
-        )
+        limits = limits_of(settings) if settings.psql_transaction_pooler else None
+        arguments = connect_arguments(settings, read_only=True)
+        self.reads = ReadPool(database_url(settings), settings.psql_pool_size, arguments, limits)
         self.encryption = Encryption(parse_encryption_keys(settings.encryption_keys))
         self.audit_keys = Keys(audit_keys_of(settings))
         self.session_class: type[Session] = type("UnitOfWork", (Session,), {})
@@ -167,15 +160,26 @@ class Database:
 
     def _engine(self, *, read_only: bool) -> AsyncEngine:
         size = self._settings.psql_pool_size
-        return create_async_engine(
+        pooler = self._settings.psql_transaction_pooler
+        engine = create_async_engine(
             database_url(self._settings),
             pool_size=max(1, size // 2) if read_only else size,  # most reads are prepared, and go over `reads`
             max_overflow=0,  # an overflowing connection is closed after each use: under load, a sign-in per request
             pool_use_lifo=True,  # the same few connections, with their prepared statements, as long as they suffice
+            poolclass=_Pool,
             pool_timeout=self._settings.psql_timeout_seconds,
-            isolation_level="AUTOCOMMIT" if read_only else "READ COMMITTED",
-            connect_args=connect_arguments(self._settings, read_only=read_only),
+            isolation_level="AUTOCOMMIT" if read_only and not pooler else "READ COMMITTED",
+            execution_options={"postgresql_readonly": read_only} if pooler else {},
+            connect_args=connect_arguments(self._settings, read_only=read_only) | engine_arguments(self._settings),
         )
+        if pooler:
+            event.listen(engine.sync_engine, "begin", self._limit)
+        return engine
+
+    def _limit(self, connection: Connection) -> None:
+        """Set the time limits for one transaction, as the next one may be on another connection of the pooler."""
+        limits = (f"set_config('{name}', '{value}', true)" for name, value in limits_of(self._settings).items())
+        connection.exec_driver_sql(f"select {', '.join(limits)}")
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[WriteSession]:
@@ -213,6 +217,16 @@ class Database:
             still = await connection.execution_options(isolation_level="REPEATABLE READ")
             async with AsyncSession(still) as session:
                 yield ReadSession(session)
+
+    def pools(self) -> list[PoolState]:
+        """Return how the three pools are."""
+        engines = {"write": self.engine.pool, "read": self.read_engine.pool}
+        states = [
+            PoolState(name, pool.checkedout(), pool.checkedin(), pool.waiting)
+            for name, pool in engines.items()
+            if isinstance(pool, _Pool)
+        ]
+        return [*states, PoolState("prepared", *self.reads.connections, self.reads.waiting)]
 
     async def healthy(self) -> bool:
         """Tell whether PostgreSQL answers."""

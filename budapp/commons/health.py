@@ -1,16 +1,21 @@
 """Whether the process lives, and whether what it depends on answers."""
 
 import asyncio
+import platform
 from collections.abc import Mapping
 from typing import Literal
 
 from fastapi import APIRouter, Request, Response
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, Info, disable_created_metrics, generate_latest
 
+from budapp import __version__
 from budapp.commons.access import public
 from budapp.commons.domain import HealthCheck, components_of
 from budapp.commons.outages import outages
 from budapp.commons.schemas import Schema
+
+disable_created_metrics()  # type: ignore[no-untyped-call]  # a moment for each counter, which nobody asks for
+Info("budapp_build", "Which budapp runs").info({"version": __version__, "python": platform.python_version()})
 
 router = APIRouter(tags=["operations"], dependencies=[public], include_in_schema=False)
 

@@ -21,6 +21,8 @@ _VERSION_PREFIX = "/v1"
 _REQUEST_ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
 _QUIET = frozenset({"/livez", "/readyz", "/health", "/metrics"})
 
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
 _REQUESTS = Counter("http_requests_total", "Requests answered", ["method", "route", "status"])
 _SECONDS = Histogram("http_request_duration_seconds", "Seconds until the end of the response", ["method", "route"])
 
@@ -114,8 +116,9 @@ class _Exchange:
         seconds = time.perf_counter() - self._started
         scope = self._scope
         route = getattr(scope.get("route"), "path", "none")
-        _REQUESTS.labels(scope["method"], route, self.status).inc()
-        _SECONDS.labels(scope["method"], route).observe(seconds)
+        method = scope["method"] if scope["method"] in _METHODS else "other"  # clients may make methods up
+        _REQUESTS.labels(method, route, self.status).inc()
+        _SECONDS.labels(method, route).observe(seconds)
         if route in _QUIET:
             return
         details: dict[str, Any] = {"method": scope["method"], "path": scope["path"], "status": self.status}

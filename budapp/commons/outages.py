@@ -4,17 +4,21 @@ Each leaves a line in the log where it begins, one a minute while it lasts, and 
 is counted.
 """
 
+import asyncio
+import ssl
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import structlog
-from prometheus_client import Counter, Gauge
+from prometheus_client import Counter, Gauge, Histogram
 from redis.exceptions import RedisError
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from budapp.commons.errors import Unavailable
+from budapp.commons.errors import AppError, Unavailable
 from budapp.commons.integrity import sqlstate_of
 from budapp.commons.logging import get_logger
 
@@ -26,8 +30,17 @@ REMINDER_SECONDS = 60
 
 DOWN = Gauge("budapp_dependency_down", "1 while a dependency fails, 0 once it answers again", ["dependency"])
 FAILURES = Counter("budapp_dependency_failures", "Calls that a dependency did not answer", ["dependency"])
+SECONDS = Histogram(
+    "budapp_dependency_seconds",
+    "Seconds that calls of a dependency took, by how they ended",
+    ["dependency", "outcome"],
+    buckets=(0.002, 0.01, 0.05, 0.2, 0.5, 1, 2.5, 5, 10, 30, 60),
+)
 
 POSTGRESQL, VALKEY, KEYCLOAK, DAPR, STORAGE = "postgresql", "valkey", "keycloak", "dapr", "storage"
+
+for _dependency in (POSTGRESQL, VALKEY, KEYCLOAK, DAPR, STORAGE):
+    DOWN.labels(_dependency)  # 0 from the start, so that an alert tells "up" from "not known"
 
 _CONNECTION_LOST = ("08", "53", "57P")
 
@@ -74,6 +87,26 @@ class Outages:
 outages = Outages()
 
 
+@contextmanager
+def timed(dependency: str) -> Iterator[None]:
+    """Take the time of a call.
+
+    It ends `answered`, with an `error` that the dependency tells of, `unreachable`, or `given_up` by whoever waited.
+    """
+    began = time.perf_counter()
+    outcome = "answered"
+    try:
+        yield
+    except asyncio.CancelledError:
+        outcome = "given_up"
+        raise
+    except Exception as error:
+        outcome = "unreachable" if dependency_of(error) or not isinstance(error, AppError | DBAPIError) else "error"
+        raise
+    finally:
+        SECONDS.labels(dependency, outcome).observe(time.perf_counter() - began)
+
+
 def unavailable(dependency: str, message: str | None, cause: object) -> Unavailable:
     """Count the failure, and return what to raise for it."""
     outages.failed(dependency, cause)
@@ -98,7 +131,7 @@ def dependency_of(error: BaseException) -> str | None:
         state = sqlstate_of(error)
         return POSTGRESQL if not state or state.startswith(_CONNECTION_LOST) else None
     # The driver of PostgreSQL is the only one whose connections fail under other names than its own.
-    return POSTGRESQL if isinstance(error, PoolTimeout | ConnectionError | TimeoutError) else None
+    return POSTGRESQL if isinstance(error, PoolTimeout | ConnectionError | TimeoutError | ssl.SSLError) else None
 
 
 def log_failure(log: structlog.typing.FilteringBoundLogger, event: str, error: BaseException, **details: Any) -> None:

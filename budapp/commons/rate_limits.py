@@ -8,10 +8,13 @@ from limits import parse
 from limits.aio.storage import RedisStorage
 from limits.aio.strategies import MovingWindowRateLimiter
 from limits.errors import StorageError
+from prometheus_client import Counter
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from budapp.commons.errors import TooManyRequests, Unavailable
+
+REFUSALS = Counter("budapp_limit_refusals", "Tries that a limit has refused", ["limit"])
 
 _BEGIN = """
 local pause = 0
@@ -71,6 +74,7 @@ class RateLimiter:
             window = await self._limiter.get_window_stats(item, path, who)
         except (StorageError, RedisError, OSError) as error:
             raise Unavailable from error
+        REFUSALS.labels("address" if path.startswith("/") else path).inc()  # one for all routes
         raise TooManyRequests(max(1, round(window.reset_time - time.time())))
 
 
@@ -111,6 +115,7 @@ class FailureLimiter:
         except (RedisError, OSError) as error:
             raise Unavailable from error
         if pause > 0:
+            REFUSALS.labels("failures").inc()
             raise TooManyRequests(max(1, -(-pause // 1000)))
 
     async def take_back(self, counted: Iterable[str], *, forget: str | None = None) -> None:

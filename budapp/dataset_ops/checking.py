@@ -116,7 +116,7 @@ class Checking:
     async def _read(self, check: FileCheck, file: DatasetFile) -> Outcome:
         if check.attempts > MAX_TRIES:  # whoever read it did not live to tell
             return Refusal(UNREAD.reason)
-        task = self._task(file)
+        task = await self._task(file)
         report = await self._readers.read(task)
         CHECKS.labels(report.outcome).inc()
         if report.outcome == "store_failed":
@@ -126,10 +126,10 @@ class Checking:
             logger.warning("dataset_file_not_read", file_id=str(file.id), **details)
         return outcome_of(file, task, report)
 
-    def _task(self, file: DatasetFile) -> Task:
+    async def _task(self, file: DatasetFile) -> Task:
         cpu_seconds = _CPU_SECONDS + file.size // _BYTES_PER_CPU_SECOND
         lifetime = min(timedelta(seconds=3 * cpu_seconds), MAX_URL_LIFETIME)
-        url = self._storage.internal_url(self._bucket, file.object_name, lifetime)
+        url = await self._storage.internal_url(self._bucket, file.object_name, lifetime)
         return Task(url, file.size, Format(file.format), 2 * cpu_seconds, cpu_seconds, self._memory_bytes)
 
     async def _settle(self, check: FileCheck, outcome: Outcome) -> None:

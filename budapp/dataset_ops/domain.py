@@ -20,7 +20,9 @@ domain = Domain(
     routers=(router,),
     tables=(models,),
     components=(
-        Component(Readers, lambda c: Readers(c[Settings].dataset_readers), close=Readers.close),
+        Component(
+            Readers, lambda c: Readers(c[Settings].dataset_readers, c[Settings].minio_ca_file), close=Readers.close
+        ),
         Component(Sweeping, lambda c: Sweeping(c[Database], c[Storage], c[Settings].minio_dataset_bucket)),
         Component(Files, lambda c: Files.of(c[Settings], c[Storage], c[Sweeping])),
         Component(

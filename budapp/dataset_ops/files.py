@@ -96,14 +96,16 @@ class Files:
         file.version_id, file.upload_id = version.id, upload_id
         file.upload_expires_at = now() + self.upload_lifetime
         await _add(session, file)
-        return self._upload_created(file, upload_id)
+        return await self._upload_created(file, upload_id)
 
-    def _upload_created(self, file: DatasetFile, upload_id: str) -> UploadCreated:
+    async def _upload_created(self, file: DatasetFile, upload_id: str) -> UploadCreated:
         part_size = max(_PART_BYTES, ceil(file.size / MAX_PARTS))
         parts = [
             PartView(
                 number=number,
-                url=self.storage.presigned_part(self.bucket, file.object_name, upload_id, number, self.upload_lifetime),
+                url=await self.storage.presigned_part(
+                    self.bucket, file.object_name, upload_id, number, self.upload_lifetime
+                ),
             )
             for number in range(1, ceil(file.size / part_size) + 1)
         ]
@@ -201,7 +203,7 @@ class Files:
         """
         version = await DatasetCrud(session, caller).version(dataset_id, number)
         file = _ready(await FileCrud(session, caller, version.id).of_split(split))
-        url = self.storage.presigned_get(self.bucket, file.object_name, self.url_lifetime, file.file_name)
+        url = await self.storage.presigned_get(self.bucket, file.object_name, self.url_lifetime, file.file_name)
         return Download(url=url, expires_in=int(self.url_lifetime.total_seconds()))
 
     async def preview(

@@ -1,10 +1,10 @@
 """Manage the datasets that models are evaluated with."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from budapp.commons.commands import run_with
+from budapp.commons.commands import AsJson, run_with, show
 from budapp.commons.config import Settings
 from budapp.commons.domain import Components
 from budapp.evaluation_ops.manifest import read_manifest
@@ -19,22 +19,28 @@ Force = Annotated[bool, typer.Option("--force", help="Go through everything, eve
 
 
 @app.command()
-def sync(source: Source = None, force: Force = False) -> None:
+def sync(source: Source = None, force: Force = False, as_json: AsJson = False) -> None:
     """Bring traits and datasets up to date with the manifest, and print what has changed."""
 
     async def work(components: Components) -> SyncReport:
         return await components[EvaluationData].sync(source, force=force)
 
-    typer.echo(run_with(work).model_dump_json(indent=2))
+    report = run_with(work)
+    show(report, (f"{name}: {value}" for name, value in report), as_json=as_json)
 
 
 @app.command()
-def check(source: Source = None) -> None:
+def check(source: Source = None, as_json: AsJson = False) -> None:
     """Check a manifest: print what it holds, or where the mistake is; change nothing."""
 
-    async def work(components: Components) -> str:
+    async def work(components: Components) -> dict[str, Any]:
         found = await read_manifest(source or components[Settings].eval_manifest_url, components[Outgoing])
         manifest = found.manifest
-        return f"Version {manifest.version}: {len(manifest.traits)} traits, {len(manifest.datasets)} datasets"
+        return {
+            "version": manifest.version,
+            "traits": len(manifest.traits),
+            "datasets": len(manifest.datasets),
+        }
 
-    typer.echo(run_with(work))
+    found = run_with(work)
+    show(found, ["Version {version}: {traits} traits, {datasets} datasets".format_map(found)], as_json=as_json)

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import typer
 
-from budapp.commons.commands import run_with
+from budapp.commons.commands import AsJson, run_with, show
 from budapp.commons.database import Database
 from budapp.commons.domain import Components
 from budapp.gateway_ops.services import Difference, GatewayTables
@@ -20,17 +20,18 @@ TenantOption = Annotated[str | None, typer.Option(help="Only this tenant's, by i
 
 
 @app.command()
-def rebuild(tenant: TenantOption = None) -> None:
+def rebuild(tenant: TenantOption = None, as_json: AsJson = False) -> None:
     """Make the tables what PostgreSQL says."""
 
     async def work(components: Components) -> int:
         return await components[GatewayTables].rebuild(await _tenant_id(components, tenant))
 
-    typer.echo(f"{run_with(work)} entries changed")
+    changed = run_with(work)
+    show({"changed": changed}, [f"{changed} entries changed"], as_json=as_json)
 
 
 @app.command()
-def diff(tenant: TenantOption = None) -> None:
+def diff(tenant: TenantOption = None, as_json: AsJson = False) -> None:
     """Show how the tables differ from what PostgreSQL says; exit with 1 where they do."""
 
     async def work(components: Components) -> Difference:
@@ -42,9 +43,8 @@ def diff(tenant: TenantOption = None) -> None:
         return found
 
     found = run_with(work)
-    for name in ("missing", "extra", "different"):
-        for entry in getattr(found, name):
-            typer.echo(f"{name} {entry}")
+    lines = (f"{name} {entry}" for name in ("missing", "extra", "different") for entry in getattr(found, name))
+    show(found, lines, as_json=as_json)
     for endpoint_id, reason in found.refused.items():
         typer.echo(f"deployment {endpoint_id} can't be called through the gateway: {reason}", err=True)
     if found:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
+from prometheus_client import Gauge
 from pydantic import BaseModel
 from sqlalchemy import Row
 
@@ -28,6 +29,12 @@ from budapp.gateway_ops.tokens import tokens_of
 from budapp.provider_credential_ops.services import ProviderCredentials
 
 logger = get_logger(__name__)
+
+DIFFERENCES = Gauge(
+    "budapp_gateway_differences",
+    "Entries of the gateway's tables that the last hourly comparison found wrong",
+    ["kind"],
+)
 
 _CHANGES_AT_ONCE = 500
 _KEYS_AT_ONCE = 500
@@ -165,6 +172,8 @@ class GatewayTables:
         """Compare everything, and make it right where it is not."""
         difference = await self.diff()
         counts = {name: len(getattr(difference, name)) for name in ("missing", "extra", "different")}
+        for name, count in counts.items():
+            DIFFERENCES.labels(name).set(count)
         changed = await self.rebuild()
         if changed:
             logger.warning("gateway_tables_mended", changed=changed, **counts)

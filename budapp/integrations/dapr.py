@@ -19,7 +19,7 @@ from budapp.commons.context import request_id
 from budapp.commons.domain import provided
 from budapp.commons.errors import Conflict, PeerFailed
 from budapp.commons.logging import get_logger
-from budapp.commons.outages import outages, unavailable
+from budapp.commons.outages import DAPR, outages, timed, unavailable
 from budapp.commons.settings_stores import read_items
 from budapp.integrations.sidecar import Sidecar
 from budapp.integrations.sidecar_http import Call, Response, SidecarHttp
@@ -139,7 +139,8 @@ class DaprClient:
             form=(lambda: _form(data or {}, files or {})) if data or files else None,
         )
         safe = method.upper() in _IDEMPOTENT_METHODS if idempotent is None else idempotent
-        return _answer_of(name, path, await self._http.send(call, name, timeout, retry=safe))
+        with timed(name if app_id in self._app_ids else "other"):
+            return _answer_of(name, path, await self._http.send(call, name, timeout, retry=safe))
 
     async def publish(self, topic: str, payload: Mapping[str, Any]) -> None:
         """Publish the flat envelope that the platform's services speak.
@@ -155,16 +156,17 @@ class DaprClient:
             "type": (nested.get("type") if isinstance(nested, Mapping) else None) or "notification",
             "time": datetime.now(UTC).isoformat(),
         }
-        await self._sidecar.call(
-            f"publish {topic}",
-            lambda sdk: sdk.publish_event(
-                self._pubsub,
-                topic,
-                jsonlib.dumps({**defaults, **payload}),
-                data_content_type="application/cloudevents+json",
-            ),
-            _PUBLISH_SECONDS,
-        )
+        with timed(DAPR):
+            await self._sidecar.call(
+                f"publish {topic}",
+                lambda sdk: sdk.publish_event(
+                    self._pubsub,
+                    topic,
+                    jsonlib.dumps({**defaults, **payload}),
+                    data_content_type="application/cloudevents+json",
+                ),
+                _PUBLISH_SECONDS,
+            )
 
     async def get_state(self, key: str) -> tuple[Any, str | None]:
         """Return the value under the key and its etag; both None where there is none. A key can't contain `||`."""

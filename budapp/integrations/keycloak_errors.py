@@ -9,7 +9,7 @@ from keycloak.exceptions import KeycloakConnectionError, KeycloakError
 
 from budapp.commons.errors import Conflict, NotFound, PeerFailed, UnprocessableContent
 from budapp.commons.logging import get_logger
-from budapp.commons.outages import KEYCLOAK, outages, unavailable
+from budapp.commons.outages import KEYCLOAK, outages, timed, unavailable
 from budapp.integrations.password_rules import refused_password
 
 logger = get_logger(__name__)
@@ -24,6 +24,12 @@ class InvalidGrant(Exception):
 @contextmanager
 def translated() -> Iterator[None]:
     """Turn the library's errors into ours; the 4xx that mean something are handled where they can occur."""
+    with timed(KEYCLOAK), _translated():
+        yield
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
     try:
         yield
         outages.answered(KEYCLOAK)

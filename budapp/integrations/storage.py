@@ -1,6 +1,8 @@
 """Object storage over S3. The client library blocks, so each call runs in a thread of the store's own."""
 
 import asyncio
+import os
+import ssl
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -14,13 +16,15 @@ from xml.etree import ElementTree
 
 import httpx
 from minio import Minio
+from minio.credentials.credentials import Credentials
+from minio.credentials.providers import ChainedProvider, EnvAWSProvider, IamAwsProvider, Provider, StaticProvider
 from minio.error import MinioException, S3Error
 from urllib3 import PoolManager, Retry, Timeout
 from urllib3.exceptions import HTTPError
 
 from budapp.commons.config import Settings
 from budapp.commons.errors import AppError, BadRequest, NotFound, Unavailable
-from budapp.commons.outages import STORAGE, outages, unavailable
+from budapp.commons.outages import STORAGE, outages, timed, unavailable
 from budapp.integrations.http_transport import Transport
 
 T = TypeVar("T")
@@ -46,13 +50,24 @@ class Storage:
     """The buckets of one S3 server."""
 
     def __init__(self, settings: Settings) -> None:
-        self._client = _client(settings, settings.minio_endpoint, secure=settings.minio_secure)
+        self._identity = _Identity(settings)
+        self._client = self._connect(settings, settings.minio_endpoint, secure=settings.minio_secure)
         public = settings.minio_public_endpoint or settings.minio_endpoint
-        self._public = _client(settings, public, secure=settings.minio_public_secure)
+        self._public = self._connect(settings, public, secure=settings.minio_public_secure)
         self._bucket = settings.minio_bucket
         # Of its own, so that a store that hangs holds up nobody else's threads.
         self._threads = ThreadPoolExecutor(_THREADS, "storage")
-        self._http = httpx.AsyncClient(timeout=httpx.Timeout(30, connect=2), transport=Transport())
+        tls = ssl.create_default_context(cafile=settings.minio_ca_file) if settings.minio_ca_file else True
+        self._http = httpx.AsyncClient(timeout=httpx.Timeout(30, connect=2), transport=Transport(verify=tls))
+
+    def _connect(self, settings: Settings, endpoint: str, *, secure: bool) -> Minio:
+        return Minio(
+            endpoint,
+            credentials=self._identity,
+            secure=secure,
+            region=settings.minio_region,
+            http_client=_connections(settings.minio_ca_file),
+        )
 
     async def close(self) -> None:
         """Close every connection."""
@@ -60,18 +75,25 @@ class Storage:
         await self._http.aclose()
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
-        with _translated():
+        with timed(STORAGE), _translated():
             return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
     async def _call(self, method: str, *args: Any, **options: Any) -> Any:
         return await self._in_thread(partial(getattr(self._client, method), *args, **options))
 
+    async def _signer(self, client: Minio) -> Minio:
+        """Return the client, once it can sign without asking for credentials: that would hold the event loop."""
+        if self._identity.is_stale:
+            await self._in_thread(self._identity.retrieve)
+        return client
+
     async def healthy(self) -> bool:
         """Tell whether the store answers, and takes our keys; no thread is held by one that hangs."""
-        url = self._client.get_presigned_url("GET", self._bucket, "health", expires=timedelta(minutes=1))
         try:
+            signer = await self._signer(self._client)
+            url = signer.get_presigned_url("GET", self._bucket, "health", expires=timedelta(minutes=1))
             answer = await self._http.get(url, timeout=_HEALTH_SECONDS)
-        except httpx.HTTPError:
+        except (httpx.HTTPError, Unavailable):
             return False
         return answer.status_code in {200, 404}
 
@@ -125,21 +147,22 @@ class Storage:
         found = await self._call("stat_object", bucket, name)
         return int(found.size)
 
-    def presigned_get(self, bucket: str, name: str, expires: timedelta, file_name: str) -> str:
+    async def presigned_get(self, bucket: str, name: str, expires: timedelta, file_name: str) -> str:
         """Return an address from which anyone can download the object, as `file_name`, until it expires."""
         headers: Any = {"response-content-disposition": f"attachment; filename*=UTF-8''{quote(file_name)}"}
-        url: str = self._public.presigned_get_object(bucket, name, expires=expires, response_headers=headers)
-        return url
+        signer = await self._signer(self._public)
+        return signer.presigned_get_object(bucket, name, expires=expires, response_headers=headers)
 
-    def internal_url(self, bucket: str, name: str, expires: timedelta) -> str:
+    async def internal_url(self, bucket: str, name: str, expires: timedelta) -> str:
         """Return an address from which whoever reaches the store as we do can read this one object until it expires."""
-        url: str = self._client.presigned_get_object(bucket, name, expires=expires)
-        return url
+        signer = await self._signer(self._client)
+        return signer.presigned_get_object(bucket, name, expires=expires)
 
-    def presigned_part(self, bucket: str, name: str, upload_id: str, number: int, expires: timedelta) -> str:
+    async def presigned_part(self, bucket: str, name: str, upload_id: str, number: int, expires: timedelta) -> str:
         """Return an address to which anyone can PUT part `number` (from 1) of the upload until it expires."""
         query: Any = {"partNumber": str(number), "uploadId": upload_id}
-        return self._public.get_presigned_url("PUT", bucket, name, expires=expires, extra_query_params=query)
+        signer = await self._signer(self._public)
+        return signer.get_presigned_url("PUT", bucket, name, expires=expires, extra_query_params=query)
 
     async def begin_upload(self, bucket: str, name: str) -> str:
         """Begin to upload an object in parts, and return the upload's id."""
@@ -181,9 +204,8 @@ class Storage:
     ) -> ElementTree.Element:
         """Send what the client library has no public method for, signed by it, and return the root of the answer."""
         signed: Any = query
-        url = self._client.get_presigned_url(
-            method, bucket, name, expires=timedelta(minutes=1), extra_query_params=signed
-        )
+        signer = await self._signer(self._client)
+        url = signer.get_presigned_url(method, bucket, name, expires=timedelta(minutes=1), extra_query_params=signed)
         try:
             answer = await self._http.request(method, url, content=body)
         except httpx.HTTPError as error:
@@ -195,15 +217,48 @@ class Storage:
         raise _error_of(root.findtext("Code") or "")
 
 
-def _client(settings: Settings, endpoint: str, *, secure: bool) -> Minio:
-    return Minio(
-        endpoint,
-        access_key=settings.minio_access_key.get_secret_value(),
-        secret_key=settings.minio_secret_key.get_secret_value(),
-        secure=secure,
-        region="us-east-1",
-        http_client=PoolManager(timeout=Timeout(connect=2, read=10), retries=Retry(total=1), maxsize=16),
-    )
+class _Identity(Provider):
+    """Who we are to the store: by the keys of the settings, or as the workload that the environment says we are."""
+
+    def __init__(self, settings: Settings) -> None:
+        access, secret = settings.minio_access_key, settings.minio_secret_key
+        self._source: Provider
+        if access and secret:
+            self._source = StaticProvider(access.get_secret_value(), secret.get_secret_value())
+        else:
+            self._source = ChainedProvider([EnvAWSProvider(), _of_workload(settings)])
+        self._known: Credentials | None = None
+
+    @property
+    def is_stale(self) -> bool:
+        """Tell whether the next `retrieve` asks for new credentials."""
+        return self._known is None or self._known.is_expired()
+
+    def retrieve(self) -> Credentials:
+        """Return the credentials; blocks where they are stale.
+
+        Raises:
+            MinioException: the environment has none.
+        """
+        if self._known is None or self._known.is_expired():
+            try:
+                self._known = self._source.retrieve()
+            except ValueError as error:
+                raise MinioException(
+                    f"neither MINIO_ACCESS_KEY nor a workload identity can be used: {error}"
+                ) from error
+        return self._known
+
+
+def _of_workload(settings: Settings) -> Provider:
+    endpoint = os.environ.get("AWS_ENDPOINT_URL_STS")
+    own = settings.minio_ca_file if endpoint else None
+    return IamAwsProvider(custom_endpoint=endpoint, http_client=_connections(own), region=settings.minio_region)
+
+
+def _connections(ca_file: str | None) -> PoolManager:
+    timeout = Timeout(connect=2, read=10)
+    return PoolManager(timeout=timeout, retries=Retry(total=1), maxsize=16, ca_certs=ca_file)
 
 
 def _error_of(code: str) -> AppError:

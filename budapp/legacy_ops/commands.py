@@ -1,6 +1,5 @@
 """`budapp upgrade-from-legacy`."""
 
-import json
 import os
 from pathlib import Path
 from typing import Annotated
@@ -8,7 +7,7 @@ from typing import Annotated
 import typer
 
 from budapp.api_key_ops.secrets import Peppers
-from budapp.commons.commands import run_with
+from budapp.commons.commands import AsJson, run_with, show
 from budapp.commons.config import Settings
 from budapp.commons.database import Database
 from budapp.commons.domain import Components
@@ -16,7 +15,8 @@ from budapp.integrations.keycloak import Keycloak
 from budapp.integrations.recipients import Recipients
 from budapp.legacy_ops.declarations import Context
 from budapp.legacy_ops.moving import PAGE
-from budapp.legacy_ops.report import Report, TableReport, as_json
+from budapp.legacy_ops.report import Report, TableReport
+from budapp.legacy_ops.report import as_json as fields_of
 from budapp.legacy_ops.secrets import OldSecrets, load_secrets
 from budapp.legacy_ops.services import Upgrade
 
@@ -31,7 +31,7 @@ def upgrade(
         str, typer.Option(envvar="LEGACY_DATABASE_URL", help="postgresql://user:password@host:port/name; only read")
     ],
     check: Annotated[bool, typer.Option("--check", help="Say what would not come and why; write nothing")] = False,
-    as_json_text: Annotated[bool, typer.Option("--json", help="Print the report as JSON")] = False,
+    as_json: AsJson = False,
     realm: Annotated[
         str | None, typer.Option(help="Realm of the platform's own tenant  [default: DEFAULT_REALM_NAME]")
     ] = None,
@@ -60,11 +60,7 @@ def upgrade(
         return await made.run(check=check)
 
     report = run_with(work)
-    if as_json_text:
-        typer.echo(json.dumps(as_json(report), indent=2))
-    else:
-        for line in report.lines():
-            typer.echo(line)
+    show(fields_of(report), report.lines(), as_json=as_json)
     if report.refused:
         raise typer.Exit(1)
 

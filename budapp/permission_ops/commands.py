@@ -1,10 +1,11 @@
+from collections.abc import Iterator
 from typing import Annotated, Any
 from uuid import UUID
 
 import typer
 from fastapi import FastAPI
 
-from budapp.commons.commands import run_with
+from budapp.commons.commands import AsJson, run_with, show
 from budapp.commons.config import Settings
 from budapp.commons.database import Database
 from budapp.commons.domain import Components, routers_of
@@ -24,19 +25,24 @@ def explain(
     route: Annotated[str, typer.Argument(help='Method and path, such as "PATCH /projects/{project_id}"')],
     id: Annotated[UUID | None, typer.Argument(help="The id in the path")] = None,
     tenant: Annotated[str | None, typer.Option(help="The tenant's realm; DEFAULT_REALM_NAME by default")] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Explain step by step why a user may call a route or not; exit with status 1 if not."""
     explanation = run_with(lambda components: _explain(components, user, route, id, tenant))
+    show(explanation, _lines(explanation), as_json=as_json)
+    raise typer.Exit(0 if explanation.allowed else 1)
+
+
+def _lines(explanation: Explanation) -> Iterator[str]:
     verdict = "allowed" if explanation.allowed else f"refused with {explanation.status}"
-    typer.echo(f"{explanation.email}  {explanation.route}  {verdict}: {explanation.reason}")
+    yield f"{explanation.email}  {explanation.route}  {verdict}: {explanation.reason}"
     for step in explanation.steps:
         mark = {True: "yes", False: "no", None: "?"}[step.passed]
-        typer.echo(f"  {step.check:<12}{mark:<5}{step.detail}")
+        yield f"  {step.check:<12}{mark:<5}{step.detail}"
     for held in explanation.scopes:
-        typer.echo(f"  holds {held.scope:<18}{'; '.join(held.held_by)}")
+        yield f"  holds {held.scope:<18}{'; '.join(held.held_by)}"
     for scope in explanation.withdrawn:
-        typer.echo(f"  lacks {scope:<18}withdrawn")
-    raise typer.Exit(0 if explanation.allowed else 1)
+        yield f"  lacks {scope:<18}withdrawn"
 
 
 async def _explain(components: Components, user: str, route: str, id: UUID | None, tenant: str | None) -> Explanation:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from budapp.commons.commands import run_with
+from budapp.commons.commands import AsJson, run_with, show
 from budapp.commons.config import Settings
 from budapp.commons.database import Database
 from budapp.commons.domain import Components
@@ -17,7 +17,7 @@ Source = Annotated[str | None, typer.Option(help="URL or file; CATALOG_SOURCE by
 
 
 @app.command()
-def sync(source: Source = None) -> None:
+def sync(source: Source = None, as_json: AsJson = False) -> None:
     """Synchronize the catalog now, and print what has changed."""
 
     async def work(components: Components) -> SyncReport:
@@ -25,15 +25,17 @@ def sync(source: Source = None) -> None:
             components[Database], components[Outgoing], source or components[Settings].catalog_source
         )
 
-    typer.echo(run_with(work).model_dump_json(indent=2))
+    report = run_with(work)
+    show(report, (f"{name}: {value}" for name, value in report), as_json=as_json)
 
 
 @app.command()
-def check(source: Source = None) -> None:
+def check(source: Source = None, as_json: AsJson = False) -> None:
     """Check a catalog: print what it offers, or where the mistake is; change nothing."""
 
-    async def work(components: Components) -> str:
+    async def work(components: Components) -> dict[str, int]:
         found = await read_catalog(source or components[Settings].catalog_source, components[Outgoing])
-        return f"Providers: {len(found)}, models: {sum(len(provider.models) for provider in found)}"
+        return {"providers": len(found), "models": sum(len(provider.models) for provider in found)}
 
-    typer.echo(run_with(work))
+    found = run_with(work)
+    show(found, ["Providers: {providers}, models: {models}".format_map(found)], as_json=as_json)

@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Row, Select, func, literal, select, union_all
 
+from budapp.audit.models import audit_unsealed
 from budapp.commons.database import ReadSession
 from budapp.commons.jobs import JobSchedule
 from budapp.events.models import InboxMessage, OutboxMessage
@@ -33,10 +34,15 @@ async def numbers(session: ReadSession) -> Row[Any]:
         _count(OutboxMessage, waiting, OutboxMessage.attempts > 0).label("outbox_failing"),
         _count(OutboxMessage, ~waiting).label("outbox_dead"),
         _count(InboxMessage, unhandled).label("inbox_waiting"),
+        _age(InboxMessage.created_at, unhandled).label("inbox_seconds"),
         _count(InboxMessage, InboxMessage.dead_at.is_not(None)).label("inbox_dead"),
         _count(Workflow, is_open).label("workflows_open"),
         _count(WorkflowAttempt, WorkflowAttempt.state.in_(_ALIVE)).label("workflows_running"),
         _count(WorkflowAttempt, WorkflowAttempt.state.in_(_ALIVE), late).label("workflows_stuck"),
+        _age(Workflow.created_at, is_open).label("workflows_open_seconds"),
+        _age(WorkflowAttempt.created_at, WorkflowAttempt.state.in_(_ALIVE)).label("workflows_running_seconds"),
+        _age(WorkflowAttempt.deadline_at, WorkflowAttempt.state.in_(_ALIVE), late).label("workflows_stuck_seconds"),
+        _count(audit_unsealed).label("audit_unsealed"),
     )
     found: Any = (await session.execute(statement)).one()
     return found  # type: ignore[no-any-return]

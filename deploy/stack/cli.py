@@ -9,8 +9,8 @@ from pathlib import Path
 from types import FrameType
 
 from . import docker, env_file, native, settings
-from .browser import ensure_browser
 from .console import StackError, Stopwatch, say
+from .machine import ensure_programs
 from .python_env import PROJECT_PYTHON, Workshop
 from .settings import ROOT, SAMPLE, Settings, shown
 from .summary import summary
@@ -199,8 +199,8 @@ def _test(arguments: argparse.Namespace) -> int:
         with native.exclusive(loaded):
             tools = native.up(run, infra_only=arguments.infra_only, again=False)
             programs = programs_of_tests(Workshop(settings.cache_folder(), loaded.logs))
-            browser = ensure_browser(loaded.logs)
-        programs = {"DAPRD": str(tools.daprd), **programs, **browser}
+            of_machine = ensure_programs(loaded.logs)
+        programs = {"DAPRD": str(tools.daprd), "MINIO": str(tools.minio), **programs, **of_machine}
         return _pytest(loaded, programs, arguments.rest)
     finally:
         if stop_after:

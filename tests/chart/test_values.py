@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from budapp.commons.config import Settings, load_settings
+from tests.certificates import Authority
 from tests.chart.conftest import EXAMPLES, Helm, Manifest, Render
 from tests.chart.settings_schema import CHART, SCHEMA, TOKENS, secrets, secrets_schema, settings_schema
 
@@ -84,6 +85,8 @@ def test_every_setting_reaches_budapp_as_it_was_set(
             case _:
                 wanted[name] = default or "https://example.com"
     wanted |= {"SYSTEM_USER_ID": "00000000-0000-4000-8000-000000000001", "SUPER_USER_EMAIL": "a@example.com"}
+    authority = str(Authority.make(tmp_path, "authority").file)
+    wanted |= {"PSQL_SSL_MODE": "verify-ca", "PSQL_CA_FILE": authority, "MINIO_CA_FILE": authority}
     wanted["DATASET_FILE_MAX_BYTES"] = 123_456_789_012_345
     manifests = render("production", {"settings": wanted})
     variables = environment(manifests["Deployment", "bud-budapp"])

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from budapp.commons.config import Settings, SettingsError, load_settings
+from tests.certificates import Authority
 
 SAMPLE = Path(__file__).resolve().parents[2] / ".env.sample"
 
@@ -42,6 +43,9 @@ def test_every_missing_variable_is_named(nothing: pytest.MonkeyPatch) -> None:
         ("CALLER_CACHE_SECONDS", "60"),
         ("RATE_LIMIT_ADDRESS", "often"),
         ("OUTGOING_NETWORKS", "10.0.0.0/40"),
+        ("PSQL_SSL_MODE", "sometimes"),
+        ("PSQL_CA_FILE", __file__),
+        ("MINIO_CA_FILE", "/nowhere/ca.pem"),
     ],
 )
 def test_a_malformed_variable_is_named_but_not_shown(nothing: pytest.MonkeyPatch, name: str, value: str) -> None:
@@ -51,6 +55,19 @@ def test_a_malformed_variable_is_named_but_not_shown(nothing: pytest.MonkeyPatch
         load_settings()
     assert name in str(caught.value)
     assert value not in str(caught.value).replace(name, "")
+
+
+def test_one_of_the_two_keys_of_the_store_is_not_enough(nothing: pytest.MonkeyPatch) -> None:
+    nothing.setenv("BUDAPP_ENV_FILE", str(SAMPLE))
+    with pytest.raises(SettingsError, match=r"MINIO_SECRET_KEY.*both, or neither"):
+        load_settings(minio_access_key=None)
+
+
+def test_authorities_are_refused_where_nothing_is_verified(nothing: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    nothing.setenv("BUDAPP_ENV_FILE", str(SAMPLE))
+    nothing.setenv("PSQL_CA_FILE", str(Authority.make(tmp_path, "authority").file))
+    with pytest.raises(SettingsError, match=r"PSQL_CA_FILE.*verify-full"):
+        load_settings()
 
 
 def test_the_environment_stands_above_the_file(nothing: pytest.MonkeyPatch) -> None:

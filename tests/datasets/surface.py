@@ -52,7 +52,7 @@ async def _uploaded(context: RequestContext) -> None:
     async with context.database.write() as session:
         file = await session.get_one(DatasetFile, UUID(context.things["file_id"]))
         file.upload_id = await storage.begin_upload(bucket, file.object_name)
-    address = storage.presigned_part(bucket, file.object_name, file.upload_id, 1, timedelta(minutes=5))
+    address = await storage.presigned_part(bucket, file.object_name, file.upload_id, 1, timedelta(minutes=5))
     async with httpx.AsyncClient() as browser:
         context.things["etag"] = (await browser.put(address, content=CSV)).headers["etag"]
 

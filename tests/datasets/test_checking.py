@@ -216,7 +216,7 @@ async def reports_on(app: FastAPI, *contents: tuple[Format, bytes, int, int]) ->
     for kind, content, cpu_seconds, memory_bytes in contents:
         name = f"probe/{uuid4()}"
         await storage.put(bucket, name, content, "application/octet-stream")
-        url = storage.internal_url(bucket, name, timedelta(minutes=5))
+        url = await storage.internal_url(bucket, name, timedelta(minutes=5))
         reports.append(await readers.read(Task(url, len(content), kind, 120, cpu_seconds, memory_bytes)))
     await readers.close()
     return reports

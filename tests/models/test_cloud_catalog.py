@@ -227,5 +227,5 @@ async def test_the_command_checks_a_file_and_names_a_mistake(settings: Settings,
 async def test_the_command_syncs_and_prints_nothing_but_what_has_changed(
     settings: Settings, database: Database
 ) -> None:
-    runs = [await budapp(settings, "catalog", "sync") for _ in range(2)]
+    runs = [await budapp(settings, "catalog", "sync", "--json") for _ in range(2)]
     assert set(json.loads(runs[1].stdout).values()) == {0}

@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import sys
+from collections.abc import Mapping
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Self
@@ -31,10 +32,12 @@ class Readers:
 
     Args:
         count: how many files are read at once at most.
+        ca_file: the authorities that the store's certificate may be of; None for the usual ones.
     """
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, ca_file: str | None = None) -> None:
         self.count = count
+        self._environment = _environment() | ({"SSL_CERT_FILE": ca_file} if ca_file else {})
         self._free = asyncio.Semaphore(count)
         self._idle: list[_Reader] = []
 
@@ -46,7 +49,7 @@ class Readers:
         """
         async with self._free:
             self._idle = [reader for reader in self._idle if reader.is_alive]
-            reader = self._idle.pop() if self._idle else await _Reader.start()
+            reader = self._idle.pop() if self._idle else await _Reader.start(self._environment)
             async with AsyncExitStack() as lost:
                 lost.push_async_callback(reader.stop)
                 report = await reader.read(task)
@@ -67,7 +70,7 @@ class _Reader:
         self._process = process
 
     @classmethod
-    async def start(cls) -> Self:
+    async def start(cls, environment: Mapping[str, str]) -> Self:
         """Start a process."""
         return cls(
             await asyncio.create_subprocess_exec(
@@ -77,7 +80,7 @@ class _Reader:
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.DEVNULL,
-                env=_environment(),
+                env=environment,
                 cwd="/",
                 limit=_LONGEST_REPORT,
                 start_new_session=True,

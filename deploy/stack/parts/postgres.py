@@ -36,7 +36,7 @@ def postgres(settings: Settings, tools: Tools) -> Part:
     return Part(
         name="postgres",
         title="PostgreSQL",
-        command=[*_unprivileged(data), tools.postgres / "postgres", "-D", data, *flags],
+        command=[*unprivileged(data), tools.postgres / "postgres", "-D", data, *flags],
         ready=lambda: _accepts_login(settings, tools.postgres),
         ports={"PSQL_PORT": port},
         prepare=lambda: _prepare(settings, tools.postgres, data),
@@ -45,10 +45,10 @@ def postgres(settings: Settings, tools: Tools) -> Part:
     )
 
 
-def _unprivileged(data: Path) -> list[str]:
-    """Return the words before a command that let it run for root, as another user.
+def unprivileged(data: Path) -> list[str]:
+    """Return the words before a command that let it run for root, as the user to whom the data belongs, or nobody.
 
-    The server refuses to run as root. The checkout and the cache may lie in folders that only root may enter, so the
+    Some servers refuse to run as root. The checkout and the cache may lie in folders that only root may enter, so the
     other user keeps the one capability that lets it through; the bit lets it count in `access()` too.
     """
     if os.geteuid() != 0:
@@ -100,7 +100,7 @@ def _initialise(programs: Path, data: Path) -> None:
         os.chown(fresh, owner.pw_uid, owner.pw_gid)
     options = ["--username=postgres", "--auth-host=scram-sha-256", "--auth-local=reject"]
     options += ["--encoding=UTF8", "--locale=C.UTF-8", "--no-instructions"]
-    done = _run([*_unprivileged(fresh), programs / "initdb", "-D", fresh, *options])
+    done = _run([*unprivileged(fresh), programs / "initdb", "-D", fresh, *options])
     if done.returncode:
         raise StackError(f"PostgreSQL's initdb failed:\n{indented(done.stdout)}")
     fresh.rename(data)
@@ -131,7 +131,7 @@ def _statements(settings: Settings) -> list[str]:
 
 def _apply(settings: Settings, programs: Path, data: Path) -> None:
     single: list[str | Path] = [programs / "postgres", "--single", "-D", data, "postgres"]
-    done = _run([*_unprivileged(data), *single], "\n".join(_statements(settings)))
+    done = _run([*unprivileged(data), *single], "\n".join(_statements(settings)))
     problems = [line for line in re.findall(r"(?:ERROR|FATAL|PANIC):.*", done.stdout) if "already exists" not in line]
     if done.returncode or problems:
         detail = "\n".join(problems) or done.stdout
