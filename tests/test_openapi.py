@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 from fastapi import FastAPI
+from stack.lint import check_document
+from stack.python_env import Workshop
+from stack.settings import DEV_STATE, cache_folder
 
 from budapp.commons.openapi import build_openapi, operation_name
 
@@ -39,6 +42,10 @@ def test_no_earlier_version_of_the_document_is_broken(root: Path, tmp_path: Path
         command = [oasdiff, "breaking", *accepted, "--fail-on", "ERR", str(earlier), SNAPSHOT]
         compared = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
         assert compared.returncode == 0, f"since {revision[:10]}:\n{compared.stdout}{compared.stderr}"
+
+
+def test_spectral_and_redocly_find_nothing() -> None:
+    check_document(Workshop(cache_folder(), DEV_STATE))
 
 
 @pytest.mark.parametrize(

@@ -61,6 +61,7 @@ def build_openapi(app: FastAPI, composed: Iterable[type[BaseModel]] = ()) -> dic
 
 def _build(app: FastAPI, composed: Iterable[type[BaseModel]]) -> dict[str, Any]:
     document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+    document["info"]["contact"] = {"name": "The maintainers of budapp"}
     document["info"]["license"] = {"name": "Apache 2.0", "identifier": "Apache-2.0"}
     routes = [route for route in api_routes(app) if route.include_in_schema]
     document["servers"] = [
