@@ -7,7 +7,7 @@ from fastapi import Depends, FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from budapp import __version__
+from budapp import __version__, glossary
 from budapp.commons import documentation
 from budapp.commons.access import api_routes, check_routes
 from budapp.commons.authentication import AuthenticationMiddleware
@@ -19,7 +19,7 @@ from budapp.commons.error_handlers import install_error_handlers
 from budapp.commons.garbage import freeze_heap
 from budapp.commons.http import RequestMiddleware
 from budapp.commons.logging import configure_logging
-from budapp.commons.openapi import build_openapi
+from budapp.commons.openapi import Additions, build_openapi
 from budapp.commons.query_parameters import refuse_unknown
 from budapp.commons.routing import RouteIndex
 from budapp.commons.telemetry import start_tracing, stop_tracing
@@ -65,7 +65,8 @@ def create_app(settings: Settings | None = None, domains: Sequence[Domain] = DOM
     RouteIndex.install(app)
     install_error_handlers(app)
     schemas = [schema for domain in domains for schema in domain.schemas(components_of(app))]
-    app.openapi = lambda: build_openapi(app, schemas)  # type: ignore[method-assign]
+    additions = Additions(schemas, glossary.PARAMETERS, glossary.MEMBERS)
+    app.openapi = lambda: build_openapi(app, additions)  # type: ignore[method-assign]
     _add_middleware(app, settings)
     start_tracing(app, settings)
     return app

@@ -4,18 +4,47 @@ import json
 import os
 import re
 import subprocess
+from collections import Counter
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
 from fastapi import FastAPI
+from jsonschema import Draft202012Validator
+from stack.lint import check_document
+from stack.python_env import Workshop
+from stack.settings import DEV_STATE, cache_folder
 
-from budapp.commons.openapi import build_openapi, operation_name
+from budapp.commons.openapi import build_openapi, example_places, operation_name, operations_of, recorded_examples
+from budapp.glossary import MEMBERS, PARAMETERS
+from tests.cast import PASSWORD, Cast
+from tests.failures import failures
+from tests.surface.published import check_headers, published
 
 SNAPSHOT = "docs/openapi.json"
 ACCEPTED = "docs/openapi-accepted.txt"
 """Breaking changes that are meant, one message of oasdiff a line, with the reason in the commit."""
 
 EARLIER_VERSIONS = 8
+
+MANY = 15
+CLEAR_FROM_ITS_SCHEMA = {
+    *("description", "email", "enabled", "guard_types", "id", "items", "metrics", "model", "name", "params", "reason"),
+    *("result", "role", "status", "tags", "timestamp", "type", "url", "version"),
+}
+"""Members that everyone knows, or that mean something else in each schema, which says it."""
+
+
+def parameters() -> list[dict[str, Any]]:
+    """Return the parameters of all operations."""
+    return [parameter for operation in operations_of(published()) for parameter in operation.get("parameters", ())]
+
+
+def members() -> list[tuple[str, dict[str, Any]]]:
+    """Return the members of all schemas, by their names."""
+    schemas = published()["components"]["schemas"].values()
+    return [each for schema in schemas for each in schema.get("properties", {}).items()]
 
 
 def test_the_committed_document_is_the_one_that_is_served(app: FastAPI, root: Path) -> None:
@@ -39,6 +68,54 @@ def test_no_earlier_version_of_the_document_is_broken(root: Path, tmp_path: Path
         command = [oasdiff, "breaking", *accepted, "--fail-on", "ERR", str(earlier), SNAPSHOT]
         compared = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
         assert compared.returncode == 0, f"since {revision[:10]}:\n{compared.stdout}{compared.stderr}"
+
+
+def test_each_body_has_an_example_that_its_schema_allows() -> None:
+    document = published()
+    examples = 0
+    with failures() as failed:
+        for operation in operations_of(document):
+            for place, content in example_places(operation).items():
+                with failed(f"{operation['operationId']} {place}"):
+                    schema = content["schema"] | {"components": document["components"]}
+                    Draft202012Validator(schema).validate(content["example"])
+                    examples += 1
+    assert examples > 500
+
+
+def test_every_recorded_example_is_of_an_operation() -> None:
+    assert set(recorded_examples()) <= {operation["operationId"] for operation in operations_of(published())}
+
+
+def test_no_example_has_a_secret_or_an_address_of_the_machine_on_which_it_was_recorded() -> None:
+    text = json.dumps(recorded_examples())
+    assert re.findall(rf"eyJ[\w-]{{10,}}|127\.0\.0\.1:\d+|localhost:\d+|bud(?:_|-)[\w-]{{30,}}|{PASSWORD}", text) == []
+
+
+def test_every_parameter_is_described() -> None:
+    assert {parameter["name"] for parameter in parameters() if not parameter.get("description")} == set()
+
+
+def test_a_member_that_many_schemas_have_is_described() -> None:
+    undescribed = Counter(name for name, member in members() if not member.get("description"))
+    assert {name for name, count in undescribed.items() if count >= MANY} == CLEAR_FROM_ITS_SCHEMA
+
+
+def test_the_glossary_has_no_name_that_nothing_has() -> None:
+    assert set(PARAMETERS) <= {parameter["name"] for parameter in parameters()}
+    assert set(MEMBERS) <= {name for name, _ in members()}
+
+
+async def test_an_answer_that_is_replayed_says_so_as_declared(client: httpx.AsyncClient, cast: Cast) -> None:
+    headers = cast.manager.headers | {"Idempotency-Key": "twice"}
+    answers = [await client.post("/projects/", json={"name": "Atlas"}, headers=headers) for _ in range(2)]
+    for answer in answers:
+        check_headers("POST /projects/", answer)
+    assert ["idempotent-replayed" in answer.headers for answer in answers] == [False, True]
+
+
+def test_spectral_and_redocly_find_nothing() -> None:
+    check_document(Workshop(cache_folder(), DEV_STATE))
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,7 @@ from budapp.audit_ops.schemas import (
 from budapp.commons.access import Caller, Requires, SignedIn, SignedInAccess
 from budapp.commons.database import Database, Read, Write
 from budapp.commons.domain import provided
+from budapp.commons.openapi import download
 from budapp.commons.schemas import Answer
 from budapp.commons.scopes import Scope
 
@@ -45,7 +46,7 @@ DatabaseDep = Annotated[Database, provided(Database)]
 """For what outlives a session."""
 
 
-@router.get("/records", response_model=AuditRecordList)
+@router.get("/records", response_model=AuditRecordList, responses=download("text/csv"))
 async def list_records(
     caller: SignedIn, session: Read, database: DatabaseDep, query: Annotated[AuditQuery, Query()]
 ) -> AuditRecordList | StreamingResponse:
@@ -55,7 +56,7 @@ async def list_records(
     return AuditRecordList.of(await services.list_records(session, caller, query))
 
 
-@router.get("/export", response_class=StreamingResponse)
+@router.get("/export", response_class=StreamingResponse, responses=download("text/csv", "application/x-ndjson"))
 async def export_records(
     caller: Auditor, database: DatabaseDep, query: Annotated[ExportQuery, Query()]
 ) -> StreamingResponse:

@@ -40,7 +40,9 @@ class AuditQuery(AuditFilter, Paging):
     """Filters must all hold; `search` must be part of the resource's name or of the address."""
 
     limit: int = Field(default=10, ge=1, le=100)
-    search: Text | None = None  # type: ignore[assignment]  # a flag elsewhere, a text here
+    search: Text | None = Field(  # type: ignore[assignment]  # a flag elsewhere, a text here
+        default=None, description="Part of the resource's name or of the address"
+    )
     export_csv: bool = Field(default=False, description="All items, as a file")
 
     @property

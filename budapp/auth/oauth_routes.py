@@ -18,7 +18,7 @@ from budapp.oauth_ops.schemas import OAuthLink, OAuthLogin, Started
 router = APIRouter(tags=["oauth"])
 
 Text = Annotated[str | None, Query(max_length=4096)]
-State = Annotated[str, Query(max_length=255)]
+State = Annotated[str, Query(max_length=255, description="The sign-in under way")]
 
 _COOKIE_SECONDS = 600
 

@@ -13,6 +13,7 @@ from budapp.commons.database import Database, Read, Write
 from budapp.commons.deadlines import TRIGGER_SECONDS, may_take
 from budapp.commons.domain import provided
 from budapp.commons.idempotency import IdempotentRoute
+from budapp.commons.openapi import download
 from budapp.commons.scopes import Scope
 from budapp.integrations.dapr import DaprDep
 from budapp.workflow_ops.schemas import WorkflowRetrieved
@@ -133,7 +134,7 @@ async def analyse(benchmark_id: UUID, caller: ViewerOf, session: Read, query: Fi
     return view.AnalysisAnswer(param=view.FieldPairs(result=found))
 
 
-@router.get("/{benchmark_id}/request-metrics/export", response_class=StreamingResponse)
+@router.get("/{benchmark_id}/request-metrics/export", response_class=StreamingResponse, responses=download("text/csv"))
 async def export_rows(benchmark_id: UUID, caller: ViewerOf, database: DatabaseDep) -> StreamingResponse:
     """Export what the requests of a benchmark took, as CSV."""
     lines = await services.exported(database, caller, benchmark_id)

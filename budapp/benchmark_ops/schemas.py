@@ -47,7 +47,7 @@ def _number(value: Any) -> Any:
 
 Text = Annotated[str, AfterValidator(_readable)]
 Hostname = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,253}$")]
-TokenLimit = Annotated[int | None, BeforeValidator(_number), Field(ge=1, le=10_000_000)]
+TokenLimit = Annotated[Annotated[int, Field(ge=1, le=10_000_000)] | None, BeforeValidator(_number)]
 Parallel = Annotated[int, Field(ge=1, le=10_000)]
 HardwareMode = Literal["dedicated", "shared"]
 

@@ -31,7 +31,7 @@ class CatalogQuery(Paging):
     """`search` is looked for in names, descriptions and uses; of several modalities, one must fit."""
 
     limit: int = Field(default=10, ge=1, le=MAX_LIMIT)
-    search: SearchText = None  # type: ignore[assignment]
+    search: SearchText = Field(default=None, description="The text to look for")  # type: ignore[assignment]
     modality: list[Modality] = Field(default=[], max_length=6)
     status: Literal["active", "deleted"] | None = None
 

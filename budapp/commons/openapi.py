@@ -1,8 +1,11 @@
 """The OpenAPI document: what FastAPI derives, and what every route shares: versions, access, errors."""
 
+import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib import import_module
+from importlib.resources import files
 from threading import Lock
 from typing import Any
 
@@ -14,21 +17,50 @@ from pydantic import BaseModel
 
 from budapp.commons.access import Access, access_of, api_routes, takes_service_accounts
 from budapp.commons.errors import ErrorBody
+from budapp.commons.idempotency import IdempotentRoute
 
 _building = Lock()
 _REFERENCE = "#/components/schemas/{model}"
-_MEANING = {
-    400: "The request can't be carried out",
-    401: "Authentication is missing or has expired",
-    403: "Permission denied",
-    404: "Not found, or not visible to the caller",
-    409: "The request conflicts with an existing item",
-    413: "The request body is too large",
-    422: "The request is not valid",
-    429: "Too many requests",
-    502: "A service that budapp depends on failed",
-    503: "A store or service that budapp depends on is down",
+HEADERS: dict[str, dict[str, Any]] = {
+    "X-Request-Id": {
+        "description": "The id of the request, which logs and errors name: the one that the client sent, or a new one",
+        "schema": {"type": "string", "pattern": r"^[\w.-]{1,64}$"},
+    },
+    "Retry-After": {"description": "Seconds until the request may succeed", "schema": {"type": "integer"}},
+    "WWW-Authenticate": {
+        "description": "The scheme of the access token",
+        "schema": {"type": "string", "const": "Bearer"},
+    },
+    "Idempotent-Replayed": {
+        "description": "Sent where the key came before: this is the first response again, and nothing was changed",
+        "schema": {"type": "string", "const": "true"},
+    },
+    "Location": {
+        "description": "Where the browser goes next",
+        "schema": {"type": "string", "format": "uri-reference"},
+    },
+    "Content-Disposition": {
+        "description": "Whether to save or to show the file, and its name",
+        "schema": {"type": "string"},
+    },
 }
+"""What responses carry beside the body, by name; security headers and those of HTTP itself are not among them."""
+
+_ERRORS = {
+    400: ("BadRequest", "The request can't be carried out"),
+    401: ("Unauthenticated", "Authentication is missing or has expired"),
+    403: ("Forbidden", "Permission denied"),
+    404: ("NotFound", "Not found, or not visible to the caller"),
+    409: ("Conflict", "The request conflicts with an existing item"),
+    413: ("PayloadTooLarge", "The request body is too large"),
+    422: ("UnprocessableContent", "The request is not valid"),
+    429: ("TooManyRequests", "Too many requests"),
+    502: ("PeerFailed", "A service that budapp depends on failed"),
+    503: ("Unavailable", "A store or service that budapp depends on is down"),
+}
+"""Status → the name of the response, which all routes share, and what it means."""
+
+_ERROR_HEADERS = {401: ["WWW-Authenticate"], 409: ["Retry-After"], 429: ["Retry-After"], 503: ["Retry-After"]}
 
 
 def _statuses(route: APIRoute, access: Access) -> list[int]:
@@ -47,20 +79,42 @@ def _statuses(route: APIRoute, access: Access) -> list[int]:
     return sorted(set(found))
 
 
-def build_openapi(app: FastAPI, composed: Iterable[type[BaseModel]] = ()) -> dict[str, Any]:
+def download(*media_types: str) -> dict[int | str, dict[str, Any]]:
+    """Return the `responses` of a route that answers with a file, in one of these types."""
+    content = {media_type: {"schema": {"type": "string"}} for media_type in media_types}
+    return {200: {"content": content, "headers": _headers(["Content-Disposition"])}}
+
+
+@dataclass(frozen=True)
+class Additions:
+    """What the document has beside what routes declare.
+
+    Attributes:
+        schemas: put together at start, they take the place of those of the same name.
+        parameters: name → description, for parameters that are declared without one.
+        members: likewise, for the members of bodies.
+    """
+
+    schemas: Sequence[type[BaseModel]] = ()
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    members: Mapping[str, str] = field(default_factory=dict)
+
+
+def build_openapi(app: FastAPI, additions: Additions | None = None) -> dict[str, Any]:
     """Return the document; it is built once, whichever threads ask for it.
 
     Args:
         app: the application, with all its routes.
-        composed: schemas put together at start, which take the place of those of the same name.
+        additions: what they don't declare.
     """
     with _building:
-        app.openapi_schema = app.openapi_schema or _build(app, composed)
+        app.openapi_schema = app.openapi_schema or _build(app, additions or Additions())
         return app.openapi_schema
 
 
-def _build(app: FastAPI, composed: Iterable[type[BaseModel]]) -> dict[str, Any]:
+def _build(app: FastAPI, additions: Additions) -> dict[str, Any]:
     document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+    document["info"]["contact"] = {"name": "The maintainers of budapp"}
     document["info"]["license"] = {"name": "Apache 2.0", "identifier": "Apache-2.0"}
     routes = [route for route in api_routes(app) if route.include_in_schema]
     document["servers"] = [
@@ -69,7 +123,7 @@ def _build(app: FastAPI, composed: Iterable[type[BaseModel]]) -> dict[str, Any]:
     ]
     components = document.setdefault("components", {})
     schemas = components.setdefault("schemas", {})
-    for schema in composed:
+    for schema in additions.schemas:
         found = schema.model_json_schema(ref_template=_REFERENCE, mode="serialization")
         body = jsonable_encoder(found, exclude_none=True)  # as FastAPI writes all others
         schemas |= body.pop("$defs", {}) | {schema.__name__: body}
@@ -79,9 +133,18 @@ def _build(app: FastAPI, composed: Iterable[type[BaseModel]]) -> dict[str, Any]:
         schemas.pop(obsolete, None)
     _name_operations(document, routes)
     document["tags"] = _tags(routes)
+    components["headers"] = HEADERS
+    components["responses"] = {name: _error(status, meaning) for status, (name, meaning) in _ERRORS.items()}
     components["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}}
     for route in routes:
         _describe(document["paths"][route.path_format], route)
+    _add_examples(document)
+    for operation in operations_of(document):
+        for parameter in operation.get("parameters", ()):
+            _describe_by_name(parameter["name"], parameter, additions.parameters)
+    for schema in schemas.values():
+        for name, member in schema.get("properties", {}).items():
+            _describe_by_name(name, member, additions.members)
     return document
 
 
@@ -131,12 +194,69 @@ def _describe(path: dict[str, Any], route: APIRoute) -> None:
     access = access_of(route)
     if access is None:
         return
-    content = {"application/problem+json": {"schema": {"$ref": _REFERENCE.format(model="ErrorBody")}}}
+    errors = {str(code): {"$ref": f"#/components/responses/{_ERRORS[code][0]}"} for code in _statuses(route, access)}
     for method in route.methods or ():
         operation = path[method.lower()]
-        errors = {str(code): {"description": _MEANING[code], "content": content} for code in _statuses(route, access)}
-        operation["responses"] = operation["responses"] | errors
+        # FastAPI declares the outcome, and a 422 of its own that `errors` takes the place of.
+        for status, response in operation["responses"].items():
+            response["headers"] = response.get("headers", {}) | _headers(_sent_with(route, method, status))
+        operation["responses"] |= errors
         operation["x-access"] = access.scope or access.kind
         if takes_service_accounts(route):
             operation["x-service-accounts"] = True
         operation["security"] = [{"bearer": []}] if access.kind in {"permission", "signed in"} else []
+
+
+def _sent_with(route: APIRoute, method: str, status: str) -> list[str]:
+    """Return the headers that come with a success or a redirect."""
+    if status.startswith("3"):
+        return ["Location"]
+    return ["Idempotent-Replayed"] if isinstance(route, IdempotentRoute) and method == "POST" else []
+
+
+def _error(status: int, meaning: str) -> dict[str, Any]:
+    content = {"application/problem+json": {"schema": {"$ref": _REFERENCE.format(model="ErrorBody")}}}
+    return {"description": meaning, "headers": _headers(_ERROR_HEADERS.get(status, ())), "content": content}
+
+
+def _headers(names: Iterable[str]) -> dict[str, Any]:
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in ("X-Request-Id", *names)}
+
+
+def example_places(operation: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return where the examples of an operation go: `request` and `response`, a part of the document each."""
+    places: dict[str, dict[str, Any]] = {}
+    for content in operation.get("requestBody", {}).get("content", {}).values():
+        places["request"] = content
+    for status, response in operation["responses"].items():
+        if status.startswith("2") and "application/json" in response.get("content", {}):
+            places["response"] = response["content"]["application/json"]
+    return places
+
+
+def recorded_examples() -> dict[str, dict[str, Any]]:
+    """Return operation id → the examples of its `request` and `response`, as recorded in `budapp/examples`."""
+    folder = files("budapp") / "examples"
+    recorded = [
+        json.loads(file.read_text(encoding="utf-8")) for file in folder.iterdir() if file.name.endswith(".json")
+    ]
+    return {operation: examples for tag in recorded for operation, examples in tag.items()}
+
+
+def operations_of(document: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return all operations of a document."""
+    return [operation for path in document["paths"].values() for operation in path.values()]
+
+
+def _describe_by_name(name: str, described: dict[str, Any], descriptions: Mapping[str, str]) -> None:
+    if name in descriptions:
+        described.setdefault("description", descriptions[name])
+
+
+def _add_examples(document: dict[str, Any]) -> None:
+    examples = recorded_examples()
+    for operation in operations_of(document):
+        found = examples.get(operation["operationId"], {})
+        for place, content in example_places(operation).items():
+            if place in found:
+                content["example"] = found[place]

@@ -29,8 +29,8 @@ Viewer = Annotated[Caller, Depends(Requires(Scope.ENDPOINT_VIEW))]
 ViewerOf = Annotated[Caller, Depends(Requires(Scope.ENDPOINT_VIEW, row=get_gateway))]
 ManagerOf = Annotated[Caller, Depends(Requires(Scope.ENDPOINT_MANAGE, row=get_gateway))]
 ConsentsDep = Annotated[Consents, provided(Consents)]
-State = Annotated[str, Query(min_length=16, max_length=512)]
-Code = Annotated[str | None, Query(max_length=4096)]
+State = Annotated[str, Query(min_length=16, max_length=512, description="The consent under way")]
+Code = Annotated[str | None, Query(max_length=4096, description="What the authorization server sends for the consent")]
 ReturnUrl = Annotated[str | None, Query(max_length=2000)]
 
 

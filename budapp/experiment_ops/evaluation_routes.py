@@ -9,6 +9,7 @@ from budapp.commons.database import Database, Read
 from budapp.commons.deadlines import TRIGGER_SECONDS, may_take
 from budapp.commons.domain import provided
 from budapp.commons.idempotency import IdempotentRoute
+from budapp.commons.openapi import download
 from budapp.commons.scopes import Scope
 from budapp.experiment_ops import creation, evaluations, schemas, services
 from budapp.experiment_ops import evaluation_schemas as view
@@ -47,7 +48,7 @@ async def get_experiment_workflow(
     return await creation.get_workflow(session, caller, workflow_id)
 
 
-@router.get("/evaluations/all", response_model=view.AllEvaluations)
+@router.get("/evaluations/all", response_model=view.AllEvaluations, responses=download("text/csv"))
 async def list_all(
     caller: Viewer, session: Read, database: DatabaseDep, query: Annotated[view.EvaluationQuery, Query()]
 ) -> view.AllEvaluations | StreamingResponse:

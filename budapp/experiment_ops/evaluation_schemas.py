@@ -111,7 +111,7 @@ class EvaluationQuery(Schema):
     page_size: int = Field(default=20, ge=1, le=100)
     endpoint_id: UUID | None = None
     model_id: UUID | None = None
-    search: OptionalText = Field(default=None, max_length=100)
+    search: OptionalText = Field(default=None, max_length=100, description="Part of the evaluation's name")
     searchName: bool = True  # noqa: N815 - the browser's name
     export_format: Literal["csv", "json"] | None = None
 

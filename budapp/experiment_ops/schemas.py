@@ -105,7 +105,9 @@ class ExperimentUpdate(Schema):
 class ExperimentQuery(Paging):
     """`search` is looked for in names; `tags` are names, of which one is enough."""
 
-    search: Annotated[str, Field(max_length=100)] | None = None  # type: ignore[assignment]
+    search: Annotated[str, Field(max_length=100)] | None = Field(  # type: ignore[assignment]
+        default=None, description="Part of the experiment's name"
+    )
     id: UUID | None = None
     project_id: UUID | None = None
     model_id: UUID | None = None

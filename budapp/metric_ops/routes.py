@@ -6,6 +6,7 @@ from fastapi import APIRouter, Depends, Query, Response
 from budapp.commons.access import Caller, Requires
 from budapp.commons.database import Read
 from budapp.commons.domain import provided
+from budapp.commons.openapi import download
 from budapp.commons.scopes import Scope
 from budapp.metric_ops import requests as ask
 from budapp.metric_ops import schemas as view
@@ -46,7 +47,7 @@ async def list_usage(caller: Looker, session: Read, usage: UsageDep, query: Usag
     return UsageByDay(by=query.by, from_day=query.first, to_day=query.last, rows=rows)
 
 
-@router.get("/usage/export", response_class=Response)
+@router.get("/usage/export", response_class=Response, responses=download("text/csv"))
 async def export_usage(caller: Looker, session: Read, usage: UsageDep, query: UsageParams) -> Response:
     """Export what was used day by day as CSV."""
     lines = as_csv(await usage.rows(session, caller, query))

@@ -159,7 +159,7 @@ class SettingCreate(SettingFields):
 class SettingUpdate(SettingFields):
     """What is sent is changed."""
 
-    name: SettingName = ""
+    name: SettingName = Field(default_factory=str)
     temperature: float = Field(default=1, ge=0, le=2, allow_inf_nan=False)
 
     def changes(self) -> dict[str, Any]:

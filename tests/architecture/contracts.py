@@ -11,7 +11,7 @@ from budapp.domains import LAYERS
 
 ROOT = Path(__file__).resolve().parents[2]
 
-_ABOVE = ("cli", "main", "domains")
+_ABOVE = ("cli", "main", "glossary", "domains")
 _BELOW = ("core", "integrations", "commons")
 _INSIDE = ("domain", "commands", "routes", "services", "crud", "models")
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.surface.callers import CALLERS
+from tests.surface.published import check_headers
 from tests.surface.requests import REQUESTS
 from tests.surface.routes import ROUTES
 from tests.surface.share import Share
@@ -57,6 +58,7 @@ async def statuses_of(surface: Surface, operation: str) -> list[str]:
     found = []
     for caller in CALLERS:
         answer = await surface.ask(operation, caller, surface.scene.here)
+        check_headers(operation, answer)
         found.append(str(answer.status_code))
         if answer.is_success and not operation.startswith("GET "):
             await surface.restore()
