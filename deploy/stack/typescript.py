@@ -25,7 +25,7 @@ def api_types(shop: Workshop) -> Path:
 
 
 def _generate(shop: Workshop, document: Path, folder: Path) -> None:
-    node, npm = _find_node(shop)
+    node, npm = find_node(shop)
     modules = _modules(shop, npm)
     log, types = shop.logs / "build-types.log", folder / _TYPES
     generate: Command = [node, modules / "openapi-typescript" / "bin" / "cli.js", document, "--output", types]
@@ -48,7 +48,7 @@ def _modules(shop: Workshop, npm: Command) -> Path:
     return cached(target, "node_modules", install) / "node_modules"
 
 
-def _find_node(shop: Workshop) -> tuple[Path, Command]:
+def find_node(shop: Workshop) -> tuple[Path, Command]:
     """Return Node and npm: the machine's own where they are new enough, or those from the registry."""
     node, npm = shutil.which("node"), shutil.which("npm")
     if node and npm and _major(node) >= _OLDEST_NODE:
