@@ -222,7 +222,7 @@ def _test(arguments: argparse.Namespace) -> int:
             tools = native.up(run, infra_only=arguments.infra_only, again=False)
             programs = programs_of_tests(Workshop(settings.cache_folder(), loaded.logs))
             browser = ensure_browser(loaded.logs)
-        programs = {"DAPRD": str(tools.daprd), **programs, **browser}
+        programs = {"DAPRD": str(tools.daprd), "POSTGRES_BIN": str(tools.postgres), **programs, **browser}
         return _pytest(loaded, programs, arguments.rest)
     finally:
         if stop_after:

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from .client import api_client
 from .console import StackError, Stopwatch, say
+from .debian import promtool, rclone
 from .files import cached, digest, sha256
 from .processes import Command, interrupt_commands, run
-from .promtool import promtool
 from .python_env import Workshop, project, python_of, wheels
 from .settings import DEPLOY
 from .site import site
@@ -127,7 +127,8 @@ def programs_of_tests(shop: Workshop) -> dict[str, str]:
     programs = {program.name.upper(): str(go_program(shop, program)) for program in (OASDIFF, HELM, COMPOSE)}
     api_client(shop)
     site(shop)
-    return {**programs, "PROMTOOL": str(promtool(shop)), "CHART_PYTHON": str(python_of(wheels(shop, "chart")))}
+    programs |= {"PROMTOOL": str(promtool(shop)), "RCLONE": str(rclone(shop))}
+    return {**programs, "CHART_PYTHON": str(python_of(wheels(shop, "chart")))}
 
 
 def _build(shop: Workshop, program: GoProgram, folder: Path) -> None:
