@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.reference import commands, errors, events, metrics, permissions, settings
+from tests.reference import commands, errors, events, examples, metrics, permissions, settings
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "reference"
 PAGES: dict[str, Callable[[], str]] = {
@@ -14,4 +14,5 @@ PAGES: dict[str, Callable[[], str]] = {
     "permissions.md": permissions.render,
     "events.md": events.render,
     "metrics.md": metrics.render,
+    "examples.md": examples.render,
 }
