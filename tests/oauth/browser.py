@@ -61,6 +61,11 @@ class Browser:
         """Wait until what the script returns is something, and return it."""
         return WebDriverWait(self._chrome, _SECONDS).until(lambda chrome: chrome.execute_script(script))
 
+    def picture(self, path: Path) -> None:
+        """Save what the window shows as PNG."""
+        self._chrome.set_window_size(1280, 900)
+        assert self._chrome.save_screenshot(str(path))
+
     def arrive(self, prefix: str) -> str:
         """Wait until the address begins so, and return it."""
         WebDriverWait(self._chrome, _SECONDS).until(lambda chrome: chrome.current_url.startswith(prefix))
