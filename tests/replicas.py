@@ -34,7 +34,7 @@ class Replica:
 async def running_replica(settings: Settings, log: Path | None = None) -> AsyncIterator[Replica]:
     """Serve with these settings within the block, and write the log where a file is given for it."""
     port = free_port()
-    environment = os.environ | _differences(settings)
+    environment = os.environ | differences(settings)
     environment |= {"APP_PORT": str(port), "APP_HOST": "127.0.0.1", "APP_WORKERS": "1"}
     command = (sys.executable, "-m", "budapp.cli", "serve")
     with (log or Path(os.devnull)).open("wb") as output:
@@ -55,7 +55,7 @@ async def _is_up(http: httpx.AsyncClient) -> bool:
     return False
 
 
-def _differences(settings: Settings) -> dict[str, str]:
+def differences(settings: Settings) -> dict[str, str]:
     """Return the variables that make a process's settings these, beside those of the stack."""
     of_stack = load_settings()
     values = {name: getattr(settings, name) for name in Settings.model_fields}

@@ -1,4 +1,4 @@
-"""The command line behind start_dev.sh, stop_dev.sh and run_tests.sh."""
+"""The command line behind start_dev.sh, stop_dev.sh, run_tests.sh and build_docs.sh."""
 
 import argparse
 import os
@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 
-from . import docker, env_file, native, settings
+from . import docker, env_file, native, settings, site
 from .console import StackError, Stopwatch, say
 from .machine import ensure_programs
 from .python_env import PROJECT_PYTHON, Workshop
@@ -61,6 +61,7 @@ def _parser() -> argparse.ArgumentParser:
         ("up", "start_dev.sh", _UP, _add_up),
         ("down", "stop_dev.sh", _DOWN, _add_down),
         ("test", "run_tests.sh", _TEST, _add_test),
+        ("docs", "build_docs.sh", _DOCS, _add_docs),
     ):
         style = argparse.RawDescriptionHelpFormatter
         command = commands.add_parser(
@@ -82,6 +83,11 @@ _TEST = """Start the test stack (its own ports, settings and data, in .dev/test)
 
 The stack stays up for the next run, except where CI=true; --stop stops it, and runs nothing. All other arguments go to
 pytest."""
+
+_DOCS = """Make the site of docs/. It opens from the folder, and needs no internet.
+
+What makes it is fetched once into $BUDAPP_CACHE_DIR (default: ~/.cache/budapp). A broken link, a link to a heading that
+is not there, or a page outside the navigation (deploy/docs/mkdocs.yml) is an error."""
 
 
 def _add_up(parser: argparse.ArgumentParser) -> None:
@@ -111,6 +117,13 @@ def _add_test(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--stop", action="store_true", help="stop the stack, and run no test")
     parser.add_argument("--infra-only", action="store_true", help="do not start budapp and the stand-ins")
     parser.set_defaults(command=_test)
+
+
+def _add_docs(parser: argparse.ArgumentParser) -> None:
+    default = settings.DEV_STATE / "site"
+    parser.add_argument("--to", type=Path, default=default, help=f"the folder (default: {shown(default)})")
+    parser.add_argument("--serve", metavar="ADDRESS", help="show it at this address, such as 127.0.0.1:8001, instead")
+    parser.set_defaults(command=_docs)
 
 
 def _settings(*, for_tests: bool) -> Settings:
@@ -189,6 +202,15 @@ def _down(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _docs(arguments: argparse.Namespace) -> int:
+    shop = Workshop(settings.cache_folder(), settings.DEV_STATE)
+    if arguments.serve:
+        return site.site(shop).serve(arguments.serve)
+    site.build(shop, arguments.to.resolve())
+    say(f"The site is in {shown(arguments.to)}: open index.html")
+    return 0
+
+
 def _test(arguments: argparse.Namespace) -> int:
     if arguments.stop:
         return _down(argparse.Namespace(test=True))
@@ -200,7 +222,8 @@ def _test(arguments: argparse.Namespace) -> int:
             tools = native.up(run, infra_only=arguments.infra_only, again=False)
             programs = programs_of_tests(Workshop(settings.cache_folder(), loaded.logs))
             of_machine = ensure_programs(loaded.logs)
-        programs = {"DAPRD": str(tools.daprd), "MINIO": str(tools.minio), **programs, **of_machine}
+        of_stack = {"DAPRD": tools.daprd, "MINIO": tools.minio, "POSTGRES_BIN": tools.postgres}
+        programs = {**{name: str(path) for name, path in of_stack.items()}, **programs, **of_machine}
         return _pytest(loaded, programs, arguments.rest)
     finally:
         if stop_after:

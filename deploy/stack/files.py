@@ -22,6 +22,12 @@ def digest(*parts: object) -> str:
     return total.hexdigest()[:12]
 
 
+def sha256(path: Path) -> str:
+    """Return the SHA-256 of what a file holds."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def tree_digest(*folders: Path) -> str:
     """Return a fingerprint that changes when a file under the folders does."""
     stamps = (

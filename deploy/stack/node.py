@@ -27,7 +27,7 @@ def modules(shop: Workshop, folder: Path) -> Path:
         say(title)
         for pin in pins(folder):
             shutil.copy(pin, target)
-        clean: Command = [*_find(shop)[1], "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+        clean: Command = [*find_node(shop)[1], "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
         run(title, clean, shop.logs / f"build-npm-{folder.name}.log", cwd=target)
 
     target = shop.cache / f"{folder.name}-{digest(*pins(folder))}"
@@ -36,11 +36,11 @@ def modules(shop: Workshop, folder: Path) -> Path:
 
 def node(shop: Workshop) -> Path:
     """Return Node: the machine's own where it is new enough, or the one from the registry."""
-    return _find(shop)[0]
+    return find_node(shop)[0]
 
 
-def _find(shop: Workshop) -> tuple[Path, Command]:
-    """Return Node and npm."""
+def find_node(shop: Workshop) -> tuple[Path, Command]:
+    """Return Node and npm: the machine's own where they are new enough, or those from the registry."""
     own, npm = shutil.which("node"), shutil.which("npm")
     if own and npm and _version(own) >= _OLDEST_NODE:
         return Path(own), [npm]

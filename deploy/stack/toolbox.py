@@ -1,6 +1,5 @@
 """The programs of the stack: found on this machine, or built and downloaded once into the cache."""
 
-import hashlib
 import os
 import re
 import shutil
@@ -12,11 +11,12 @@ from pathlib import Path
 
 from .client import api_client
 from .console import StackError, Stopwatch, say
-from .files import cached, digest
+from .debian import promtool, rclone
+from .files import cached, digest, sha256
 from .processes import Command, interrupt_commands, run
-from .promtool import promtool
 from .python_env import Workshop, project, python_of, wheels
 from .settings import DEPLOY
+from .site import site
 
 DAPR_VERSION = "1.14.0"
 KEYCLOAK_VERSION = "26.7.3"
@@ -126,7 +126,9 @@ def programs_of_tests(shop: Workshop) -> dict[str, str]:
     """Return what only tests run, each under the variable by which they find it."""
     programs = {program.name.upper(): str(go_program(shop, program)) for program in (OASDIFF, HELM, COMPOSE)}
     api_client(shop)
-    return {**programs, "PROMTOOL": str(promtool(shop)), "CHART_PYTHON": str(python_of(wheels(shop, "chart")))}
+    site(shop)
+    programs |= {"PROMTOOL": str(promtool(shop)), "RCLONE": str(rclone(shop))}
+    return {**programs, "CHART_PYTHON": str(python_of(wheels(shop, "chart")))}
 
 
 def _build(shop: Workshop, program: GoProgram, folder: Path) -> None:
@@ -201,14 +203,9 @@ def _fetch_keycloak(shop: Workshop, java: Path, folder: Path) -> Path:
     log, home = shop.logs / "build-maven.log", {"JAVA_HOME": str(java.parents[1])}
     run("Fetching Keycloak", copy, log, cwd=folder, extra_env=home)
     archive = next(folder.glob("keycloak-quarkus-dist-*.zip"))
-    if _sha256(archive) != _KEYCLOAK_SHA256:
-        raise StackError(f"{archive.name} is not what it should be (SHA-256 {_sha256(archive)}). Try again.")
+    if sha256(archive) != _KEYCLOAK_SHA256:
+        raise StackError(f"{archive.name} is not what it should be (SHA-256 {sha256(archive)}). Try again.")
     return archive
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _maven(shop: Workshop) -> str:

@@ -37,7 +37,7 @@ def settings_schema() -> dict[str, Any]:
     required = {name.upper() for name in described.get("required", []) if name in names} | NEEDED_IN_A_CLUSTER
     return {
         "type": "object",
-        "description": "Settings of budapp, by the names of their environment variables: docs/operations.md",
+        "description": "Settings of budapp, by the names of their environment variables: docs/reference/settings.md",
         "additionalProperties": False,
         "required": sorted(required),
         "properties": {name.upper(): _property(described["properties"][name]) for name in sorted(names)},
@@ -50,6 +50,7 @@ def _property(described: dict[str, Any]) -> dict[str, Any]:
     (only,) = options
     kept = {name: value for name, value in only.items() if name not in _ANNOTATIONS}
     default = described.get("default")
+    kept["description"] = described["description"]
     return kept if default is None else {**kept, "default": default}
 
 

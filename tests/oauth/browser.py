@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
 from selenium.webdriver import Chrome, ChromeOptions
@@ -55,6 +56,15 @@ class Browser:
         """Wait until the page says so."""
         script = "return document.body ? document.body.innerText : ''"
         WebDriverWait(self._chrome, _SECONDS).until(lambda chrome: text in chrome.execute_script(script))
+
+    def ask(self, script: str) -> Any:
+        """Wait until what the script returns is something, and return it."""
+        return WebDriverWait(self._chrome, _SECONDS).until(lambda chrome: chrome.execute_script(script))
+
+    def picture(self, path: Path) -> None:
+        """Save what the window shows as PNG."""
+        self._chrome.set_window_size(1280, 900)
+        assert self._chrome.save_screenshot(str(path))
 
     def arrive(self, prefix: str) -> str:
         """Wait until the address begins so, and return it."""
