@@ -1,19 +1,23 @@
 """`python -m benchmarks.streams`: how long an event takes from its commit to the client, with many streams open.
 
 budapp runs as in production, with one worker; a process of its own listens, and this one is the replica that changes
-rows and tells of it. Each event is for one person, as the steps of workflows are. The stack must be up.
+rows and tells of it. Each event is for one person, as the steps of workflows are. With `--kill`, all streams are open
+at one replica, which is killed in the middle, and resume at another one. The stack must be up.
 """
 
 import argparse
 import asyncio
+import contextlib
 import multiprocessing
+import os
 import re
 import resource
+import signal
 import statistics
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -40,10 +44,16 @@ _STAMP = re.compile(rb'"title":"(\d+\.\d+)"')
 
 @dataclass
 class Heard:
-    """What one process of clients heard: how many streams were open, and milliseconds from commit to client."""
+    """What one process of clients heard.
 
-    open: int
-    milliseconds: list[float]
+    How many streams were opened, milliseconds from commit to client, events that came twice on a stream, and how many
+    streams were told to read anew.
+    """
+
+    open: int = 0
+    milliseconds: list[float] = field(default_factory=list)
+    repeats: int = 0
+    resets: int = 0
 
 
 async def main(options: argparse.Namespace) -> int:
@@ -54,8 +64,13 @@ async def main(options: argparse.Namespace) -> int:
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     async with prepared(settings, (1,)) as tenants:
         people = await _people(settings, tenants[1].realm, options.people)
-        with tempfile.TemporaryDirectory() as folder, budapp_running(settings, Path(folder)) as server:
-            return await _measure(settings, server, people, options)
+        with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
+            servers = [stack.enter_context(budapp_running(settings, Path(folder)))]
+            if options.kill:
+                other = settings.model_copy(update={"app_port": free_port()})
+                of_other = stack.enter_context(tempfile.TemporaryDirectory())
+                servers.append(stack.enter_context(budapp_running(other, Path(of_other))))
+            return await _measure(settings, servers, people, options)
 
 
 async def _people(settings: Settings, realm: str, count: int) -> dict[UUID, str]:
@@ -97,26 +112,37 @@ def _workflow(tenant_id: UUID, user_id: UUID) -> Workflow:
     return Workflow(tenant_id=tenant_id, created_by=user_id, **about)
 
 
-async def _measure(settings: Settings, server: Server, people: dict[UUID, str], options: argparse.Namespace) -> int:
+async def _measure(
+    settings: Settings, servers: list[Server], people: dict[UUID, str], options: argparse.Namespace
+) -> int:
+    server = servers[0]
     before = server.memory_megabytes()
     here, there = multiprocessing.Pipe()
-    seconds = WARM_UP_SECONDS + options.seconds + 5
-    arguments = (there, settings.app_port, list(people.values()), options.streams, seconds)
+    seconds = WARM_UP_SECONDS + options.seconds + (15 if options.kill else 5)
+    ports = [int(one.url.rpartition(":")[2]) for one in servers]
+    arguments = (there, ports, list(people.values()), options.streams, seconds)
     clients = multiprocessing.get_context("spawn").Process(target=_listen, args=arguments)
     clients.start()
     opened = await asyncio.to_thread(here.recv)
     after, cpu = server.memory_megabytes(), server.cpu_seconds()
+    killing = asyncio.create_task(_kill(server, options.seconds / 2)) if options.kill else None
     told = await _happen(settings, people, options)
     heard: Heard = await asyncio.to_thread(here.recv)
-    used = server.cpu_seconds() - cpu
+    used = 0 if killing else server.cpu_seconds() - cpu
     clients.join()
     expected = told * (options.streams // len(people))
     times = sorted(heard.milliseconds)
     print(f"streams open: {opened}; memory per stream: {(after - before) * 1000 / max(opened, 1):.0f} KB")
     print(f"events told: {told} in {options.seconds} s; received: {len(times)} of {expected}")
     print(f"commit to client, ms: p50 {statistics.median(times):.0f}, p99 {times[int(len(times) * 0.99)]:.0f}")
-    print(f"processor time of budapp: {used:.1f} s")
-    return 0 if len(times) == expected and opened == options.streams else 1
+    print(f"came twice: {heard.repeats}; told to read anew: {heard.resets}; processor time of budapp: {used:.1f} s")
+    whole = len(times) == expected and not heard.repeats and not heard.resets
+    return 0 if whole and opened == options.streams else 1
+
+
+async def _kill(server: Server, seconds: float) -> None:
+    await asyncio.sleep(seconds)
+    os.kill(server.pid, signal.SIGKILL)
 
 
 async def _happen(settings: Settings, people: dict[UUID, str], options: argparse.Namespace) -> int:
@@ -155,17 +181,17 @@ async def _go_on(database: Database, workflow_id: UUID, number: int) -> None:
         workflow.title = f"{time.time():.6f}"
 
 
-def _listen(pipe: Any, port: int, tokens: list[str], streams: int, seconds: float) -> None:
+def _listen(pipe: Any, ports: list[int], tokens: list[str], streams: int, seconds: float) -> None:
     """Keep the streams open and tell what came: in a process of its own."""
-    asyncio.run(_listen_all(pipe, port, tokens, streams, seconds))
+    asyncio.run(_listen_all(pipe, ports, tokens, streams, seconds))
 
 
-async def _listen_all(pipe: Any, port: int, tokens: list[str], streams: int, seconds: float) -> None:
-    heard = Heard(0, [])
+async def _listen_all(pipe: Any, ports: list[int], tokens: list[str], streams: int, seconds: float) -> None:
+    heard = Heard()
     gate = asyncio.Semaphore(_AT_ONCE)
     ready = [asyncio.Event() for _ in range(streams)]
     tasks = [
-        asyncio.create_task(_stream(port, tokens[number % len(tokens)], ready[number], gate, heard))
+        asyncio.create_task(_follow(ports, tokens[number % len(tokens)], ready[number], gate, heard))
         for number in range(streams)
     ]
     for event in ready:
@@ -178,25 +204,57 @@ async def _listen_all(pipe: Any, port: int, tokens: list[str], streams: int, sec
     pipe.send(heard)
 
 
-async def _stream(port: int, token: str, ready: asyncio.Event, gate: asyncio.Semaphore, heard: Heard) -> None:
-    writer = None
+async def _follow(ports: list[int], token: str, ready: asyncio.Event, gate: asyncio.Semaphore, heard: Heard) -> None:
+    """Keep a stream open at the first replica, and resume it at the next one where that ends."""
+    stream = _Stream(token, heard)
     try:
-        async with gate:
-            reader, writer = await asyncio.open_connection("127.0.0.1", port)
-            lines = ("GET /events?type=workflow.step HTTP/1.1", "Host: bench", f"Authorization: Bearer {token}", "", "")
-            writer.write("\r\n".join(lines).encode())
-            while b"event: ready" not in await reader.readline():
-                if reader.at_eof():
-                    return
-        heard.open += 1
-        ready.set()
-        while line := await reader.readline():
-            if (found := _STAMP.search(line)) is not None:
-                heard.milliseconds.append((time.time() - float(found[1])) * 1000)
+        for port in ports:
+            with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+                async with gate:
+                    reader, writer = await stream.open(port)
+                ready.set()
+                try:
+                    await stream.read(reader)
+                finally:
+                    writer.close()
     finally:
         ready.set()
-        if writer is not None:
-            writer.close()
+
+
+class _Stream:
+    """What one client knows of its stream."""
+
+    def __init__(self, token: str, heard: Heard) -> None:
+        self._token, self._heard = token, heard
+        self._last_id = b""
+        self._stamps: set[bytes] = set()
+
+    async def open(self, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """Open the stream, or resume it, and return once it is ready."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        resumed = [f"Last-Event-ID: {self._last_id.decode()}"] if self._last_id else []
+        head = ("GET /events?type=workflow.step HTTP/1.1", "Host: bench", f"Authorization: Bearer {self._token}")
+        writer.write("\r\n".join((*head, *resumed, "", "")).encode())
+        self._heard.open += not resumed
+        while not (line := await reader.readline()).startswith(b"event: ready"):
+            if not line:
+                raise ConnectionError("the stream was refused")
+            self._take(line)
+        return reader, writer
+
+    async def read(self, reader: asyncio.StreamReader) -> None:
+        """Take what comes until the stream ends."""
+        while line := await reader.readline():
+            self._take(line)
+
+    def _take(self, line: bytes) -> None:
+        if line.startswith(b"id: "):
+            self._last_id = line[4:].strip()
+        self._heard.resets += line.startswith(b"event: reset")
+        if (found := _STAMP.search(line)) is not None:
+            self._heard.repeats += found[1] in self._stamps
+            self._stamps.add(found[1])
+            self._heard.milliseconds.append((time.time() - float(found[1])) * 1000)
 
 
 def _options() -> argparse.Namespace:
@@ -205,6 +263,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--people", type=int, default=100, help="how many people they belong to (default: 100)")
     parser.add_argument("--rate", type=int, default=100, help="events a second (default: 100)")
     parser.add_argument("--seconds", type=int, default=20, help="how long (default: 20)")
+    parser.add_argument("--kill", action="store_true", help="kill the replica in the middle; another one takes over")
     return parser.parse_args()
 
 
