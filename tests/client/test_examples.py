@@ -19,6 +19,7 @@ from tests.datasets.data import CSV
 from tests.deployments.conftest import Ground, ground
 from tests.events.sidecar import free_port
 from tests.peers.conftest import environment, stand_in
+from tests.waiting import until
 from tests.workflows.conftest import bench
 
 __all__ = ["bench", "environment", "ground", "stand_in"]
@@ -97,15 +98,21 @@ async def test_a_key_is_rotated(stack: httpx.AsyncClient, tmp_path: Path) -> Non
 
 
 async def test_events_are_followed_from_where_they_stopped(stack: httpx.AsyncClient, tmp_path: Path) -> None:
-    follow = ("follow_events.py", "workflow")
+    follow, place = ("follow_events.py", "workflow"), tmp_path / "last-event-id"
+
+    async def is_kept() -> bool:
+        return place.exists() and place.read_text() != before
+
     async with example(*follow, cwd=tmp_path, api=stack) as process:
         await printed(process, "ready ")
+        before = place.read_text() if place.exists() else ""
         seen = await begin_workflow(stack)
-        assert seen in await printed(process, "workflow.status ")
+        await printed(process, f"workflow.status .*{seen}")
+        await until(is_kept)
     missed = await begin_workflow(stack)
     async with example(*follow, cwd=tmp_path, api=stack) as process:
-        line = await printed(process, "workflow.status ")
-    assert missed in line, "what came meanwhile is first, and what was seen does not come again"
+        told = await printed(process, f"workflow.status .*({seen}|{missed})")
+    assert missed in told, "what was seen comes again"
 
 
 async def begin_workflow(stack: httpx.AsyncClient) -> str:

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from redis.asyncio import Redis
 
+from budapp.api_key_ops.limits import UsedUp, used_up
 from budapp.api_key_ops.models import Credential
 from budapp.commons.database import Database
 from budapp.commons.domain import components_of
@@ -158,6 +159,15 @@ def deployment(**fields: Any) -> Deployment:
     flags = {"is_published": False, "of_platform": False, "in_cloud": False}
     rest: dict[str, Any] = {"supported_endpoints": (), "settings": None, "inference_cost": PRICE}
     return Deployment(**{**ids, **texts, **flags, **rest, **fields})
+
+
+def test_a_budget_that_is_reached_is_used_up() -> None:
+    one, other = uuid4(), uuid4()
+    key = Credential(max_budget=Decimal(4), model_budgets={str(one): "3", str(other): "1"})
+    assert used_up(key, None) == UsedUp(False, frozenset())
+    assert used_up(key, {str(one): "2.999999"}) == UsedUp(False, frozenset())
+    assert used_up(key, {str(one): "3.000"}) == UsedUp(False, frozenset({one}))
+    assert used_up(key, {str(one): "3", str(uuid4()): "1"}) == UsedUp(True, frozenset({one}))
 
 
 def test_the_published_price_counts_before_what_running_costs() -> None:

@@ -24,6 +24,7 @@ _SIGNING = ("tests/audit/test_signing.py",)
 _CALLERS = ("tests/users/test_callers.py",)
 _PAGING = ("tests/commons/test_paging.py",)
 _GATEWAY = ("tests/gateway/test_entries.py", "tests/gateway/test_tables.py")
+_BUDGETS = ("tests/gateway/test_budgets.py",)
 _LOCAL = ("tests/workflows/test_local_model.py",)
 _ORDER = ("tests/workflows/test_any_order.py",)
 
@@ -140,10 +141,21 @@ MUTANTS = (
     Mutant(ENTRIES, "if not key.may_call:", "if key.hashed_key is None:", _GATEWAY),
     Mutant(
         ENTRIES,
-        "return in_endpoints and (key.model_ids is None or",
-        "return in_endpoints or (key.model_ids is None or",
+        "return in_endpoints and key.opens_models(models)",
+        "return in_endpoints or key.opens_models(models)",
         _GATEWAY,
     ),
+    Mutant(
+        "budapp/gateway_ops/rows.py",
+        "(self.model_ids is None or self.model_ids >= wanted) and self.used_up_models",
+        "(self.model_ids is None or self.model_ids >= wanted) or self.used_up_models",
+        _GATEWAY,
+    ),
+    Mutant("budapp/api_key_ops/limits.py", "Decimal(0)) >= Decimal(budget)", "Decimal(0)) > Decimal(budget)", _BUDGETS),
+    Mutant("budapp/api_key_ops/limits.py", "Decimal(0)) >= key.max_budget", "Decimal(0)) > key.max_budget", _BUDGETS),
+    Mutant("budapp/gateway_ops/spending.py", "max(0, count - known)", "count - known", _BUDGETS),
+    Mutant("budapp/gateway_ops/spending.py", "if before == after:", "if before != after:", _BUDGETS),
+    Mutant("budapp/gateway_ops/crud.py", "may_call=may_call and not budgets.whole", "may_call=may_call", _BUDGETS),
     Mutant(ENTRIES, "if one.of_platform and one.is_published and", "if one.is_published and", _GATEWAY),
     Mutant(ENTRIES, "if deployment.status == _RUNNING and reason_against", "if reason_against", _GATEWAY),
     # money
