@@ -43,7 +43,7 @@ async def list_workers(
     try:
         found = await budcluster_deployments.list_workers(dapr, endpoint.bud_cluster_id, endpoint.namespace, asked)
     except PeerRefused as error:
-        raise _known(error, "The deployment is not known to budcluster") from error
+        raise _known(error, NotFound("The deployment is not known to budcluster")) from error
     workers = [WorkerView.model_validate(worker) for worker in found.workers]
     return WorkerList(workers=workers, total_record=found.total_record, **paging)
 
@@ -76,7 +76,7 @@ async def get_metrics(
         found = await budcluster_deployments.worker_metrics(dapr, worker_id)
         return WorkerMetrics(metrics=WorkerUse.model_validate(found))
     except PeerRefused as error:
-        raise _known(error, "Worker not found") from error
+        raise _known(error, _no_worker()) from error
     except ValidationError as error:
         raise PeerFailed from error
 
@@ -89,13 +89,13 @@ async def worker_of(dapr: DaprClient, endpoint: Endpoint, worker_id: UUID, *, re
         PeerFailed, Unavailable: budcluster.
     """
     if endpoint.bud_cluster_id is None:
-        raise NotFound("Worker not found", param="worker_id")
+        raise _no_worker()
     try:
         worker = await budcluster_deployments.get_worker(dapr, worker_id, reload=reload)
     except PeerRefused as error:
-        raise _known(error, "Worker not found") from error
+        raise _known(error, _no_worker()) from error
     if (worker.cluster_id, worker.namespace) != (endpoint.bud_cluster_id, endpoint.namespace):
-        raise NotFound("Worker not found", param="worker_id")
+        raise _no_worker()
     return worker
 
 
@@ -104,7 +104,7 @@ async def logs_of(dapr: DaprClient, worker_id: UUID) -> list[LogLine]:
     try:
         return await budcluster_deployments.worker_logs(dapr, worker_id)
     except PeerRefused as error:
-        raise _known(error, "Worker not found") from error
+        raise _known(error, _no_worker()) from error
 
 
 async def _released(session: ReadSession, caller: Caller, endpoint_id: UUID) -> Endpoint:
@@ -114,5 +114,10 @@ async def _released(session: ReadSession, caller: Caller, endpoint_id: UUID) -> 
     return endpoint
 
 
-def _known(error: PeerRefused, message: str) -> Exception:
-    return NotFound(message) if error.peer_status == _NOT_FOUND else error
+def _no_worker() -> NotFound:
+    """Return the one answer for what nobody has and for what is another deployment's."""
+    return NotFound("Worker not found", param="worker_id")
+
+
+def _known(error: PeerRefused, unknown: NotFound) -> Exception:
+    return unknown if error.peer_status == _NOT_FOUND else error

@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from pydantic import SecretStr
 from redis.asyncio import Redis
 from sqlalchemy import select
+from uuid_utils.compat import uuid7
 
 from budapp.commons.config import Settings
 from budapp.commons.database import Database
@@ -76,10 +77,10 @@ class OldRealm:
     member: str
 
 
-@pytest.fixture(scope="module")
-async def made_realm(app: FastAPI, run_id: str) -> AsyncIterator[OldRealm]:
+@pytest.fixture
+async def realm(app: FastAPI, run_id: str) -> AsyncIterator[OldRealm]:
     keycloak = components_of(app)[Keycloak]
-    name = f"test-{run_id}-legacy"
+    name = f"test-{run_id}-legacy-{uuid7().hex[-6:]}"
     await keycloak.ensure_realm(name, list(UserRole))
     try:
         people = [
@@ -101,15 +102,6 @@ async def made_realm(app: FastAPI, run_id: str) -> AsyncIterator[OldRealm]:
         yield OldRealm(name, client_id, secret, *people)
     finally:
         await keycloak.delete_realm(name)
-
-
-@pytest.fixture
-async def realm(app: FastAPI, made_realm: OldRealm) -> OldRealm:
-    """The realm as it was made: without what another test has had budapp add to its client."""
-    admin = components_of(app)[Keycloak].admin(made_realm.name)
-    for mapper in await admin.a_get_mappers_from_client(made_realm.client_id):
-        await admin.a_remove_client_mapper(made_realm.client_id, mapper["id"])
-    return made_realm
 
 
 def _authorization(keeper: str, member: str) -> dict[str, object]:

@@ -59,12 +59,16 @@ async def test_workers_are_shown_with_logs_and_metrics(ground: Ground, endpoint:
     await ground.bench.call("GET", f"{path}/{uuid4()}/logs", 404)
 
 
-async def test_another_deployments_worker_is_not_found(ground: Ground, endpoint: Json) -> None:
+async def test_another_deployments_worker_is_like_one_that_nobody_has(ground: Ground, endpoint: Json) -> None:
     other = await ground.deployed()
     [stranger, _] = await workers(ground, other)
-    path = f"/endpoints/{endpoint['id']}/workers/{stranger['id']}"
+    path = f"/endpoints/{endpoint['id']}/workers"
     for tail in ("", "/logs", "/metrics", "/logs/stream"):
-        await ground.bench.call("GET", path + tail, 404)
+        answers = [
+            await ground.bench.call("GET", f"{path}/{worker_id}{tail}", 404) for worker_id in (stranger["id"], uuid4())
+        ]
+        theirs, nobodys = ({**answer, "instance": None, "request_id": None} for answer in answers)
+        assert theirs == nobodys
     body = {"endpoint_id": endpoint["id"], "worker_id": stranger["id"], "worker_name": "x"}
     await ground.bench.post(DELETE, 404, **body)
 
