@@ -18,7 +18,7 @@ def tour(root: Path) -> str:
     section = (root / "docs" / "gateway.md").read_text().partition("## A tour\n")[2]
     script = "\n".join(re.findall(r"```bash\n(.*?)```", section, re.DOTALL))
     script = script.replace("sleep 1\n", "sleep 4\n").replace("sleep 5\n", "sleep 15\n")
-    script = script.replace(".venv/bin/python", sys.executable).replace(".venv/bin/budapp", "budapp")
+    script = script.replace(".venv/bin/", f"{Path(sys.executable).parent}/")
     return script.replace("${BUDAPP_ENV_FILE:-.env}", str(env_file(root)))
 
 
