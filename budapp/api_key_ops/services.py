@@ -179,7 +179,7 @@ class ApiKeys:
             key.expiry_notified_at = None
         for name, value in changes.items():
             setattr(key, name, value)
-        _refuse_scope_of_open_key(key)
+        _refuse_limits_of_open_key(key, changes)
         await limits.check(session, await crud.project_of(session, key), key)
         await _flush_name(session)
         return _view(key, key.masked_key)
@@ -278,6 +278,9 @@ class ApiKeys:
 
 ApiKeysDep = Annotated[ApiKeys, provided(ApiKeys)]
 
+_NARROWING = ("endpoint_ids", "model_ids", "model_budgets")
+"""The limits by which a key does not open all that is published."""
+_NO_LIMIT: tuple[Any, ...] = (None, {})
 _LIMITS = ("max_budget", "model_budgets", "ip_whitelist", "endpoint_ids", "model_ids")
 
 
@@ -361,17 +364,16 @@ async def _kind_of(session: ReadSession, key: Credential) -> str:
     """Return the kind of secret: the gateway opens every published model of the platform to a `client` one."""
     if key.credential_type == CredentialType.ADMIN_APP:
         return "admin"
-    limited = key.endpoint_ids is not None or key.model_ids is not None
+    limited = any(getattr(key, name) not in _NO_LIMIT for name in _NARROWING)
     is_platform = (await get_tenant(session, key.tenant_id)).is_platform
     return "client" if is_platform and not limited else "customer"
 
 
-def _refuse_scope_of_open_key(key: Credential) -> None:
-    if key.masked_key.startswith("bud_client_") and (key.endpoint_ids is not None or key.model_ids is not None):
-        raise BadRequest(
-            "The gateway opens every published model to this key; make another key with these limits",
-            param="endpoint_ids" if key.endpoint_ids is not None else "model_ids",
-        )
+def _refuse_limits_of_open_key(key: Credential, changes: Mapping[str, Any]) -> None:
+    found = next((name for name in _NARROWING if changes.get(name) not in _NO_LIMIT), None)
+    if found is not None and key.masked_key.startswith("bud_client_"):
+        message = "The gateway opens every published model to this key; make another key with these limits"
+        raise BadRequest(message, param=found)
 
 
 def _earlier(one: datetime, other: datetime | None) -> datetime:

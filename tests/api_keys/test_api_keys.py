@@ -268,9 +268,14 @@ async def test_customers_have_keys_of_their_own_kind(client: httpx.AsyncClient, 
     await add(database, endpoint)
     limited = await make_key(client, cast.client, project["id"], name="b", endpoint_ids=[str(endpoint.id)])
     assert limited["key"].startswith("bud_customer_")
-    body = {"endpoint_ids": [str(endpoint.id)]}
-    refused = await client.put(PATH + made["id"], json=body, headers=cast.client.headers)
-    assert (refused.status_code, refused.json()["param"]) == (400, "endpoint_ids")
+    budgets = {str(endpoint.model_id): "1"}
+    budgeted = await make_key(client, cast.client, project["id"], name="c", model_budgets=budgets)
+    assert budgeted["key"].startswith("bud_customer_"), "the gateway would open the model whatever its budget"
+    for name, limit in (("endpoint_ids", [str(endpoint.id)]), ("model_budgets", budgets)):
+        refused = await client.put(PATH + made["id"], json={name: limit}, headers=cast.client.headers)
+        assert (refused.status_code, refused.json()["param"]) == (400, name)
+    renamed = await client.put(PATH + made["id"], json={"name": "d", "model_budgets": {}}, headers=cast.client.headers)
+    assert renamed.status_code == 200, renamed.text
 
 
 async def test_all_keys_of_a_person_or_a_project_are_revoked_at_once(
