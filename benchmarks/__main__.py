@@ -30,7 +30,7 @@ def main() -> None:
             default_realm_name=f"{settings.default_realm_name}-bench",
             keycloak_access_token_lifespan_seconds=3600,
             keycloak_timeout_seconds=60,
-            keycloak_mirror_seconds=86_400,  # most people of the ground have no account, and would be put out
+            keycloak_mirror_seconds=86_400,
             app_port=free_port(),
         )
     except SettingsError as error:
@@ -70,7 +70,8 @@ async def _missing(settings: Settings, *, measures: bool) -> list[str]:
 
 
 async def _run(settings: Settings, options: argparse.Namespace) -> int:
-    async with prepared(settings, (SMALL, LARGE)) as tenants:
+    measures = not (options.check or options.profile)
+    async with prepared(settings, (SMALL, LARGE), accounts=measures) as tenants:
         chosen = targets(tenants, options.only)
         if options.profile:
             print(await profile(settings, chosen))

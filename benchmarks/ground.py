@@ -99,8 +99,17 @@ def in_process_settings() -> Settings:
 
 
 @asynccontextmanager
-async def prepared(settings: Settings, sizes: tuple[int, ...]) -> AsyncIterator[dict[int, TenantGround]]:
-    """Make the database and a tenant of each size; all of it goes away at the end."""
+async def prepared(
+    settings: Settings, sizes: tuple[int, ...], *, accounts: bool = True
+) -> AsyncIterator[dict[int, TenantGround]]:
+    """Make the database and a tenant of each size; all of it goes away at the end.
+
+    Args:
+        settings: name the database and the realms, which are made anew.
+        sizes: how many projects, people, models and workflows each tenant has.
+        accounts: whether the realm is to know the people. A server whose jobs run disables those that it does not
+            know; 20,000 accounts take Keycloak minutes.
+    """
     keycloak = Keycloak(settings)
     await _remake_database(settings)
     await asyncio.to_thread(_migrate, settings)
@@ -108,7 +117,7 @@ async def prepared(settings: Settings, sizes: tuple[int, ...]) -> AsyncIterator[
     realms = [f"{settings.default_realm_name}-{size}" for size in sizes]
     try:
         yield {
-            size: await _tenant(database, keycloak, settings, realm, size)
+            size: await _tenant(database, keycloak, settings, realm, size, accounts=accounts)
             for realm, size in zip(realms, sizes, strict=True)
         }
     finally:
@@ -144,7 +153,9 @@ def _migrate(settings: Settings) -> None:
     command.upgrade(config, "head")
 
 
-async def _tenant(database: Database, keycloak: Keycloak, settings: Settings, realm: str, size: int) -> TenantGround:
+async def _tenant(
+    database: Database, keycloak: Keycloak, settings: Settings, realm: str, size: int, *, accounts: bool
+) -> TenantGround:
     await _delete_realm(keycloak, realm)
     async with database.write() as session:
         tenant = await ensure_tenant(
@@ -165,13 +176,14 @@ async def _tenant(database: Database, keycloak: Keycloak, settings: Settings, re
     async with database.write() as session:
         session.add_all(users)
     ids = await _fill(settings, tenant.id, users[0].id, size)
-    await _give_accounts(keycloak, settings, tenant.id, realm)
+    if accounts:
+        await _give_accounts(keycloak, settings, tenant.id, realm)
     tokens = await keycloak.sign_in(client, email, _PASSWORD, remember=False)
     return TenantGround(realm, client.client_id, tokens["access_token"], ids)
 
 
 async def _give_accounts(keycloak: Keycloak, settings: Settings, tenant_id: UUID, realm: str) -> None:
-    """Let the realm know the tenant's people, lest the servers put them out."""
+    """Create an account for each of the tenant's people."""
     connection = await asyncpg.connect(dsn(settings))
     try:
         people = await connection.fetch('select auth_id, email, role from "user" where tenant_id = $1', tenant_id)

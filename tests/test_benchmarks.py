@@ -12,6 +12,6 @@ async def test_what_is_measured_is_answered_alike_with_few_statements_by_index(s
         "default_realm_name": f"{settings.default_realm_name}-bench",
     }
     settings = settings.model_copy(update=own)
-    async with prepared(settings, (SMALL, LARGE)) as tenants:
+    async with prepared(settings, (SMALL, LARGE), accounts=False) as tenants:
         checked = await check(settings, targets(tenants))
     assert checked.problems == []

@@ -54,8 +54,8 @@ async def project(window: Window, project_id: str) -> Json:
 
 
 async def endpoints(window: Window, project_id: str) -> list[Json]:
-    query: Json = {"page": 1, "limit": 10, "search": False, "order_by": "-created_at"}
-    found = await window.get("/endpoints/", **query, project_id=project_id)
+    query: Json = {"page": 1, "limit": 10, "search": False, "order_by": "-created_at", "project_id": project_id}
+    found = await window.send("GET", "/endpoints/", query=query, project_id=project_id)
     return list(found["endpoints"])
 
 

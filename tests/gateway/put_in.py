@@ -24,6 +24,7 @@ async def main(project_id: UUID) -> None:
         model = Model(
             id=uuid7(),
             name=f"tour-{uuid7()}",
+            icon="🧭",
             modality=["text_input"],
             uri=f"u/{uuid7()}",
             supported_endpoints=paths,
