@@ -5,6 +5,7 @@ import gc
 import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -17,6 +18,7 @@ from budapp.cli.migrations import alembic_config
 from budapp.commons.config import Settings, load_settings
 from budapp.commons.database import Database
 from budapp.commons.domain import components_of
+from budapp.commons.garbage import freeze_heap
 from budapp.integrations.keycloak import Keycloak
 from budapp.main import create_app
 from budapp.user_ops.callers import Callers
@@ -105,8 +107,15 @@ def migrated(settings: Settings) -> Iterator[None]:
 async def app(settings: Settings, migrated: None) -> AsyncIterator[FastAPI]:
     """The application without its background tasks: a test that needs one starts it."""
     application = create_app(settings)
+    freeze_heap()
     yield application
     await components_of(application).close()
+
+
+@pytest.fixture(scope="session")
+def openapi(app: FastAPI) -> dict[str, Any]:
+    """The OpenAPI document: to build it takes longer, on a busy machine, than a request may."""
+    return app.openapi()
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,7 @@ from pydantic import SecretStr
 
 from budapp.commons.config import Settings, load_settings
 from tests.events.sidecar import free_port
+from tests.stack import http_client
 from tests.waiting import until
 
 
@@ -31,15 +32,25 @@ class Replica:
 
 
 @asynccontextmanager
-async def running_replica(settings: Settings, log: Path | None = None) -> AsyncIterator[Replica]:
-    """Serve with these settings within the block, and write the log where a file is given for it."""
+async def running_replica(
+    settings: Settings, log: Path | None = None, code: Path | None = None
+) -> AsyncIterator[Replica]:
+    """Serve with these settings within the block.
+
+    Args:
+        settings: of the process, where they are not those of the stack.
+        log: the file that gets the log.
+        code: the checkout whose code is run, rather than this one.
+    """
     port = free_port()
     environment = os.environ | differences(settings)
     environment |= {"APP_PORT": str(port), "APP_HOST": "127.0.0.1", "APP_WORKERS": "1"}
     command = (sys.executable, "-m", "budapp.cli", "serve")
     with (log or Path(os.devnull)).open("wb") as output:
-        process = await asyncio.create_subprocess_exec(*command, env=environment, stdout=output, stderr=output)
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30) as http:
+        process = await asyncio.create_subprocess_exec(
+            *command, cwd=code, env=environment, stdout=output, stderr=output
+        )
+    async with http_client(f"http://127.0.0.1:{port}", timeout=30) as http:
         found = Replica(process, http)
         try:
             await until(lambda: _is_up(http), 180)

@@ -77,12 +77,12 @@ def copy(root: Path, tmp_path: Path, page: str) -> Path:
 
 
 @pytest.fixture
-def environment(settings: Settings, run_id: str) -> Iterator[dict[str, str]]:
+def environment(settings: Settings, run_id: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """The environment of commands, with an empty database."""
     name = f"domain-{run_id}"
     asyncio.run(create_database(settings, name))
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
-    yield inherited | {"PSQL_DB_NAME": name, "PYTHONDONTWRITEBYTECODE": "1"}
+    yield inherited | {"PSQL_DB_NAME": name, "PYTHONPYCACHEPREFIX": str(tmp_path_factory.mktemp("compiled"))}
     asyncio.run(drop_database(settings, name))
 
 

@@ -6,7 +6,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -16,6 +15,7 @@ from dotenv import dotenv_values
 
 from budapp.commons.config import load_settings
 from budapp.integrations.keycloak import Keycloak
+from tests import stack
 from tests.oauth.browser import browser
 
 ADDRESS = "http://127.0.0.1:9081/"
@@ -84,11 +84,8 @@ def output_of(session: str, seconds: int, cwd: Path | None = None) -> tuple[str,
 
 @pytest.fixture
 def administrator() -> str:
-    """One of this test's own: Keycloak refuses a sign-in while another to the same account is under way."""
-    email = f"admin-{time.time_ns()}@example.com"
-    environment = os.environ | {"SUPER_USER_EMAIL": email}
-    subprocess.run([sys.executable, "-m", "budapp.cli", "seed"], env=environment, check=True, timeout=120)
-    return email
+    """The email address of an administrator whose password is in the settings."""
+    return stack.administrator()[0]
 
 
 def test_the_readmes_session_works_as_printed(root: Path, administrator: str) -> None:

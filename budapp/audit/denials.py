@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from budapp.audit.models import Action, ResourceType
 from budapp.audit.recorder import record
 from budapp.commons.access import Caller
-from budapp.commons.background import keep_running, stop
+from budapp.commons.background import BackgroundTasks
 from budapp.commons.context import Provenance, coming_from
 from budapp.commons.database import Database
 from budapp.commons.logging import get_logger
@@ -45,7 +45,7 @@ class Denials:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._counts: dict[_Kind, _Count] = {}
-        self._writing: list[asyncio.Task[None]] = []
+        self._tasks = BackgroundTasks()
 
     async def note(self, request: Request, message: str) -> None:
         """Record that the request was refused, or count it; never raises on account of the database."""
@@ -92,11 +92,11 @@ class Denials:
 
     async def start(self) -> None:
         """Begin to write counts, in the background."""
-        self._writing = [keep_running("denials", self._repeat)]
+        self._tasks.run(denials=self._repeat)
 
     async def stop(self) -> None:
         """Write what is counted."""
-        await stop(*self._writing)
+        await self._tasks.stop()
         await self.flush(all=True)
 
     async def _repeat(self) -> None:

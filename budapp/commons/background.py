@@ -34,6 +34,27 @@ def keep_running(name: str, work: Callable[[], Awaitable[None]]) -> asyncio.Task
     return asyncio.create_task(_keep_running(name, work), name=name)
 
 
+class BackgroundTasks:
+    """The tasks of a component: kept running between its `start` and its `stop`."""
+
+    def __init__(self) -> None:
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def run(self, **works: Callable[[], Awaitable[None]]) -> None:
+        """Begin each work under its name; see `keep_running`."""
+        self._tasks += [keep_running(name, work) for name, work in works.items()]
+
+    async def finish(self, seconds: float) -> None:
+        """Give the tasks so many seconds to end by themselves."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=seconds)
+
+    async def stop(self) -> None:
+        """Cut off what runs; does nothing where nothing does."""
+        await stop(*self._tasks)
+        self._tasks = []
+
+
 async def stop(*tasks: asyncio.Task[None]) -> None:
     """Cut the tasks off and wait for them; what they raise meanwhile is of no interest any more.
 

@@ -20,7 +20,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from uuid_utils.compat import uuid7
 
 from budapp.commons.auditing import NotAudited
-from budapp.commons.background import keep_running, stop
+from budapp.commons.background import BackgroundTasks
 from budapp.commons.context import Provenance, coming_from
 from budapp.commons.database import Database
 from budapp.commons.leases import Lease, LeasedRow, from_now, is_free, lease_of, renewed, taken
@@ -72,16 +72,15 @@ class Jobs:
         self._database = database
         self._lease_time = lease
         self._jobs = jobs
-        self._tasks: list[asyncio.Task[None]] = []
+        self._tasks = BackgroundTasks()
 
     async def start(self) -> None:
         """Begin to look for due jobs, in the background."""
-        self._tasks = [keep_running(f"job {job.name}", partial(self._repeat, job)) for job in self._jobs]
+        self._tasks.run(**{f"job {job.name}": partial(self._repeat, job) for job in self._jobs})
 
     async def stop(self) -> None:
         """Cut off what runs; another replica takes it up at once."""
-        await stop(*self._tasks)
-        self._tasks = []
+        await self._tasks.stop()
 
     async def run_if_due(self, job: Job) -> bool:
         """Run the job unless another replica does, or has lately; tell whether it ran. What it raises is logged."""

@@ -5,7 +5,7 @@ import time
 
 from prometheus_client import Gauge, Histogram
 
-from budapp.commons.background import keep_running, stop
+from budapp.commons.background import BackgroundTasks
 from budapp.commons.database import Database
 
 PAUSE_SECONDS = 0.5
@@ -24,16 +24,15 @@ class Vitals:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._tasks: list[asyncio.Task[None]] = []
+        self._tasks = BackgroundTasks()
 
     async def start(self) -> None:
         """Begin to look, in the background."""
-        self._tasks = [keep_running("vitals", self._watch)]
+        self._tasks.run(vitals=self._watch)
 
     async def stop(self) -> None:
         """Look no more."""
-        await stop(*self._tasks)
-        self._tasks = []
+        await self._tasks.stop()
 
     async def _watch(self) -> None:
         while True:

@@ -8,7 +8,7 @@ from uuid import UUID
 from prometheus_client import Counter as Metric
 from pydantic_core import to_json
 
-from budapp.commons.background import keep_running, stop
+from budapp.commons.background import BackgroundTasks
 from budapp.commons.backoff import pause_after
 from budapp.commons.context import Provenance, coming_from
 from budapp.commons.database import Database, WriteSession
@@ -55,18 +55,16 @@ class Checking:
         self._sweeping = sweeping
         self._taking = asyncio.Lock()
         self._at_work: Counter[UUID] = Counter()
-        self._tasks: list[asyncio.Task[None]] = []
+        self._tasks = BackgroundTasks()
 
     async def start(self) -> None:
         """Begin to check files, in the background."""
-        self._tasks = [
-            keep_running(f"dataset_files_{number}", self._keep_checking) for number in range(1, self._readers.count + 1)
-        ]
+        numbers = range(1, self._readers.count + 1)
+        self._tasks.run(**{f"dataset_files_{number}": self._keep_checking for number in numbers})
 
     async def stop(self) -> None:
         """Cut off what runs; another replica takes it up at once."""
-        await stop(*self._tasks)
-        self._tasks = []
+        await self._tasks.stop()
 
     async def check(self) -> None:
         """Check every file that waits for it now, one after the other."""

@@ -16,7 +16,7 @@ from opentelemetry.context import attach, detach
 from opentelemetry.propagate import extract
 from prometheus_client import Counter, Gauge
 
-from budapp.commons.background import keep_running, stop
+from budapp.commons.background import BackgroundTasks
 from budapp.commons.backoff import pause_after
 from budapp.commons.context import request_id
 from budapp.commons.database import Database, WriteSession, now
@@ -83,26 +83,24 @@ class Relay:
         self._wakeup = asyncio.Event()
         self._stopping = False
         self._under_way: set[asyncio.Task[None]] = set()
-        self._deliveries: list[asyncio.Task[None]] = []
-        self._measuring: list[asyncio.Task[None]] = []
+        self._deliveries, self._measuring = BackgroundTasks(), BackgroundTasks()
 
     async def start(self) -> None:
         """Begin to deliver, in the background."""
         self._stopping = False
         wakeups.add(self._wakeup)
-        self._deliveries = [keep_running("outbox", self._run)]
-        self._measuring = [keep_running("outbox_figures", self._keep_measuring)]
+        self._deliveries.run(outbox=self._run)
+        self._measuring.run(outbox_figures=self._keep_measuring)
 
     async def stop(self) -> None:
         """Take up nothing new, and wait for what is under way; `DELIVERY_SECONDS` at most."""
         self._stopping = True
         wakeups.discard(self._wakeup)
         self._wakeup.set()
-        if self._deliveries:
-            await asyncio.wait(self._deliveries, timeout=LAST_CLAIM_SECONDS)
-        await stop(*self._measuring, *self._deliveries)
+        await self._measuring.stop()
+        await self._deliveries.finish(LAST_CLAIM_SECONDS)
+        await self._deliveries.stop()
         await asyncio.gather(*self._under_way)
-        self._deliveries, self._measuring = [], []
 
     async def drain(self) -> int:
         """Deliver, one after the other, what is due now, and return how many attempts that took."""

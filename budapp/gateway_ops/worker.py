@@ -2,7 +2,7 @@
 
 import asyncio
 
-from budapp.commons.background import keep_running, stop
+from budapp.commons.background import BackgroundTasks
 from budapp.gateway_changes import services as changes
 from budapp.gateway_ops.services import GatewayTables
 
@@ -19,19 +19,17 @@ class GatewayWorker:
     def __init__(self, tables: GatewayTables) -> None:
         self._tables = tables
         self._wakeup = asyncio.Event()
-        self._working: asyncio.Task[None] | None = None
+        self._tasks = BackgroundTasks()
 
     async def start(self) -> None:
         """Begin, in the background."""
         changes.wakeups.add(self._wakeup)
-        self._working = keep_running("gateway_tables", self._run)
+        self._tasks.run(gateway_tables=self._run)
 
     async def stop(self) -> None:
         """Break off; another replica, or the next start, goes on."""
         changes.wakeups.discard(self._wakeup)
-        if self._working is not None:
-            await stop(self._working)
-            self._working = None
+        await self._tasks.stop()
 
     async def look(self) -> None:
         """Bring everything in that waits; build the tables where there are none."""

@@ -3,7 +3,7 @@
 import asyncio
 import random
 
-from budapp.commons.background import keep_running, stop
+from budapp.commons.background import BackgroundTasks
 from budapp.commons.config import Settings
 from budapp.commons.errors import Unavailable
 from budapp.commons.live_settings import LiveSettings
@@ -24,15 +24,16 @@ class ConfigurationFollower:
         self._live = LiveSettings(settings)
         self._dapr = dapr
         self._seconds = seconds
-        self._tasks: list[asyncio.Task[None]] = []
+        self._tasks = BackgroundTasks()
 
     async def start(self) -> None:
         """Begin to read, in the background."""
-        self._tasks = [keep_running("configuration", self.follow)] if self._store else []
+        if self._store:
+            self._tasks.run(configuration=self.follow)
 
     async def stop(self) -> None:
         """End that."""
-        await stop(*self._tasks)
+        await self._tasks.stop()
 
     async def read(self) -> None:
         """Take over what the store holds now; where it can't be reached, everything stays as it is."""

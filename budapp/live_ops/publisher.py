@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from prometheus_client import Counter, Gauge
 
-from budapp.commons.background import keep_running, stop
+from budapp.commons.background import BackgroundTasks
 from budapp.commons.database import Database
 from budapp.commons.hooks import Hooks
 from budapp.live_ops import crud, hooks
@@ -35,19 +35,17 @@ class Publisher:
         self._streams = streams
         self._hooks = registered
         self._wakeup = asyncio.Event()
-        self._working: asyncio.Task[None] | None = None
+        self._tasks = BackgroundTasks()
 
     async def start(self) -> None:
         """Begin, in the background."""
         crud.wakeups.add(self._wakeup)
-        self._working = keep_running("live_events", self._run)
+        self._tasks.run(live_events=self._run)
 
     async def stop(self) -> None:
         """Break off; another replica, or the next start, goes on."""
         crud.wakeups.discard(self._wakeup)
-        if self._working is not None:
-            await stop(self._working)
-            self._working = None
+        await self._tasks.stop()
 
     async def look(self, *, left_behind: bool = False) -> None:
         """Tell everything that waits; or only what another process should have told by now."""

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from budapp.commons.background import keep_running, stop
+from budapp.commons.background import BackgroundTasks
 from budapp.commons.database import Database, WriteSession, now
 from budapp.commons.logging import get_logger
 from budapp.session_ops import crud
@@ -22,7 +22,7 @@ class LastUsed:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._uses: dict[str, datetime] = {}
-        self._writing: list[asyncio.Task[None]] = []
+        self._tasks = BackgroundTasks()
 
     def note(self, session_id: str) -> None:
         """Note a request in the session; costs no statement."""
@@ -30,11 +30,11 @@ class LastUsed:
 
     async def start(self) -> None:
         """Begin to write down, in the background."""
-        self._writing = [keep_running("last_used", self._repeat)]
+        self._tasks.run(last_used=self._repeat)
 
     async def stop(self) -> None:
         """Write down what is left."""
-        await stop(*self._writing)
+        await self._tasks.stop()
         await self.write()
 
     async def write(self) -> None:

@@ -4,7 +4,7 @@ import asyncio
 
 from prometheus_client import Gauge
 
-from budapp.commons.background import keep_running, stop
+from budapp.commons.background import BackgroundTasks
 from budapp.commons.database import Database
 from budapp.status_ops import crud
 
@@ -27,16 +27,15 @@ class Figures:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._tasks: list[asyncio.Task[None]] = []
+        self._tasks = BackgroundTasks()
 
     async def start(self) -> None:
         """Begin to look, in the background."""
-        self._tasks = [keep_running("figures", self._watch)]
+        self._tasks.run(figures=self._watch)
 
     async def stop(self) -> None:
         """Look no more."""
-        await stop(*self._tasks)
-        self._tasks = []
+        await self._tasks.stop()
 
     async def _watch(self) -> None:
         while True:

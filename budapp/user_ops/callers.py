@@ -5,7 +5,6 @@ or a changed right shows within that time on every replica, whatever else fails.
 immediate.
 """
 
-import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeout
 
 from budapp.commons.access import Caller
-from budapp.commons.background import keep_running, stop
+from budapp.commons.background import BackgroundTasks
 from budapp.commons.config import Settings
 from budapp.commons.database import WriteSession, after_commit
 from budapp.commons.domain import provided
@@ -48,7 +47,7 @@ class Callers:
         self._by_token: dict[str, _Entry] = {}
         self._tokens_of: dict[UUID, set[str]] = {}
         self._forgotten_at: dict[UUID, float] = {}
-        self._listening: asyncio.Task[None] | None = None
+        self._tasks = BackgroundTasks()
         self._all_forgotten_at = 0.0
         self.listeners: list[Callable[[UUID | None], None]] = []
         """Called with each user or tenant that is forgotten, and with None where everyone is."""
@@ -109,13 +108,11 @@ class Callers:
 
     async def start(self) -> None:
         """Begin to follow the other replicas' announcements, in the background."""
-        self._listening = keep_running("caller_changes", self.listen)
+        self._tasks.run(caller_changes=self.listen)
 
     async def stop(self) -> None:
         """End that."""
-        if self._listening is not None:
-            await stop(self._listening)
-            self._listening = None
+        await self._tasks.stop()
 
     async def listen(self) -> None:
         """Follow the other replicas' announcements until cancelled.

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from prometheus_client import Counter
 
-from budapp.commons.background import keep_running, stop
+from budapp.commons.background import BackgroundTasks, stop
 from budapp.commons.database import Database, WriteSession, now
 from budapp.commons.encryption import DecryptionError
 from budapp.commons.leases import Lease, from_now, lease_of
@@ -42,18 +42,17 @@ class Sender:
     def __init__(self, database: Database, outgoing: Outgoing) -> None:
         self._database = database
         self._outgoing = outgoing
-        self._working: asyncio.Task[None] | None = None
+        self._tasks = BackgroundTasks()
         self._under_way: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
         """Begin, in the background."""
-        self._working = keep_running("webhooks", self._run)
+        self._tasks.run(webhooks=self._run)
 
     async def stop(self) -> None:
         """Break off: what is under way is made again once its lease is over."""
-        if self._working is not None:
-            await stop(self._working, *self._under_way)
-            self._working = None
+        await self._tasks.stop()
+        await stop(*self._under_way)
 
     async def drain(self) -> int:
         """Deliver what is due now, and return how many attempts that took."""

@@ -2,7 +2,6 @@
 
 from uuid import UUID, uuid4
 
-import httpx
 import pytest
 from uuid_utils.compat import uuid7
 
@@ -13,6 +12,7 @@ from tests.cast import Cast
 from tests.deployments.conftest import Ground, bench, environment, ground, stand_in
 from tests.projects.data import add as put_in
 from tests.projects.data import join, messages
+from tests.stack import http_client
 from tests.waiting import until
 from tests.workflows.conftest import Json
 from tests.workflows.test_local_model import BAD_FAULTS
@@ -82,7 +82,7 @@ async def test_an_adapter_is_added_answers_and_is_deleted(ground: Ground, endpoi
     [request] = [one for one in await ground.budcluster.requests("deploy-adapter") if lora not in one["path"]][-1:]
     assert request["body"]["adapters"][0]["name"] == adapter["deployment_name"]
     question = {"model": adapter["deployment_name"], "messages": [{"role": "user", "content": "Hi"}]}
-    async with httpx.AsyncClient(base_url=endpoint["url"]) as model:
+    async with http_client(endpoint["url"]) as model:
         answer = await model.post("/v1/chat/completions", json=question)
     assert adapter["deployment_name"] in answer.json()["choices"][0]["message"]["content"]
     assert await adapters(ground, endpoint, name="pol", search=True) == [adapter]

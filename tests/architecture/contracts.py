@@ -1,13 +1,12 @@
 """The contracts of import-linter, from the list of domains. Run as a module, it checks them."""
 
+import ast
 import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from importlinter.cli import lint_imports
-
-from budapp.domains import LAYERS
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -16,8 +15,17 @@ _BELOW = ("core", "integrations", "commons")
 _INSIDE = ("domain", "commands", "routes", "services", "crud", "models")
 
 
-def render(package: Path, layers: Sequence[str] = LAYERS) -> str:
+def layers_of(package: Path) -> tuple[str, ...]:
+    """Return the list of domains; importing it would import them all, which takes longer than checking."""
+    tree = ast.parse((package / "domains.py").read_text())
+    assigned = {ast.unparse(node.targets[0]): node.value for node in tree.body if isinstance(node, ast.Assign)}
+    found: tuple[str, ...] = ast.literal_eval(assigned["LAYERS"])
+    return found
+
+
+def render(package: Path) -> str:
     """Return import-linter's configuration for the package `budapp` in that folder."""
+    layers = layers_of(package)
     names = [name for layer in layers for name in layer.split(" | ")]
     contracts = [_layers(layers), _inside(names)]
     contracts += [
@@ -26,10 +34,10 @@ def render(package: Path, layers: Sequence[str] = LAYERS) -> str:
     return "\n".join(["[importlinter]", "root_package = budapp", "", *contracts])
 
 
-def check(folder: Path, layers: Sequence[str] = LAYERS) -> bool:
+def check(folder: Path) -> bool:
     """Tell whether the package `budapp` in the folder keeps the contracts; what it breaks is printed."""
     with tempfile.NamedTemporaryFile("w", suffix=".ini") as file:
-        file.write(render(folder / "budapp", layers))
+        file.write(render(folder / "budapp"))
         file.flush()
         sys.path.insert(0, str(folder))
         return lint_imports(config_filename=file.name, no_cache=True) == 0

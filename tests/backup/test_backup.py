@@ -29,6 +29,7 @@ from tests.datasets.conftest import checking, project_id, version
 from tests.datasets.data import CSV, put
 from tests.gateway.conftest import own_settings, valkey
 from tests.replicas import differences
+from tests.stack import http_client
 
 __all__ = ["checking", "own_settings", "project_id", "valkey", "version"]
 
@@ -155,5 +156,5 @@ async def _is_as_before(app: FastAPI, cast: Cast, key_id: str, version: str) -> 
         keys = (await http.get("/credentials/")).json()
         assert key_id in str(keys)
         url = (await http.get(f"{version}/files/train/download")).json()["url"]
-    async with httpx.AsyncClient() as browser:
+    async with http_client() as browser:
         assert (await browser.get(url)).content == CSV

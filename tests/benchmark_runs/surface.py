@@ -1,13 +1,11 @@
-import os
 from typing import Any
 from uuid import uuid4
 
-import httpx
-from dotenv import dotenv_values
 from uuid_utils.compat import uuid7
 
 from budapp.benchmark_ops.models import Benchmark, RequestMetrics
 from tests.clusters.surface import bud_cluster_id
+from tests.stack import address_of, http_client
 from tests.surface.share import Audited, RequestContext, SeedContext, Share, Things, Valid
 from tests.workflows.surface import add_draft, own_drafts
 
@@ -38,8 +36,7 @@ async def _seed(context: SeedContext) -> Things:
 
 async def _known(_context: RequestContext) -> None:
     """Have budcluster's stand-in know the clusters of both tenants."""
-    port = dotenv_values(os.environ.get("BUDAPP_ENV_FILE", ".env"))["BUDCLUSTER_PORT"]
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http:
+    async with http_client(address_of("budcluster")) as http:
         for realm in (0, 1):
             answer = await http.post("/control/clusters", json={"id": str(bud_cluster_id(realm))})
             assert answer.status_code == 200, answer.text
@@ -47,8 +44,7 @@ async def _known(_context: RequestContext) -> None:
 
 async def _measured(context: RequestContext) -> None:
     """Have budcluster's stand-in know the results of both tenants."""
-    port = dotenv_values(os.environ.get("BUDAPP_ENV_FILE", ".env"))["BUDCLUSTER_PORT"]
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http:
+    async with http_client(address_of("budcluster")) as http:
         for things in (context.scene.here, context.scene.there):
             answer = await http.put(f"/control/benchmarks/{things['measured']}", json={"mean_ttft_ms": 100})
             assert answer.status_code == 200, answer.text

@@ -19,6 +19,7 @@ from tests.datasets.data import CSV
 from tests.deployments.conftest import Ground, ground
 from tests.events.sidecar import free_port
 from tests.peers.conftest import environment, stand_in
+from tests.stack import http_client
 from tests.waiting import until
 from tests.workflows.conftest import bench
 
@@ -32,7 +33,7 @@ SECONDS = 60
 async def stack() -> AsyncIterator[httpx.AsyncClient]:
     """The running stack, asked by its administrator."""
     values = dotenv_values(os.environ.get("BUDAPP_ENV_FILE", ".env"))
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{values['APP_PORT']}", timeout=SECONDS) as http:
+    async with http_client(f"http://127.0.0.1:{values['APP_PORT']}", timeout=SECONDS) as http:
         account = {"email": values["SUPER_USER_EMAIL"], "password": values["SUPER_USER_PASSWORD"]}
         signed_in = await http.post("/auth/login", json=account)
         assert signed_in.status_code == 200, signed_in.text
@@ -131,7 +132,7 @@ async def test_a_webhook_is_verified(stack: httpx.AsyncClient, tmp_path: Path) -
     secret = {"WEBHOOK_SECRET": made.json()["secret"]}
     try:
         async with example("receive_webhook.py", port, cwd=tmp_path, api=stack, **secret) as process:
-            async with httpx.AsyncClient() as stranger:
+            async with http_client() as stranger:
                 assert await answers_stranger(stranger, url) == 401
             assert (await stack.post(f"{webhook}/test")).is_success
             assert "webhook.test" in await printed(process, "webhook.test ")
@@ -150,7 +151,7 @@ async def answers_stranger(stranger: httpx.AsyncClient, url: str) -> int:
 
 async def test_a_model_is_deployed(address: str, ground: Ground, tmp_path: Path) -> None:
     headers = {"Authorization": f"Bearer {ground.bench.person.tokens['access_token']}"}
-    async with httpx.AsyncClient(base_url=address, headers=headers) as api:
+    async with http_client(address, headers=headers) as api:
         arguments = (ground.project_id, ground.model_id, "chat")
         async with example("deploy_model.py", *arguments, cwd=tmp_path, api=api) as process:
             over = asyncio.create_task(output(process))

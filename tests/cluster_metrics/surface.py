@@ -1,17 +1,12 @@
-import os
-
-import httpx
-from dotenv import dotenv_values
-
 from budapp.commons.config import Settings
 from tests.clusters.surface import bud_cluster_id
+from tests.stack import address_of, http_client
 from tests.surface.share import RequestContext, Share, Things, Valid
 
 
 async def _known(_context: RequestContext) -> None:
     """Have the stand-ins know the clusters of both tenants."""
-    port = dotenv_values(os.environ.get("BUDAPP_ENV_FILE", ".env"))["BUDCLUSTER_PORT"]
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http:
+    async with http_client(address_of("budcluster")) as http:
         for realm in (0, 1):
             answer = await http.post("/control/clusters", json={"id": str(bud_cluster_id(realm))})
             assert answer.status_code == 200, answer.text

@@ -131,6 +131,7 @@ async def test_two_routes_that_differ_by_a_slash_stay_two() -> None:
         assert [(await http.get(path)).json() for path in ("/things", "/things/")] == ["one", "other"]
 
 
+@pytest.mark.usefixtures("openapi")
 async def test_the_document_is_there_for_head_too(client: httpx.AsyncClient) -> None:
     assert (await client.get("/openapi.json")).status_code == 200
     assert (await client.head("/openapi.json")).status_code == 200

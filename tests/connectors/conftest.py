@@ -17,6 +17,7 @@ from budapp.commons.domain import components_of
 from budapp.integrations.keycloak import Keycloak
 from tests.cast import Cast, Person, Realms
 from tests.peers.conftest import StandIn, environment, stand_in
+from tests.stack import http_client
 
 __all__ = ["environment", "stand_in"]
 
@@ -46,7 +47,7 @@ class Provider:
 
     async def consent(self, url: str) -> dict[str, str]:
         """Sign in where the address leads, as a browser does, and return what that is sent back with."""
-        async with httpx.AsyncClient(timeout=30, trust_env=False) as browser:
+        async with http_client(timeout=30, trust_env=False) as browser:
             page = await browser.get(url, follow_redirects=True)
             form = re.search(r'action="([^"]+)"', page.text)
             assert form, page.text[:500]

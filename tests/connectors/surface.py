@@ -1,12 +1,9 @@
 import base64
 import hashlib
 import json
-import os
 from typing import Any
 from uuid import UUID, uuid4, uuid5
 
-import httpx
-from dotenv import dotenv_values
 from pydantic import SecretStr
 from uuid_utils.compat import uuid7
 
@@ -14,6 +11,7 @@ from budapp.connector_ops.consents import UNDER_WAY, PendingConsent
 from budapp.connector_ops.models import ConnectorGateway
 from budapp.integrations.one_time import OneTimeValues
 from tests.prompts.surface import with_draft
+from tests.stack import address_of, http_client
 from tests.surface.share import Audited, RequestContext, SeedContext, Share, Things, Valid
 
 _URL = "http://127.0.0.1:9/mcp"
@@ -60,8 +58,7 @@ async def known(context: RequestContext) -> None:
 
 
 async def _know(foundry_id: str, **query: str) -> None:
-    port = dotenv_values(os.environ.get("BUDAPP_ENV_FILE", ".env"))["FOUNDRY_PORT"]
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http:
+    async with http_client(address_of("foundry")) as http:
         body = {"name": foundry_id, "url": _URL, "auth_type": "oauth", "oauth_config": _OAUTH}
         answer = await http.put(f"/control/gateways/{foundry_id}", json=body, params=query)
         assert answer.status_code == 200, answer.text

@@ -9,6 +9,7 @@ from budapp.commons.config import Settings
 from budapp.commons.domain import components_of
 from budapp.integrations.storage import Storage
 from tests.cast import Person
+from tests.stack import http_client
 
 CSV = b"id,text,score\n1,one,0.5\n2,two,1.5\n3,three,2.5\n"
 
@@ -45,7 +46,7 @@ async def begin(client: httpx.AsyncClient, person: Person, version: str, size: i
 async def send_parts(upload: dict[str, Any], content: bytes) -> list[dict[str, Any]]:
     """Send the parts as a browser would, and return what completes the upload."""
     sent, size = [], upload["part_size"]
-    async with httpx.AsyncClient(timeout=60) as browser:
+    async with http_client(timeout=60) as browser:
         for part in upload["parts"]:
             piece = content[(part["number"] - 1) * size : part["number"] * size]
             answer = await browser.put(part["url"], content=piece)

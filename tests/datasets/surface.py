@@ -1,7 +1,6 @@
 from datetime import timedelta
 from uuid import UUID
 
-import httpx
 from pydantic_core import to_json
 from uuid_utils.compat import uuid7
 
@@ -11,6 +10,7 @@ from budapp.dataset_ops.models import Dataset, DatasetFile, DatasetVersion, File
 from budapp.dataset_ops.reading.protocol import Row
 from budapp.integrations.storage import Storage
 from tests.datasets.data import CSV
+from tests.stack import http_client
 from tests.surface.share import Audited, RequestContext, SeedContext, Share, Things, Valid
 
 _COLUMNS = [
@@ -53,7 +53,7 @@ async def _uploaded(context: RequestContext) -> None:
         file = await session.get_one(DatasetFile, UUID(context.things["file_id"]))
         file.upload_id = await storage.begin_upload(bucket, file.object_name)
     address = await storage.presigned_part(bucket, file.object_name, file.upload_id, 1, timedelta(minutes=5))
-    async with httpx.AsyncClient() as browser:
+    async with http_client() as browser:
         context.things["etag"] = (await browser.put(address, content=CSV)).headers["etag"]
 
 

@@ -21,6 +21,7 @@ from budapp.integrations.storage import Storage
 from tests.cast import Cast
 from tests.datasets.data import CSV, begin, files_of, objects, put, send_parts
 from tests.projects.data import messages
+from tests.stack import http_client
 
 
 async def test_a_small_file_is_ready_once_checked_with_columns_rows_size_and_checksum(
@@ -59,7 +60,7 @@ async def test_a_large_file_goes_to_the_store_in_parts_and_comes_back_whole(
     await checking.check()
 
     answer = await client.get(f"{version}/files/train/download", headers=cast.manager.headers)
-    async with httpx.AsyncClient() as browser:
+    async with http_client() as browser:
         downloaded = await browser.get(answer.json()["url"])
     assert downloaded.content == content
     assert "data.csv" in downloaded.headers["content-disposition"]

@@ -2,11 +2,10 @@
 
 from decimal import Decimal
 
-import httpx
-
 from tests.cast import Cast
 from tests.deployments.conftest import Ground
 from tests.projects.data import messages
+from tests.stack import http_client
 from tests.workflows.test_security_scan import added
 
 
@@ -40,7 +39,7 @@ async def test_a_model_is_deployed_step_by_step_and_answers_at_its_url(ground: G
     assert done["workflow_steps"]["endpoint_details"]["result"]["target_ttft"] == 500
     told = [body["payload"]["type"] for _, body in await messages(bench.database)]
     assert told[1:] == ["recommended_cluster_success", "deployment_success"]
-    async with httpx.AsyncClient(base_url=endpoint["url"]) as model:
+    async with http_client(endpoint["url"]) as model:
         question = {"model": "chat-one", "messages": [{"role": "user", "content": "Good morning"}]}
         answer = (await model.post("/v1/chat/completions", json=question)).json()
         assert answer["choices"][0]["message"]["content"].endswith("Good morning")

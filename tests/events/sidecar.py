@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from budapp.commons.config import Settings
 from budapp.integrations.dapr import DaprClient
+from tests.stack import http_client
 from tests.waiting import until
 
 SIDECAR_TOKEN = "sidecar-token"
@@ -199,7 +200,7 @@ class Daprd:
 
 
 async def _until_healthy(url: str) -> None:
-    async with asyncio.timeout(30), httpx.AsyncClient(headers={"dapr-api-token": SIDECAR_TOKEN}) as http:
+    async with asyncio.timeout(30), http_client(headers={"dapr-api-token": SIDECAR_TOKEN}) as http:
         while True:
             try:
                 if (await http.get(url)).is_success:

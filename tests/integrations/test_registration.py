@@ -5,13 +5,13 @@ from collections.abc import AsyncIterator
 from typing import Any
 from uuid import uuid4
 
-import httpx
 import pytest
 
 from budapp.commons.config import Settings
 from budapp.integrations.dapr import DaprClient
 from budapp.integrations.registration import Registration
 from tests.events.sidecar import free_port
+from tests.stack import http_client
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ async def read_as_a_peer(settings: Settings) -> Any:
     assert settings.dapr_api_token is not None
     headers = {"dapr-api-token": settings.dapr_api_token.get_secret_value()}
     url = f"{settings.dapr_base_url}/v1.0/state/{settings.statestore_name}/__metadata__{settings.app_id}"
-    async with httpx.AsyncClient(headers=headers) as http:
+    async with http_client(headers=headers) as http:
         answer = await http.get(url)
     return answer.json() if answer.content else None
 

@@ -1,10 +1,9 @@
-import os
 from typing import Any
 
 import httpx
-from dotenv import dotenv_values
 from uuid_utils.compat import uuid7
 
+from tests.stack import address_of, http_client
 from tests.surface.share import RequestContext, SeedContext, Share, Things, Valid
 
 PERIOD = {"from_date": "2026-11-01T00:00:00Z", "to_date": "2026-11-08T00:00:00Z"}
@@ -14,8 +13,7 @@ AT = "2026-11-03T12:00:00Z"
 
 def control() -> httpx.AsyncClient:
     """Reach budmetrics' stand-in."""
-    port = dotenv_values(os.environ.get("BUDAPP_ENV_FILE", ".env"))["BUDMETRICS_PORT"]
-    return httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}")
+    return http_client(address_of("budmetrics"))
 
 
 def source(things: Things, **fields: Any) -> dict[str, Any]:

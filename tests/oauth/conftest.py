@@ -18,6 +18,7 @@ from budapp.integrations.keycloak import Keycloak
 from budapp.main import create_app
 from tests.cast import Cast, Realms
 from tests.oauth.browser import Browser, browser
+from tests.stack import http_client
 
 COMPANY_PASSWORD = "Company-Horse-1"
 CLIENT_SECRET = "the company's secret"
@@ -181,7 +182,7 @@ async def site(settings: Settings, migrated: None) -> AsyncIterator[Site]:
     app = create_app(settings.model_copy(update=changes))
     server = uvicorn.Server(uvicorn.Config(app, port=port, lifespan="off", log_config=None))
     serving = asyncio.create_task(server.serve())
-    async with httpx.AsyncClient(base_url=base, timeout=60) as http:
+    async with http_client(base, timeout=60) as http:
         while not server.started:  # noqa: ASYNC110 - uvicorn tells nobody
             await asyncio.sleep(0.05)
         yield Site(app, base, http)

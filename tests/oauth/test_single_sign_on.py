@@ -22,6 +22,7 @@ from budapp.user_ops.callers import Callers
 from tests.audit.data import entries
 from tests.cast import PASSWORD, Cast
 from tests.oauth.conftest import CLIENT_SECRET, Company, Site
+from tests.stack import http_client
 
 NO_ADDRESSES = dict.fromkeys(("issuer", "authorizationUrl", "tokenUrl", "jwksUrl", "userInfoUrl"))
 
@@ -189,7 +190,7 @@ async def test_what_goes_wrong_at_the_provider_is_told_by_a_code_alone(site: Sit
 @pytest.mark.usefixtures("configured")
 async def test_a_sign_in_ends_only_in_the_browser_that_it_began_in(site: Site, cast: Cast, database: Database) -> None:
     """Nobody is signed in as somebody else by opening the end of that person's sign-in."""
-    mallory, victim = (httpx.AsyncClient(base_url=site.base) for _ in range(2))
+    mallory, victim = (http_client(site.base) for _ in range(2))
     async with mallory, victim:
         started, other = await site.start(cast), await site.start(cast)
         left = await mallory.get(started["authUrl"])
@@ -211,7 +212,7 @@ async def test_a_sign_in_ends_only_in_the_browser_that_it_began_in(site: Site, c
 @pytest.mark.usefixtures("configured")
 async def test_a_browser_may_depart_again_and_another_one_may_not(site: Site, cast: Cast) -> None:
     started = await site.start(cast)
-    async with httpx.AsyncClient(base_url=site.base) as first, httpx.AsyncClient(base_url=site.base) as second:
+    async with http_client(site.base) as first, http_client(site.base) as second:
         there = (await first.get(started["authUrl"])).headers["location"]
         assert (await first.get(started["authUrl"])).headers["location"] == there
         for url in (started["authUrl"], f"{site.base}/oauth/departure?state=forged"):

@@ -1,7 +1,6 @@
 """The running test stack: its stand-ins, each with its control routes, and the topics that they publish to."""
 
 import json
-import os
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,11 +8,12 @@ from uuid import uuid4
 
 import httpx
 import pytest
-from dotenv import dotenv_values
 from redis.asyncio import Redis
 
 from budapp.commons.config import load_settings
 from budapp.integrations.dapr import DaprClient
+from tests import stack
+from tests.stack import address_of, http_client
 from tests.waiting import until
 
 Fields = dict[str, Any]
@@ -21,9 +21,8 @@ Fields = dict[str, Any]
 
 @pytest.fixture(scope="session")
 def environment() -> dict[str, str]:
-    """The stack's settings: the ports of its parts, too."""
-    values = dotenv_values(os.environ.get("BUDAPP_ENV_FILE", ".env"))
-    return {name: value for name, value in values.items() if value is not None}
+    """The stack's settings, the ports of its parts among them."""
+    return stack.environment()
 
 
 @pytest.fixture(scope="session")
@@ -61,13 +60,12 @@ class StandIn:
 
 
 @pytest.fixture
-async def stand_in(environment: dict[str, str]) -> AsyncIterator[Callable[[str], StandIn]]:
+async def stand_in() -> AsyncIterator[Callable[[str], StandIn]]:
     """Returns the stand-in of a name."""
     clients: list[httpx.AsyncClient] = []
 
     def named(name: str) -> StandIn:
-        address = f"http://127.0.0.1:{environment[f'{name.upper()}_PORT']}"
-        clients.append(httpx.AsyncClient(base_url=address, timeout=10))
+        clients.append(http_client(address_of(name), timeout=10))
         return StandIn(clients[-1])
 
     yield named

@@ -3,10 +3,10 @@
 import asyncio
 from typing import Any
 
-import httpx
 import socketio
 
 from tests.peers.conftest import Fields
+from tests.stack import http_client
 
 SECONDS = 10
 
@@ -16,7 +16,7 @@ class NotificationCentre:
 
     def __init__(self, address: str, user_id: str) -> None:
         self.address, self.user_id, self.token = address, user_id, ""
-        self.http = httpx.AsyncClient(base_url=f"{address}/v1/widgets", timeout=SECONDS)
+        self.http = http_client(f"{address}/v1/widgets", timeout=SECONDS)
         self.socket = socketio.SimpleClient()
 
     async def open(self) -> "NotificationCentre":

@@ -9,6 +9,7 @@ import pytest
 from budapp.integrations.dapr import DaprClient, Peer
 from tests.peers.conftest import Caller, Fields, StandIn, Topic
 from tests.peers.test_quantization import cluster
+from tests.stack import http_client
 
 __all__ = ["cluster"]
 
@@ -31,7 +32,7 @@ async def deployed(dapr: DaprClient, caller: Caller, topic: Topic, cluster: str)
 
 
 async def ask(result: Fields, **changes: Any) -> httpx.Response:
-    async with httpx.AsyncClient(base_url=result["result"]["deployment_url"]) as model:
+    async with http_client(result["result"]["deployment_url"]) as model:
         return await model.post("/v1/chat/completions", json={**QUESTION, **changes})
 
 

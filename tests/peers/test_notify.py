@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 from typing import Any
 from uuid import uuid4
 
-import httpx
 import pytest
 from socketio.exceptions import ConnectionError as SocketError
 
@@ -14,6 +13,7 @@ from budapp.integrations.dapr import DaprClient, Peer
 from tests.peers.conftest import Caller, Topic
 from tests.peers.notification_centre import NotificationCentre
 from tests.peers.test_budmodel import extract
+from tests.stack import http_client
 
 SECONDS = 10
 
@@ -123,7 +123,7 @@ async def test_mails_are_for_the_page_only(
     mail = {"category": "internal", "source": "budAppMessages", "content": content}
     await send(dapr, caller.user_id, name="bud-reset-password", payload=mail)
     assert (await browser.get("/notifications/feed"))["data"] == []
-    async with httpx.AsyncClient() as http:
+    async with http_client() as http:
         assert f'href="{link}"' in (await http.get(address)).text
 
 
@@ -141,7 +141,7 @@ async def test_the_widget_finds_all_that_it_asks_for(browser: NotificationCentre
 async def test_a_browser_on_another_origin_may_ask(address: str) -> None:
     asking = {"Origin": "http://localhost:3000", "Access-Control-Request-Method": "GET"}
     asking["Access-Control-Request-Headers"] = "authorization,content-type"
-    async with httpx.AsyncClient() as http:
+    async with http_client() as http:
         answer = await http.options(f"{address}/v1/widgets/notifications/feed", headers=asking)
     assert answer.headers["access-control-allow-origin"] == "*"
     assert "authorization" in answer.headers["access-control-allow-headers"]

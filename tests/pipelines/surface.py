@@ -1,11 +1,10 @@
-import os
 from typing import Any
 
 import httpx
-from dotenv import dotenv_values
 from uuid_utils.compat import uuid7
 
 from budapp.pipeline_ops.models import PartKind, Pipeline, PipelinePart
+from tests.stack import address_of, http_client
 from tests.surface.share import Audited, RequestContext, SeedContext, Share, Things, Valid
 
 DAG: dict[str, Any] = {
@@ -40,8 +39,7 @@ async def _seed(context: SeedContext) -> Things:
 
 async def known(context: RequestContext) -> None:
     """Have budpipeline know the pipelines of both tenants, and what belongs to them."""
-    port = dotenv_values(os.environ.get("BUDAPP_ENV_FILE", ".env"))["BUDPIPELINE_PORT"]
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http:
+    async with http_client(address_of("budpipeline")) as http:
         for things in (context.scene.here, context.scene.there):
             pipeline_id = things["pipeline_id"]
             of = {"id": pipeline_id, "user_id": things["pipeline_owner"], "name": "Morning"}

@@ -1,15 +1,13 @@
-import os
 from typing import Any
 from uuid import UUID, uuid4
 
-import httpx
-from dotenv import dotenv_values
 from uuid_utils.compat import uuid7
 
 from budapp.integrations.keycloak import Keycloak
 from budapp.playground_ops.models import ChatMessage, ChatNote, ChatSession, ChatSetting
 from tests.cast import PASSWORD
 from tests.projects.data import endpoint_row
+from tests.stack import address_of, http_client
 from tests.surface.share import RequestContext, SeedContext, Share, Things, Valid
 
 _PRIVATE = "somebody's own talk with a model, which is nobody else's to read"
@@ -18,10 +16,6 @@ RESPONSE = {
     "message": {"id": "m", "createdAt": "2026-11-01T00:00:00Z", "role": "assistant", "content": "Good morning"},
     "usage": {"promptTokens": 3, "completionTokens": 2, "totalTokens": 5},
 }
-
-
-def _budcluster() -> str:
-    return f"http://127.0.0.1:{dotenv_values(os.environ.get('BUDAPP_ENV_FILE', '.env'))['BUDCLUSTER_PORT']}"
 
 
 async def _seed(context: SeedContext) -> Things:
@@ -33,7 +27,7 @@ async def _seed(context: SeedContext) -> Things:
     said = {"request_id": uuid4(), "deployment_id": context.id_of("endpoint_id"), "prompt": "Hi", "response": RESPONSE}
     message, note = ChatMessage(id=uuid7(), **here, **said), ChatNote(id=uuid7(), note="Friendly", **here)
     namespace = f"chat-{uuid4()}"
-    url = f"{_budcluster()}/served/{namespace}"
+    url = f"{address_of('budcluster')}/served/{namespace}"
     at = {"cluster_id": context.id_of("cluster_id"), "bud_cluster_id": uuid4()}
     endpoint = endpoint_row(
         context.things["busy_project_id"],
@@ -59,7 +53,7 @@ async def _seed(context: SeedContext) -> Things:
 
 async def _answers(context: RequestContext) -> None:
     """Have budcluster know the deployments of both tenants."""
-    async with httpx.AsyncClient(base_url=_budcluster()) as http:
+    async with http_client(address_of("budcluster")) as http:
         for things in (context.scene.here, context.scene.there):
             known = {"namespace": things["served_as"], "endpoint_name": things["served_as"]}
             answer = await http.post("/control/deployments", json={**known, "cluster_id": things["chat_cluster"]})

@@ -25,6 +25,7 @@ from budapp.model_ops.models import Model
 from budapp.playground_ops.chat import Chats
 from tests.cast import Cast, Person
 from tests.projects.data import cluster_row, create, endpoint_row, join
+from tests.stack import http_client
 from tests.waiting import until
 
 Json = dict[str, Any]
@@ -171,7 +172,7 @@ async def test_the_model_is_left_when_the_client_leaves(
     monkeypatch.setattr(inference, "KEEP_ALIVE_SECONDS", 0.1)
     model.words, model.pause = 1_000, 0.05
     before = answers_that_were("left")
-    async with serving(app) as url, httpx.AsyncClient(base_url=url) as client:
+    async with serving(app) as url, http_client(url) as client:
         body = asking(talker, stream=True)
         async with client.stream("POST", CHAT, json=body, headers=cast.developer.headers) as answer:
             assert (await anext(answer.aiter_lines())).startswith("data: ")

@@ -17,6 +17,7 @@ from tests.cast import Cast
 from tests.playground.test_playground import CHAT, ModelServer, asking, enter, model
 from tests.projects.data import create
 from tests.replicas import running_replica
+from tests.stack import http_client
 
 __all__ = ["model"]
 
@@ -42,7 +43,7 @@ async def test_of_two_hundred_calls_on_two_replicas_as_many_pass_as_there_is_roo
     await set_up(client, cast.admin, cast.client.id, custom_token_quota=10 * COST + 5)
     model.words, model.pause = 2, 10.0  # nobody has answered before all have asked
     async with running_replica(settings) as other:
-        http = httpx.AsyncClient(base_url=other.http.base_url, timeout=60, limits=httpx.Limits(max_connections=100))
+        http = http_client(str(other.http.base_url), timeout=60, limits=httpx.Limits(max_connections=100))
         calls = [ask(one, cast, own, stream=True) for one in (client, http) for _ in range(100)]
         statuses = Counter(answer.status_code for answer in await asyncio.gather(*calls))
         await http.aclose()

@@ -1,15 +1,13 @@
-import os
 from typing import Any
 from uuid import UUID, uuid4, uuid5
 
-import httpx
-from dotenv import dotenv_values
 from sqlalchemy import update
 from uuid_utils.compat import uuid7
 
 from budapp.commons.database import now
 from budapp.prompt_ops.drafts import LIFE
 from budapp.prompt_ops.models import Prompt, PromptDraft, PromptVersion
+from tests.stack import address_of, http_client
 from tests.surface.share import Audited, RequestContext, SeedContext, Share, Things, Valid
 from tests.workflows.surface import add_draft, own_drafts
 
@@ -54,8 +52,7 @@ async def _seed(context: SeedContext) -> Things:
 
 async def known(context: RequestContext) -> None:
     """Have budprompt know what both tenants have."""
-    port = dotenv_values(os.environ.get("BUDAPP_ENV_FILE", ".env"))["BUDPROMPT_PORT"]
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}/v1/prompt") as http:
+    async with http_client(f"{address_of('budprompt')}/v1/prompt") as http:
         for things in (context.scene.here, context.scene.there):
             for name, numbers in ((things["prompt_name"], (1, 2)), (things["draft_prompt"], (1,))):
                 for number in numbers:

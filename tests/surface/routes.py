@@ -1,8 +1,10 @@
 """The routes, and the fields that they take, read off the application and its OpenAPI document."""
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from fastapi.openapi.utils import get_openapi
@@ -17,6 +19,7 @@ ROUTES: dict[str, APIRoute] = {
 """`METHOD /path` → route."""
 
 _DEEPEST = 8
+_SNAPSHOT = Path(__file__).resolve().parents[2] / "docs" / "openapi.json"
 
 
 @dataclass(frozen=True)
@@ -43,16 +46,14 @@ def alternatives(schema: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 class Document:
-    """The OpenAPI document of all routes, those that the published one leaves out too."""
+    """The requests of all routes, as OpenAPI describes them.
+
+    Those of published routes are read from the committed document: to build it takes seconds, in every worker.
+    """
 
     def __init__(self) -> None:
-        routes = list(ROUTES.values())
-        left_out = [route for route in routes if not route.include_in_schema]
-        for route in left_out:
-            route.include_in_schema = True
-        self._document = get_openapi(title="all", version="1", routes=routes)
-        for route in left_out:
-            route.include_in_schema = False
+        published: dict[str, Any] = json.loads(_SNAPSHOT.read_text())
+        self._documents = [published, _unpublished(published)]
 
     def takes(self, operation: str, location: str) -> bool:
         """Tell whether the operation's request has this place, such as `query:cursor`."""
@@ -61,13 +62,25 @@ class Document:
     def locations(self, operation: str) -> list[Location]:
         """Return every place of the operation's request that takes a value, nested ones too."""
         method, _, path = operation.partition(" ")
-        described = self._document["paths"].get(path, {}).get(method.lower(), {})
+        for document in self._documents:
+            described = document["paths"].get(path, {}).get(method.lower())
+            if described is not None:
+                return _Request(document, described).locations()
+        return []
+
+
+@dataclass(frozen=True)
+class _Request:
+    document: Mapping[str, Any]
+    described: Mapping[str, Any]
+
+    def locations(self) -> list[Location]:
         found = [
             Location(parameter["in"], (parameter["name"],), self._resolved(parameter["schema"]))
-            for parameter in described.get("parameters", ())
+            for parameter in self.described.get("parameters", ())
             if parameter["in"] in {"path", "query"}
         ]
-        for content in described.get("requestBody", {}).get("content", {}).values():
+        for content in self.described.get("requestBody", {}).get("content", {}).values():
             found += self._inside((), content["schema"])
         return found
 
@@ -75,7 +88,7 @@ class Document:
         reference = schema.get("$ref")
         if reference is None:
             return schema
-        target: Any = self._document
+        target: Any = self.document
         for key in reference.removeprefix("#/").split("/"):
             target = target[key]
         return self._resolved(target)
@@ -90,6 +103,24 @@ class Document:
                 yield from self._inside((*keys, name), inner)
             if "items" in part:
                 yield from self._inside((*keys, 0), part["items"])
+
+
+def _unpublished(published: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the document of the routes that the published one leaves out."""
+    paths = published["paths"]
+    routes = [route for route in ROUTES.values() if _is_missing(route, paths)]
+    hidden = [route for route in routes if not route.include_in_schema]
+    for route in hidden:
+        route.include_in_schema = True
+    document = get_openapi(title="the others", version="1", routes=routes)
+    for route in hidden:
+        route.include_in_schema = False
+    return document
+
+
+def _is_missing(route: APIRoute, paths: Mapping[str, Any]) -> bool:
+    published = paths.get(route.path_format, {})
+    return any(method.lower() not in published for method in route.methods or ())
 
 
 @cache

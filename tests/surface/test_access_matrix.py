@@ -29,7 +29,11 @@ def file_of(share: Share) -> Path:
 
 def read_matrix(share: Share) -> Matrix:
     """Return what is expected at the routes of the share's domain."""
-    file = file_of(share)
+    return parse_matrix(file_of(share))
+
+
+def parse_matrix(file: Path) -> Matrix:
+    """Return what the file says; nothing where there is none."""
     lines = [line.split() for line in file.read_text().splitlines()[1:]] if file.exists() else []
     return {f"{method} {path}": statuses for *statuses, method, path in lines}
 

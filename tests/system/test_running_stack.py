@@ -14,6 +14,7 @@ from dotenv import dotenv_values
 from redis.asyncio import Redis
 
 from budapp.commons.config import load_settings
+from tests.stack import http_client
 
 Fields = dict[str, Any]
 
@@ -28,13 +29,13 @@ def environment() -> dict[str, str]:
 @pytest.fixture
 async def budapp(environment: dict[str, str]) -> AsyncIterator[httpx.AsyncClient]:
     address = f"http://127.0.0.1:{environment['APP_PORT']}"
-    async with httpx.AsyncClient(base_url=address, timeout=20) as client:
+    async with http_client(address, timeout=20) as client:
         yield client
 
 
 @pytest.fixture
 async def notify(environment: dict[str, str]) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{environment['NOTIFY_PORT']}") as client:
+    async with http_client(f"http://127.0.0.1:{environment['NOTIFY_PORT']}") as client:
         yield client
 
 
@@ -42,7 +43,7 @@ async def notify(environment: dict[str, str]) -> AsyncIterator[httpx.AsyncClient
 async def sidecar(environment: dict[str, str], port: str) -> AsyncIterator[httpx.AsyncClient]:
     headers = {"dapr-api-token": environment["DAPR_API_TOKEN"]}
     address = f"http://127.0.0.1:{environment[port]}/v1.0"
-    async with httpx.AsyncClient(base_url=address, headers=headers, timeout=20) as client:
+    async with http_client(address, headers=headers, timeout=20) as client:
         yield client
 
 
