@@ -1,0 +1,46 @@
+"""The stack that the tests run on: its settings, and clients of its parts."""
+
+import os
+import ssl
+import subprocess
+import sys
+import time
+from functools import cache
+from typing import Any
+
+import httpx
+from dotenv import dotenv_values
+
+
+@cache
+def environment() -> dict[str, str]:
+    """Return the stack's settings, the ports of its parts among them."""
+    values = dotenv_values(os.environ.get("BUDAPP_ENV_FILE", ".env"))
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def address_of(part: str) -> str:
+    """Return the URL of a part, such as `budcluster`."""
+    return f"http://127.0.0.1:{environment()[f'{part.upper()}_PORT']}"
+
+
+@cache
+def administrator() -> tuple[str, str]:
+    """Make an administrator of this process's own in the stack's tenant; return the email address and the password.
+
+    Keycloak refuses a sign-in while another to the same account is under way.
+    """
+    email = f"administrator-{time.time_ns()}@example.com"
+    seeded = os.environ | {"SUPER_USER_EMAIL": email}
+    subprocess.run([sys.executable, "-m", "budapp.cli", "seed"], env=seeded, check=True, timeout=120)
+    return email, environment()["SUPER_USER_PASSWORD"]
+
+
+def http_client(base_url: str = "", **options: Any) -> httpx.AsyncClient:
+    """Return a client as httpx makes it, but for the certificates, which it would read anew each time: that is slow."""
+    return httpx.AsyncClient(base_url=base_url, verify=_certificates(), **options)
+
+
+@cache
+def _certificates() -> ssl.SSLContext:
+    return ssl.create_default_context()
