@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from budapp.api_key_ops.models import ApiKeyPolicy, Credential
 from budapp.api_key_ops.schemas import KeyQuery, Policy
 from budapp.commons.crud import Crud, Page
-from budapp.commons.database import ReadSession, WriteSession
+from budapp.commons.database import ReadSession, WriteSession, among
 from budapp.commons.paging import equal, matching
 from budapp.commons.scopes import Scope
 from budapp.project_ops.models import Project
@@ -89,7 +89,7 @@ def of_project(project_id: UUID) -> ColumnElement[bool]:
 
 def of_users(user_ids: Collection[UUID]) -> ColumnElement[bool]:
     """Return the condition for the keys of the people."""
-    return Credential.user_id.in_(user_ids)
+    return among(Credential.user_id, user_ids)
 
 
 async def policy(session: ReadSession, tenant_id: UUID, *, for_update: bool = False) -> ApiKeyPolicy | None:

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import Row, Select, delete, func, insert, select
 
 from budapp.audit.models import PLATFORM, AuditCheckpoint, AuditEntry, audit_seal, audit_unsealed
-from budapp.commons.database import ReadSession, WriteSession
+from budapp.commons.database import ReadSession, WriteSession, among
 
 _STREAMED = {"yield_per": 1000}
 
@@ -27,7 +27,7 @@ async def oldest_unsealed(session: WriteSession, chain_id: UUID, limit: int) -> 
 async def add_seals(session: WriteSession, seals: Sequence[Mapping[str, Any]], numbers: Sequence[int]) -> None:
     """Add the seals of entries that waited under these numbers, and wait no more."""
     await session.execute(insert(audit_seal), seals)
-    await session.execute(delete(audit_unsealed).where(audit_unsealed.c.number.in_(numbers)))
+    await session.execute(delete(audit_unsealed).where(among(audit_unsealed.c.number, numbers)))
 
 
 async def last_seal(session: ReadSession, chain_id: UUID) -> Row[int, str] | None:

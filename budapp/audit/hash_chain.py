@@ -24,8 +24,8 @@ logger = get_logger(__name__)
 
 SEALED = Counter("budapp_audit_entries_sealed", "Audit entries added to the hash chain")
 
-_IN_ONE_TRANSACTION = 2000
-_TRANSACTIONS_IN_ONE_RUN = 5
+_IN_ONE_TRANSACTION = 500
+_TRANSACTIONS_IN_ONE_RUN = 20
 _JOB = "seal_audit_entries"
 _CHAINS = "budapp:audit_chains"
 

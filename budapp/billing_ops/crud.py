@@ -8,7 +8,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from budapp.billing_ops.models import BillingAlert, BillingPlan, UserBilling, UserUsage
 from budapp.commons.crud import Crud
-from budapp.commons.database import ReadSession, WriteSession
+from budapp.commons.database import ReadSession, WriteSession, among
 from budapp.commons.scopes import UserType
 from budapp.user_ops.models import User, UserStatus
 
@@ -85,7 +85,7 @@ def standings() -> Any:
 
 async def standings_of(session: ReadSession, user_ids: Collection[UUID]) -> Sequence[Row[Any]]:
     """Return the columns of `standings` for the users who are not deleted."""
-    statement = standings().where(User.id.in_(user_ids), User.status != UserStatus.DELETED).order_by(User.id)
+    statement = standings().where(among(User.id, user_ids), User.status != UserStatus.DELETED).order_by(User.id)
     rows: Sequence[Any] = (await session.execute(statement)).all()
     return rows
 
@@ -93,7 +93,7 @@ async def standings_of(session: ReadSession, user_ids: Collection[UUID]) -> Sequ
 async def alerting(session: WriteSession, user_ids: Collection[UUID] | None = None) -> Sequence[Row[Any]]:
     """Return the active alerts, locked, each with the columns of `standings`; of all customers, or of some users."""
     statement = standings().add_columns(BillingAlert).join(BillingAlert, BillingAlert.user_id == User.id)
-    whose = User.user_type == UserType.CLIENT if user_ids is None else User.id.in_(user_ids)
+    whose = User.user_type == UserType.CLIENT if user_ids is None else among(User.id, user_ids)
     statement = statement.where(BillingAlert.is_active, UserBilling.id.is_not(None), whose)
     statement = statement.where(User.status != UserStatus.DELETED).order_by(BillingAlert.id)
     rows: Sequence[Any] = (await session.execute(statement.with_for_update(of=BillingAlert, skip_locked=True))).all()

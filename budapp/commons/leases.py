@@ -16,7 +16,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import ColumnElement, Select, delete, func, update
 from sqlalchemy.orm import Mapped
 
-from budapp.commons.database import Base, Database, WriteSession
+from budapp.commons.database import Base, Database, WriteSession, among
 
 
 class LeasedRow(Base):
@@ -104,7 +104,7 @@ async def take(
     ids = (await session.scalars(free)).all()
     if not ids:
         return []
-    change = update(table).where(table.id.in_(ids)).values(**taken(length), **values).returning(table)
+    change = update(table).where(among(table.id, ids)).values(**taken(length), **values).returning(table)
     refreshed = {"synchronize_session": False, "populate_existing": True}
     return (await session.scalars(change.execution_options(**refreshed))).all()
 

@@ -13,7 +13,7 @@ from sqlalchemy import Sequence as DatabaseSequence
 from sqlalchemy.orm import ORMExecuteState, Session, SessionTransaction
 from uuid_utils.compat import uuid7
 
-from budapp.commons.database import Base, WriteSession, now
+from budapp.commons.database import Base, WriteSession, among, now
 from budapp.commons.feeding import FeedsGateway
 from budapp.gateway_changes.models import GatewayChange
 
@@ -36,7 +36,8 @@ async def waiting(session: WriteSession, limit: int) -> Sequence[Row[Any]]:
 
 async def forget(session: WriteSession, ids: Collection[UUID]) -> None:
     """Delete notes that have been seen to."""
-    await session.execute(delete(GatewayChange).where(GatewayChange.id.in_(ids)))
+    statement = delete(GatewayChange).where(among(GatewayChange.id, ids))
+    await session.execute(statement.execution_options(synchronize_session=False))
 
 
 async def next_version(session: WriteSession) -> int:

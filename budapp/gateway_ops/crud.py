@@ -1,5 +1,6 @@
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -10,7 +11,7 @@ from budapp.adapter_ops.models import Adapter
 from budapp.api_key_ops.limits import used_up
 from budapp.api_key_ops.models import Credential
 from budapp.billing_ops.models import UserBilling
-from budapp.commons.database import ReadSession, not_deleted
+from budapp.commons.database import ReadSession, among, not_deleted
 from budapp.endpoint_ops.models import Endpoint, EndpointStatus
 from budapp.gateway_ops.rows import SERVING, Deployment, Key, Price, ProviderAccess
 from budapp.model_ops.models import Model
@@ -53,7 +54,7 @@ async def _adapters_of(session: ReadSession, bases: Mapping[UUID, Deployment]) -
     """Return the adapters of the deployments as deployments of their own, which serve as long as both do."""
     if not bases:
         return []
-    statement = select(Adapter).where(Adapter.endpoint_id.in_(bases), not_deleted(Adapter)).order_by(Adapter.id)
+    statement = select(Adapter).where(among(Adapter.endpoint_id, bases), not_deleted(Adapter)).order_by(Adapter.id)
     return [_adapter(adapter, bases[adapter.endpoint_id]) for adapter in await session.scalars(statement)]
 
 
@@ -64,7 +65,7 @@ async def _routers_over(session: ReadSession, targets: Mapping[UUID, Deployment]
     statement = (
         select(Router, RouterEndpoint)
         .join(RouterEndpoint, RouterEndpoint.router_id == Router.id)
-        .where(RouterEndpoint.endpoint_id.in_(targets))
+        .where(among(RouterEndpoint.endpoint_id, targets))
         .order_by(Router.id, RouterEndpoint.position)
     )
     members: dict[UUID, list[RouterEndpoint]] = {}
@@ -124,7 +125,7 @@ def _deployment(row: Row[Any]) -> Deployment:
 
 def in_tenants(tenant_ids: Collection[UUID]) -> ColumnElement[bool]:
     """Return the condition for the deployments of the tenants."""
-    return Endpoint.tenant_id.in_(tenant_ids)
+    return among(Endpoint.tenant_id, tenant_ids)
 
 
 def opened_by(keys: Iterable[Row[Any]]) -> ColumnElement[bool]:
@@ -133,7 +134,7 @@ def opened_by(keys: Iterable[Row[Any]]) -> ColumnElement[bool]:
     for row in keys:
         projects.add(row.Credential.project_id)
         tenants.add(row.Credential.tenant_id)
-    return or_(Endpoint.project_id.in_(projects), and_(Endpoint.tenant_id.in_(tenants), Endpoint.is_published))
+    return or_(among(Endpoint.project_id, projects), and_(among(Endpoint.tenant_id, tenants), Endpoint.is_published))
 
 
 def published_by_platform() -> ColumnElement[bool]:
@@ -143,12 +144,12 @@ def published_by_platform() -> ColumnElement[bool]:
 
 def with_ids(endpoint_ids: Collection[UUID]) -> ColumnElement[bool]:
     """Return the condition for these deployments."""
-    return Endpoint.id.in_(endpoint_ids)
+    return among(Endpoint.id, endpoint_ids)
 
 
 async def keys(session: ReadSession, hashes: Collection[str]) -> Sequence[Row[Any]]:
     """Return the keys whose secrets have these hashes, each with its owner, project and membership."""
-    found = _keys().where(or_(*(column.in_(hashes) for column in _HASHES)))
+    found = _keys().where(or_(*(among(column, hashes) for column in _HASHES)))
     rows: Sequence[Any] = (await session.execute(found)).all()
     return rows
 
@@ -185,7 +186,9 @@ async def overrides_of(session: ReadSession, user_ids: Collection[UUID]) -> dict
     """Return what was decided for each of the people beside their roles."""
     found: dict[UUID, dict[str, bool]] = {}
     columns = (UserPermission.user_id, UserPermission.scope, UserPermission.granted)
-    for user_id, scope, granted in await session.execute(select(*columns).where(UserPermission.user_id.in_(user_ids))):
+    for user_id, scope, granted in await session.execute(
+        select(*columns).where(among(UserPermission.user_id, user_ids))
+    ):
         found.setdefault(user_id, {})[scope] = granted
     return found
 
@@ -211,33 +214,33 @@ Condition = Callable[[Collection[UUID]], ColumnElement[bool]]
 
 
 def _of_role(role_ids: Collection[UUID]) -> ColumnElement[bool]:
-    return Credential.user_id.in_(select(User.id).where(User.custom_role_id.in_(role_ids)))
+    return Credential.user_id.in_(select(User.id).where(among(User.custom_role_id, role_ids)))
 
 
 def _opening_published(tenant_ids: Collection[UUID]) -> ColumnElement[bool]:
     of_customers = Credential.masked_key.startswith(OPENS_PUBLISHED, autoescape=True)
-    return and_(Credential.tenant_id.in_(tenant_ids), of_customers)
+    return and_(among(Credential.tenant_id, tenant_ids), of_customers)
 
 
 def _itself_or_falling_back(endpoint_ids: Collection[UUID]) -> ColumnElement[bool]:
     others = (_FALLBACKS.contains([str(endpoint_id)]) for endpoint_id in endpoint_ids)
-    return or_(Endpoint.id.in_(endpoint_ids), *others)
+    return or_(among(Endpoint.id, endpoint_ids), *others)
 
 
 KEYS_OF: dict[str, Condition] = {
-    "project": Credential.project_id.in_,
-    "owner": Credential.user_id.in_,
+    "project": partial(among, Credential.project_id),
+    "owner": partial(among, Credential.user_id),
     "role": _of_role,
-    "tenant": Credential.tenant_id.in_,
+    "tenant": partial(among, Credential.tenant_id),
     "catalog": _opening_published,
 }
 """Kind of change → from its items to the condition for the keys whose entries follow from them."""
 
 ENDPOINTS_OF: dict[str, Condition] = {
     "endpoint": _itself_or_falling_back,
-    "model": Endpoint.model_id.in_,
-    "provider_credential": Endpoint.credential_id.in_,
-    "tenant": Endpoint.tenant_id.in_,
+    "model": partial(among, Endpoint.model_id),
+    "provider_credential": partial(among, Endpoint.credential_id),
+    "tenant": partial(among, Endpoint.tenant_id),
 }
 """Kind of change → from its items to the condition for the deployments whose entries follow from them."""
 
@@ -250,20 +253,20 @@ async def hashes(session: ReadSession, condition: ColumnElement[bool]) -> set[st
 
 async def adapters_of(session: ReadSession, endpoint_ids: Collection[UUID]) -> set[UUID]:
     """Return the ids of the adapters that the deployments have or had."""
-    return set(await session.scalars(select(Adapter.id).where(Adapter.endpoint_id.in_(endpoint_ids))))
+    return set(await session.scalars(select(Adapter.id).where(among(Adapter.endpoint_id, endpoint_ids))))
 
 
 async def routers_over(session: ReadSession, endpoint_ids: Collection[UUID]) -> set[UUID]:
     """Return the ids of the routers that lead to the deployments."""
     falls_back = RouterEndpoint.fallback_endpoint_ids.op("&&")(literal(list(endpoint_ids), ARRAY(Uuid)))
-    condition = or_(RouterEndpoint.endpoint_id.in_(endpoint_ids), falls_back)
+    condition = or_(among(RouterEndpoint.endpoint_id, endpoint_ids), falls_back)
     return set(await session.scalars(select(RouterEndpoint.router_id).where(condition)))
 
 
 async def routers(session: ReadSession, router_ids: Collection[UUID]) -> Sequence[Row[Any]]:
     """Return id, project and tenant of those of the routers that are there."""
     columns = (Router.id, Router.project_id, Router.tenant_id)
-    rows: Sequence[Any] = (await session.execute(select(*columns).where(Router.id.in_(router_ids)))).all()
+    rows: Sequence[Any] = (await session.execute(select(*columns).where(among(Router.id, router_ids)))).all()
     return rows
 
 

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Row, and_, exists, select
 
-from budapp.commons.database import ReadSession, not_deleted
+from budapp.commons.database import ReadSession, among, not_deleted
 from budapp.endpoint_ops.models import Endpoint
 from budapp.gateway_ops.guardrails import GuardProbe, Guardrail, GuardRule, Standalone
 from budapp.gateway_ops.rows import ProviderAccess
@@ -27,17 +27,17 @@ _AT_WORK = and_(GuardrailDeployment.status == "running", not_deleted(GuardrailDe
 
 def in_tenants(tenant_ids: Collection[UUID]) -> ColumnElement[bool]:
     """Return the condition for the profiles of the tenants."""
-    return GuardrailProfile.tenant_id.in_(tenant_ids)
+    return among(GuardrailProfile.tenant_id, tenant_ids)
 
 
 def in_projects(project_ids: Collection[UUID]) -> ColumnElement[bool]:
     """Return the condition for the profiles of the projects."""
-    return GuardrailProfile.project_id.in_(project_ids)
+    return among(GuardrailProfile.project_id, project_ids)
 
 
 def with_ids(ids: Collection[UUID]) -> ColumnElement[bool]:
     """Return the condition for these profiles."""
-    return GuardrailProfile.id.in_(ids)
+    return among(GuardrailProfile.id, ids)
 
 
 async def guardrails(session: ReadSession, *conditions: ColumnElement[bool]) -> list[Guardrail]:
@@ -63,7 +63,7 @@ async def _deployments(session: ReadSession, ids: Sequence[UUID]) -> Mapping[UUI
                 ProviderCredential.tenant_id == GuardrailDeployment.tenant_id,
             ),
         )
-        .where(GuardrailDeployment.profile_id.in_(ids), _AT_WORK)
+        .where(among(GuardrailDeployment.profile_id, ids), _AT_WORK)
         .order_by(GuardrailDeployment.id)
     )
     return _by_profile((await session.execute(statement)).all())
@@ -90,7 +90,7 @@ async def _probes(session: ReadSession, ids: Sequence[UUID]) -> Mapping[UUID, Se
         .outerjoin(GuardrailProfileRule, own)
         .outerjoin(GuardrailRuleDeployment, served)
         .outerjoin(Endpoint, and_(Endpoint.id == GuardrailRuleDeployment.endpoint_id, not_deleted(Endpoint)))
-        .where(GuardrailProfileProbe.profile_id.in_(ids), GuardrailProbe.status == "active")
+        .where(among(GuardrailProfileProbe.profile_id, ids), GuardrailProbe.status == "active")
         .order_by(GuardrailProbe.uri, GuardrailRule.uri)
     )
     return _by_profile((await session.execute(statement)).all())
@@ -157,17 +157,17 @@ def _tuple(said: Sequence[str] | None) -> tuple[str, ...] | None:
 
 
 def _of_credentials(ids: Collection[UUID]) -> ColumnElement[bool]:
-    using = select(GuardrailDeployment.profile_id).where(GuardrailDeployment.credential_id.in_(ids))
+    using = select(GuardrailDeployment.profile_id).where(among(GuardrailDeployment.credential_id, ids))
     return GuardrailProfile.id.in_(using)
 
 
 def _of_probes(ids: Collection[UUID]) -> ColumnElement[bool]:
-    having = select(GuardrailProfileProbe.profile_id).where(GuardrailProfileProbe.probe_id.in_(ids))
+    having = select(GuardrailProfileProbe.profile_id).where(among(GuardrailProfileProbe.probe_id, ids))
     return GuardrailProfile.id.in_(having)
 
 
 def _of_endpoints(ids: Collection[UUID]) -> ColumnElement[bool]:
-    served = select(GuardrailRuleDeployment.profile_id).where(GuardrailRuleDeployment.endpoint_id.in_(ids))
+    served = select(GuardrailRuleDeployment.profile_id).where(among(GuardrailRuleDeployment.endpoint_id, ids))
     return GuardrailProfile.id.in_(served)
 
 
@@ -189,7 +189,7 @@ async def ids(session: ReadSession, condition: ColumnElement[bool]) -> set[UUID]
 async def standalone_of(session: ReadSession, profile_ids: Collection[UUID]) -> Sequence[Row[Any]]:
     """Return id, tenant and project of the deployments by which the profiles are, or were, at work by themselves."""
     names = (GuardrailDeployment.id, GuardrailDeployment.tenant_id, GuardrailDeployment.project_id)
-    of_profiles = GuardrailDeployment.profile_id.in_(profile_ids)
+    of_profiles = among(GuardrailDeployment.profile_id, profile_ids)
     statement = select(*names).where(of_profiles, GuardrailDeployment.endpoint_id.is_(None))
     rows: Sequence[Any] = (await session.execute(statement)).all()
     return rows
@@ -200,7 +200,7 @@ async def guarded_by(session: ReadSession, profile_ids: Collection[UUID]) -> Seq
     statement = (
         select(Endpoint.id, Endpoint.tenant_id)
         .join(GuardrailDeployment, GuardrailDeployment.endpoint_id == Endpoint.id)
-        .where(GuardrailDeployment.profile_id.in_(profile_ids))
+        .where(among(GuardrailDeployment.profile_id, profile_ids))
     )
     rows: Sequence[Any] = (await session.execute(statement)).all()
     return rows

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Row, select
 
-from budapp.commons.database import ReadSession, now
+from budapp.commons.database import ReadSession, among, now
 from budapp.endpoint_ops.models import Endpoint
 from budapp.gateway_ops.rows import PromptEntry
 from budapp.prompt_ops.models import Prompt, PromptDraft, PromptStatus, PromptVersion
@@ -38,27 +38,27 @@ async def drafts(session: ReadSession, *conditions: ColumnElement[bool]) -> list
 
 def in_projects(project_ids: Collection[UUID]) -> ColumnElement[bool]:
     """Return the condition for the prompts of the projects."""
-    return Prompt.project_id.in_(project_ids)
+    return among(Prompt.project_id, project_ids)
 
 
 def in_tenants(tenant_ids: Collection[UUID]) -> ColumnElement[bool]:
     """Return the condition for the prompts of the tenants."""
-    return Prompt.tenant_id.in_(tenant_ids)
+    return among(Prompt.tenant_id, tenant_ids)
 
 
 def with_ids(prompt_ids: Collection[UUID]) -> ColumnElement[bool]:
     """Return the condition for these prompts."""
-    return Prompt.id.in_(prompt_ids)
+    return among(Prompt.id, prompt_ids)
 
 
 def drafts_of_users(user_ids: Collection[UUID]) -> ColumnElement[bool]:
     """Return the condition for the drafts of the users."""
-    return PromptDraft.created_by.in_(user_ids)
+    return among(PromptDraft.created_by, user_ids)
 
 
 def drafts_called(names: Collection[str]) -> ColumnElement[bool]:
     """Return the condition for the drafts of these ids."""
-    return PromptDraft.bud_prompt_id.in_(names)
+    return among(PromptDraft.bud_prompt_id, names)
 
 
 def drafts_in_tenant(tenant_id: UUID) -> ColumnElement[bool]:
@@ -68,7 +68,7 @@ def drafts_in_tenant(tenant_id: UUID) -> ColumnElement[bool]:
 
 async def projects_of(session: ReadSession, prompt_ids: Collection[UUID]) -> set[UUID]:
     """Return the projects of the prompts, deleted ones too."""
-    return set(await session.scalars(select(Prompt.project_id).where(Prompt.id.in_(prompt_ids))))
+    return set(await session.scalars(select(Prompt.project_id).where(among(Prompt.id, prompt_ids))))
 
 
 def _entry(row: Row[Any]) -> PromptEntry:

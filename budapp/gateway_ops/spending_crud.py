@@ -5,7 +5,7 @@ from uuid import UUID
 from sqlalchemy import Row, or_, select, update
 
 from budapp.api_key_ops.models import Credential
-from budapp.commons.database import ReadSession, WriteSession
+from budapp.commons.database import ReadSession, WriteSession, among
 
 _HAS_BUDGETS = or_(Credential.max_budget.is_not(None), Credential.model_budgets.is_not(None))
 
@@ -19,7 +19,7 @@ async def with_budgets(session: ReadSession) -> Sequence[Row[Any]]:
 
 async def locked(session: WriteSession, key_ids: Collection[UUID]) -> Sequence[Credential]:
     """Return those of the keys that still have budgets, locked in a fixed order."""
-    statement = select(Credential).where(Credential.id.in_(key_ids), _HAS_BUDGETS)
+    statement = select(Credential).where(among(Credential.id, key_ids), _HAS_BUDGETS)
     return (await session.scalars(statement.order_by(Credential.id).with_for_update())).all()
 
 

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Row, delete, or_, select
 
-from budapp.commons.database import ReadSession, WriteSession, now
+from budapp.commons.database import ReadSession, WriteSession, among, now
 from budapp.gateway_ops.models import GatewayToken
 from budapp.project_ops.models import Project, ProjectMember, ProjectStatus
 from budapp.tenant_ops.models import Tenant
@@ -24,13 +24,13 @@ async def find(session: WriteSession, hashed_token: str) -> GatewayToken | None:
 
 async def of_sessions(session: WriteSession, session_ids: Collection[str]) -> Sequence[GatewayToken]:
     """Return the access tokens of the sessions, locked in the order of their ids."""
-    statement = select(GatewayToken).where(GatewayToken.session_id.in_(session_ids))
+    statement = select(GatewayToken).where(among(GatewayToken.session_id, session_ids))
     return (await session.scalars(statement.order_by(GatewayToken.id).with_for_update())).all()
 
 
 async def with_hashes(session: ReadSession, hashes: Collection[str]) -> Sequence[Row[Any]]:
     """Return `GatewayToken`, `User` and whether the tenant `is_active`, for the tokens with these hashes."""
-    rows: Sequence[Any] = (await session.execute(_tokens().where(GatewayToken.hashed_token.in_(hashes)))).all()
+    rows: Sequence[Any] = (await session.execute(_tokens().where(among(GatewayToken.hashed_token, hashes)))).all()
     return rows
 
 
@@ -61,7 +61,7 @@ def _tokens() -> Any:
 
 async def projects(session: ReadSession, project_ids: Iterable[UUID]) -> Sequence[Project]:
     """Return those of the projects in which anything may be called, in the order in which they were made."""
-    live = (Project.status == ProjectStatus.ACTIVE, ~Project.benchmark, Project.id.in_(project_ids))
+    live = (Project.status == ProjectStatus.ACTIVE, ~Project.benchmark, among(Project.id, project_ids))
     return (await session.scalars(select(Project).where(*live).order_by(Project.id))).all()
 
 
@@ -70,20 +70,20 @@ async def memberships(session: ReadSession, user_ids: Collection[UUID]) -> Membe
     columns = (ProjectMember.user_id, ProjectMember.project_id, ProjectMember.scopes)
     found: dict[UUID, dict[UUID, Sequence[str]]] = {}
     for user_id, project_id, scopes in await session.execute(
-        select(*columns).where(ProjectMember.user_id.in_(user_ids))
+        select(*columns).where(among(ProjectMember.user_id, user_ids))
     ):
         found.setdefault(user_id, {})[project_id] = scopes
     return found
 
 
 def _in_projects(project_ids: Collection[UUID]) -> ColumnElement[bool]:
-    tenants = select(Project.tenant_id).where(Project.id.in_(project_ids))
-    in_them = or_(GatewayToken.project_id.is_(None), GatewayToken.project_id.in_(project_ids))
+    tenants = select(Project.tenant_id).where(among(Project.id, project_ids))
+    in_them = or_(GatewayToken.project_id.is_(None), among(GatewayToken.project_id, project_ids))
     return GatewayToken.tenant_id.in_(tenants) & in_them
 
 
 def _of_role(role_ids: Collection[UUID]) -> ColumnElement[bool]:
-    return GatewayToken.user_id.in_(select(User.id).where(User.custom_role_id.in_(role_ids)))
+    return GatewayToken.user_id.in_(select(User.id).where(among(User.custom_role_id, role_ids)))
 
 
 TOKENS_OF = {

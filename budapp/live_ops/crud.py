@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session, SessionTransaction
 from uuid_utils.compat import uuid7
 
 from budapp.commons.announcing import AltersReach, Announced
-from budapp.commons.database import ReadSession, WriteSession, now
+from budapp.commons.database import ReadSession, WriteSession, among, now
 from budapp.commons.leases import from_now
 from budapp.live_ops.models import LiveEvent
 from budapp.live_ops.schemas import REACH
@@ -34,7 +34,7 @@ async def waiting(session: ReadSession, limit: int, *, older_than: Any = None) -
 
 async def forget(session: WriteSession, ids: Collection[UUID]) -> set[UUID]:
     """Delete events that have been told, and return those of them that nobody else has deleted."""
-    statement = delete(LiveEvent).where(LiveEvent.id.in_(ids)).returning(LiveEvent.id)
+    statement = delete(LiveEvent).where(among(LiveEvent.id, ids)).returning(LiveEvent.id)
     return set(await session.scalars(statement.execution_options(synchronize_session=False)))
 
 

@@ -8,7 +8,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from budapp.commons.crud import Crud, Page, prepared
-from budapp.commons.database import ReadSession, WriteSession
+from budapp.commons.database import ReadSession, WriteSession, among
 from budapp.commons.errors import NotFound
 from budapp.commons.paging import equal, matching
 from budapp.commons.scopes import Overrides, UserRole, UserType
@@ -104,7 +104,7 @@ async def find_person(session: ReadSession, tenant_id: UUID, *, user_id: UUID | 
 async def admitted(session: ReadSession, user_ids: Collection[UUID]) -> Sequence[Row[Any]]:
     """Return the columns of `people` for those of the users who are people and may sign in, of whichever tenant."""
     found: Result[Any] = await session.execute(
-        people().where(User.id.in_(user_ids), ADMITTED, PERSON).order_by(User.id)
+        people().where(among(User.id, user_ids), ADMITTED, PERSON).order_by(User.id)
     )
     return found.all()
 
