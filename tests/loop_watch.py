@@ -43,10 +43,17 @@ class LoopWatch:
         await _Steps(self._app(scope, receive, send), note)  # type: ignore[arg-type]  # it is a coroutine
 
 
+async def longest_step(work: Coroutine[Any, Any, Any]) -> float:
+    """Await the work, and return the processor seconds of its longest step between two of its own awaits."""
+    steps: list[float] = []
+    await _Steps(work, steps.append)
+    return max(steps)
+
+
 class _Steps:
     """Awaits a coroutine, and tells the processor time of each step between two of its own awaits."""
 
-    def __init__(self, coroutine: Coroutine[Any, Any, None], note: Callable[[float], None]) -> None:
+    def __init__(self, coroutine: Coroutine[Any, Any, Any], note: Callable[[float], None]) -> None:
         self._coroutine = coroutine
         self._note = note
 
@@ -72,5 +79,5 @@ class _Steps:
             self._note(time.thread_time() - started - (_collecting["seconds"] - collected))
 
 
-def _throwing(coroutine: Coroutine[Any, Any, None], error: BaseException) -> Callable[[], Any]:
+def _throwing(coroutine: Coroutine[Any, Any, Any], error: BaseException) -> Callable[[], Any]:
     return lambda: coroutine.throw(error)

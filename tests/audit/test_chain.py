@@ -13,6 +13,7 @@ from budapp.audit.recorder import record
 from budapp.audit.verification import Finding, Verdict, chains, verify_chain
 from budapp.commons.database import Database
 from tests.audit.data import by_hand, entries
+from tests.loop_watch import MOST_SECONDS, longest_step
 from tests.waiting import until
 
 TENANT = UUID(int=7)
@@ -54,6 +55,14 @@ async def test_200_parallel_writers_leave_a_chain_without_gaps(database: Databas
     await until(all_sealed)
     verdict = await verify_chain(database, TENANT)
     assert (verdict.checked, verdict.head[0], verdict.finding) == (200, 200, None)
+
+
+async def test_thousands_of_entries_are_sealed_without_holding_the_loop(database: Database) -> None:
+    async with database.write() as session:
+        for number in range(2500):
+            record(session, Action.CREATE, ResourceType.PROJECT, tenant_id=TENANT, resource_name=f"entry {number}")
+    assert await longest_step(seal(database)) < MOST_SECONDS
+    assert (await verify_chain(database, TENANT)).checked == 2500
 
 
 async def _keep_sealing(database: Database) -> None:

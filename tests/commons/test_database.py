@@ -6,7 +6,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool
 
-from budapp.commons.database import Base, Callback, Database, after_commit, after_rollback, release
+from budapp.commons.database import Base, Callback, Database, after_commit, after_rollback, among, release
 from budapp.commons.errors import Conflict, Unavailable
 from budapp.tenant_ops.models import Tenant
 
@@ -119,3 +119,14 @@ def test_money_is_never_a_float() -> None:
     money = [column for column in columns if any(word in column.name for word in words)]
     assert money
     assert [str(column) for column in money if isinstance(column.type, Float)] == []
+
+
+async def test_thousands_of_values_are_one_parameter(database: Database) -> None:
+    async with database.write() as session:
+        session.add(tenant("acme"))
+    wanted = ["acme", *(str(number) for number in range(3000))]
+    statement = select(Tenant.name).where(among(Tenant.name, wanted))
+    assert len(statement.compile().params) == 1
+    async with database.read() as session:
+        assert (await session.scalars(statement)).all() == ["acme"]
+        assert (await session.scalars(select(Tenant.name).where(among(Tenant.name, [])))).all() == []
