@@ -5,7 +5,7 @@ answers something unforeseen is `PeerFailed` (502).
 """
 
 import secrets
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -323,12 +323,12 @@ class Keycloak:
         """Return what the realm says of everyone in it, by account id."""
         admin = self.admin(realm)
         with translated():
-            everyone = await _all_pages(admin.a_get_users)
-            roles: dict[str, set[str]] = {account["id"]: set() for account in everyone}
+            enabled = {one["id"]: one["enabled"] async for one in _all_pages(admin.a_get_users)}
+            roles: dict[str, list[str]] = {}
             for role in known_roles:
-                for member in await _all_pages(partial(admin.a_get_realm_role_members, role)):
-                    roles.setdefault(member["id"], set()).add(role)
-        return {item["id"]: AccountState(item["enabled"], frozenset(roles[item["id"]])) for item in everyone}
+                async for member in _all_pages(partial(admin.a_get_realm_role_members, role)):
+                    roles.setdefault(member["id"], []).append(role)
+        return {one: AccountState(is_enabled, frozenset(roles.get(one, ()))) for one, is_enabled in enabled.items()}
 
     # Sessions
 
@@ -464,13 +464,16 @@ def _session(item: dict[str, Any], *, offline: bool) -> KeycloakSession:
     return KeycloakSession(str(item["id"]), started_at, last_access, offline)
 
 
-async def _all_pages(fetch: Callable[[dict[str, Any]], Awaitable[list[dict[str, Any]]]]) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = []
+async def _all_pages(fetch: Callable[[dict[str, Any]], Awaitable[list[dict[str, Any]]]]) -> AsyncIterator[Any]:
+    """Yield what is on all pages, one page at a time in memory."""
+    first = 0
     while True:
-        page = await fetch({"first": len(found), "max": _PAGE_SIZE, "briefRepresentation": "true"})
-        found += page
+        page = await fetch({"first": first, "max": _PAGE_SIZE, "briefRepresentation": "true"})
+        for item in page:
+            yield item
         if len(page) < _PAGE_SIZE:
-            return found
+            return
+        first += len(page)
 
 
 def _client_representation(client_id: str) -> dict[str, Any]:
