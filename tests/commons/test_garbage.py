@@ -17,7 +17,7 @@ async def test_what_is_there_when_serving_begins_is_left_out_of_collections(sett
     app = create_app(settings)
     async with app.router.lifespan_context(app):
         assert gc.get_freeze_count() > 100_000
-        assert gc.get_threshold() == (20_000, 50, 100)
+        assert gc.get_threshold() == (5_000, 50, 100)
         before = seconds()
         gc.collect()
         assert seconds() > before

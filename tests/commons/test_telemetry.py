@@ -91,7 +91,7 @@ def test_requests_are_traced_and_a_stop_loses_none(
     finally:
         service.send_signal(signal.SIGTERM)
         # uvicorn stops in good order and then takes the signal that it was sent.
-        assert service.wait(30) in {0, -signal.SIGTERM}
+        assert service.wait(60) in {0, -signal.SIGTERM}
     assert "GET /users/me" in Collector.spans
     assert not any("livez" in name for name in Collector.spans)
     assert (Collector.services, Collector.keys) == ({"budapp-of-the-north trial"}, {"opens"})
