@@ -27,6 +27,21 @@ class Login(Schema):
     remember_me: bool = False
 
 
+class PasswordGrant(Schema):
+    """OAuth 2.0's request for tokens by a password (RFC 6749, section 4.3); what else it may have is not read."""
+
+    grant_type: Literal["password"] = Field(description="No other grant is offered")
+    username: Email = Field(description="The e-mail address")
+    password: Password
+    client_id: TenantName | None = Field(
+        default=None, description="The tenant's identifier; without it, the platform's own tenant is meant"
+    )
+
+    def login(self) -> Login:
+        """Return it as a sign-in."""
+        return Login(email=self.username, password=self.password, tenant=self.client_id)
+
+
 class Refresh(Schema):
     refresh_token: RefreshToken
 
@@ -64,6 +79,17 @@ class LoginAnswer(Answer):
     token: Tokens
     first_login: bool
     is_reset_password: bool = Field(description="Whether the password must be changed first")
+
+
+class TokenAnswer(Answer):
+    """OAuth 2.0's answer with tokens (RFC 6749, section 5.1), beside the members of every answer."""
+
+    object: Literal["auth_token"] = "auth_token"
+    message: str = "Signed in"
+    access_token: str
+    token_type: Literal["bearer"] = "bearer"  # noqa: S105 - a kind, not a token
+    expires_in: int
+    refresh_token: str
 
 
 class TokenExchangeRequest(Schema):

@@ -111,7 +111,9 @@ class UsageLimit(Schema):
     user_type: UserType
     allowed: bool = Field(description="Whether the user may go on")
     status: LimitStatus = Field(description="Why the user may, or may not")
-    tokens_quota: int | None
+    tokens_quota: int | None = Field(
+        description="How many tokens may be used in the cycle; null for no limit, and not enforced without a plan"
+    )
     tokens_used: int
     cost_quota: float | None
     cost_used: float

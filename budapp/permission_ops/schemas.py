@@ -18,7 +18,7 @@ class PermissionEntry(Schema):
 
     rsid: str = Field(description="An id of the resource, for the frontend")
     rsname: str = Field(description="`module_<module>`, or `URN::project::<id>` with or without a right behind it")
-    scopes: list[str]
+    scopes: list[str] = Field(description="What may be done: `view`, `manage` and the like")
 
 
 class MyPermissions(Answer):
