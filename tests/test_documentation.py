@@ -8,6 +8,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from tests.cast import PASSWORD, Cast
 from tests.events.sidecar import serve
 from tests.oauth.browser import browser
 
@@ -41,5 +42,27 @@ async def test_a_browser_shows_the_routes(app: FastAPI) -> None:
             window.read("/v1 - Version 1")
             window.read("projects")
 
+    await asyncio.to_thread(app.openapi)  # built once, which may take longer than a request may on a busy machine
+    async with serve(app) as port:
+        await asyncio.to_thread(look, port)
+
+
+async def test_people_sign_in_by_the_dialog_and_try_routes_out(app: FastAPI, cast: Cast) -> None:
+    def look(port: int) -> None:
+        with browser() as window:
+            window.go(f"http://127.0.0.1:{port}/v1/docs")
+            window.read("/v1 - Version 1")
+            window.press(".scheme-container button.authorize")
+            window.fill("oauth_username", cast.developer.email)
+            window.fill("oauth_password", PASSWORD)
+            window.press("button[aria-label='Apply given OAuth2 credentials']")
+            window.press("button[aria-label='Remove authorization'] + .btn-done")
+            window.press("#operations-tag-users")
+            window.press("#operations-users-users_get_current .opblock-summary-control")
+            window.press("#operations-users-users_get_current .try-out__btn")
+            window.press("#operations-users-users_get_current button.execute")
+            window.read(str(cast.developer.id))
+
+    await asyncio.to_thread(app.openapi)  # built once, which may take longer than a request may on a busy machine
     async with serve(app) as port:
         await asyncio.to_thread(look, port)

@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +29,21 @@ ACCEPTED = "docs/openapi-accepted.txt"
 
 EARLIER_VERSIONS = 8
 
-MANY = 15
+MANY = 3
 CLEAR_FROM_ITS_SCHEMA = {
-    *("description", "email", "enabled", "guard_types", "id", "items", "metrics", "model", "name", "params", "reason"),
-    *("result", "role", "status", "tags", "timestamp", "type", "url", "version"),
+    *("action", "description", "device_name", "email", "examples", "field", "file_name", "id", "name", "note"),
+    *("password", "provider", "role", "status", "tags", "title", "type", "url", "version"),
 }
 """Members that everyone knows, or that mean something else in each schema, which says it."""
+
+_UNITS = (
+    *("ms", "s", "seconds", "minutes", "days", "percent", "percentage", "pct", "bytes", "mb", "gb", "gib", "mbps"),
+    *("mhz", "watts", "celsius", "cores", "tokens", "per_second", "per_minute", "per_hour", "per_sec"),
+)
+SAYS_ITS_UNIT = re.compile(rf"(?:^|_)(?:{'|'.join(_UNITS)})$|[a-z](?:Ms|Seconds|Minutes|Days)$")
+"""Ends with a unit: `ttft_ms`, `memory_total_gb`, `lookAheadMinutes`."""
+SAYS_THAT_IT_COUNTS = re.compile(r"\w_count$|^num_\w+$|^total_\w+s$")
+"""Is a number of things: `rule_count`, `num_layers`, `total_nodes`."""
 
 
 def parameters() -> list[dict[str, Any]]:
@@ -45,6 +55,36 @@ def members() -> list[tuple[str, dict[str, Any]]]:
     """Return the members of all schemas, by their names."""
     schemas = published()["components"]["schemas"].values()
     return [each for schema in schemas for each in schema.get("properties", {}).items()]
+
+
+def parts(member: dict[str, Any], schemas: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the schemas that a member's values can have, alone or in a list or a map; of an object, not its members."""
+    yield member
+    inner = [*member.get("anyOf", ()), *member.get("oneOf", ()), *member.get("allOf", ())]
+    inner += [member[name] for name in ("items", "additionalProperties") if isinstance(member.get(name), dict)]
+    if "$ref" in member:
+        inner.append(schemas[member["$ref"].rpartition("/")[2]])
+    for one in inner:
+        yield from parts(one, schemas)
+
+
+def without_a_description() -> Iterator[tuple[str, str, list[dict[str, Any]]]]:
+    """Yield the schema, the name and the `parts` of each member that has none."""
+    schemas = published()["components"]["schemas"]
+    for schema, found in schemas.items():
+        for name, member in found.get("properties", {}).items():
+            if not member.get("description"):
+                yield schema, name, list(parts(member, schemas))
+
+
+def says_what_it_counts(name: str) -> bool:
+    """Tell whether the name of a number says its unit, or of what it is the number."""
+    return bool(SAYS_ITS_UNIT.search(name) or SAYS_THAT_IT_COUNTS.search(name))
+
+
+def is_number(part: dict[str, Any]) -> bool:
+    numbers = [value for value in part.get("enum", ()) if isinstance(value, int | float)]
+    return part.get("type") in ("integer", "number") or bool(numbers)
 
 
 def test_the_committed_document_is_the_one_that_is_served(app: FastAPI, root: Path) -> None:
@@ -96,9 +136,51 @@ def test_every_parameter_is_described() -> None:
     assert {parameter["name"] for parameter in parameters() if not parameter.get("description")} == set()
 
 
-def test_a_member_that_many_schemas_have_is_described() -> None:
-    undescribed = Counter(name for name, member in members() if not member.get("description"))
+def test_every_number_is_described_or_its_name_says_the_unit() -> None:
+    unclear = [
+        f"{schema}.{name}"
+        for schema, name, found in without_a_description()
+        if any(is_number(part) for part in found) and not says_what_it_counts(name)
+    ]
+    assert unclear == [], "say what it is and in which unit: budapp/glossary/figures.py, or Field(description=...)"
+
+
+@pytest.mark.parametrize(
+    ("name", "clear"),
+    [
+        *(
+            ("ttft_ms", True),
+            ("max_delay_s", True),
+            ("lookAheadMinutes", True),
+            ("percentage", True),
+            ("num_bins", True),
+        ),
+        *(("rule_count", True), ("total_nodes", True), ("input_tokens", True), ("requests_per_minute", True)),
+        *(("ttft", False), ("duration", False), ("count", False), ("total_cost", False), ("total", False)),
+        *(("error_rate", False), ("replicas", False), ("items", False), ("discount", False)),
+    ],
+)
+def test_what_counts_as_a_name_that_says_its_unit(name: str, clear: bool) -> None:
+    assert says_what_it_counts(name) == clear
+
+
+def test_a_member_that_several_schemas_have_is_described() -> None:
+    """But for objects of a schema of their own, which says what they are."""
+    undescribed = Counter(
+        name
+        for _, name, found in without_a_description()
+        if not any("properties" in part for part in found) and not says_what_it_counts(name)
+    )
     assert {name for name, count in undescribed.items() if count >= MANY} == CLEAR_FROM_ITS_SCHEMA
+
+
+def test_the_glossary_says_more_than_the_names_and_in_no_sentences() -> None:
+    """Its texts stand in tables and beside names."""
+    assert [
+        text for text in (*PARAMETERS.values(), *MEMBERS.values()) if text.endswith(".") or text != text.strip()
+    ] == []
+    plain = {name: re.sub(r"\W+", "_", text.lower()).removeprefix("the_") for name, text in MEMBERS.items()}
+    assert [name for name, text in plain.items() if text == name.lower()] == []
 
 
 def test_the_glossary_has_no_name_that_nothing_has() -> None:

@@ -43,8 +43,10 @@ class Limits(Schema):
     max_budget: Amount | None = None
     model_budgets: Budgets | None = None
     ip_whitelist: Networks | None = None
-    endpoint_ids: Ids | None = None
-    model_ids: Ids | None = None
+    endpoint_ids: Ids | None = Field(
+        default=None, description="Deployments that the key may call; null for all of its project"
+    )
+    model_ids: Ids | None = Field(default=None, description="Models that the key may call; null for all")
 
 
 class KeyCreate(Limits):
@@ -55,10 +57,14 @@ class KeyCreate(Limits):
 
     name: Name | None = None
     project_id: UUID | None = None
-    expiry: Days | None = None
+    expiry: Days | None = Field(default=None, description="After how many days it expires; 0 or null for never")
     credential_type: CredentialType | None = None
-    type: Literal["huggingface"] | None = None
-    key: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)] | None = None
+    type: Literal["huggingface"] | None = Field(
+        default=None, description="Sent with `key` to keep a token of Hugging Face instead"
+    )
+    key: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)] | None = Field(
+        default=None, description="The token to keep, where `type` is sent"
+    )
 
     @model_validator(mode="after")
     def _is_one_of_both(self) -> Self:
@@ -77,14 +83,14 @@ class ServiceKeyCreate(Limits):
 
     name: Name
     project_id: UUID | None = None
-    expiry: Days | None = None
+    expiry: Days | None = Field(default=None, description="After how many days it expires; 0 or null for never")
 
 
 class KeyUpdate(Limits):
     """What is left out stays; null takes a limit away. `expiry` counts from now."""
 
     name: Name | None = None
-    expiry: Days | None = None
+    expiry: Days | None = Field(default=None, description="In how many days from now it expires; 0 or null for never")
 
     def changes(self) -> Mapping[str, Any]:
         """Return what was sent."""
@@ -112,7 +118,7 @@ class RevokeRequest(Schema):
 
 
 class VerifyRequest(Schema):
-    key: Annotated[str, StringConstraints(max_length=500)]
+    key: Annotated[str, StringConstraints(max_length=500)] = Field(description="The secret")
 
 
 class PolicyUpdate(Schema):
@@ -146,26 +152,28 @@ class KeyView(Schema):
 
     id: UUID
     name: str
-    key: str
+    key: str = Field(description="The secret, masked but for answers to creation and rotation")
     project_id: UUID
     user_id: UUID
     credential_type: CredentialType
-    expiry: datetime | None
+    expiry: datetime | None = Field(description="When it expires; null for never")
     is_expired: bool
     previous_expires_at: datetime | None
     max_budget: Money | None
     model_budgets: dict[UUID, Money] | None
     spent: dict[UUID, Money] | None
     ip_whitelist: list[str] | None
-    endpoint_ids: list[UUID] | None
-    model_ids: list[UUID] | None
+    endpoint_ids: list[UUID] | None = Field(
+        description="Deployments that the key may call; null for all of its project"
+    )
+    model_ids: list[UUID] | None = Field(description="Models that the key may call; null for all")
     created_at: datetime
     last_used_at: datetime | None
 
 
 class ServiceKeyView(KeyView):
-    project_id: UUID | None  # type: ignore[assignment]  # such a key may be in no project
-    issued_by: UUID | None
+    project_id: UUID | None = Field(description="The project whose deployments it calls; null for none")  # type: ignore[assignment]  # such a key may be in no project
+    issued_by: UUID | None = Field(description="Who has issued it")
 
 
 class KeyListed(KeyView):
@@ -176,7 +184,9 @@ class KeyListed(KeyView):
 class Verdict(Schema):
     """`malformed`: no such key was ever issued, it is mistyped. `unknown`: it was revoked, or is not yours to see."""
 
-    outcome: Literal["malformed", "unknown", "expired", "valid"]
+    outcome: Literal["malformed", "unknown", "expired", "valid"] = Field(
+        description="`malformed` keys were never issued; `unknown` ones are revoked, or out of reach"
+    )
     id: UUID | None = None
     name: str | None = None
 
@@ -207,7 +217,7 @@ class KeyDeleted(Answer):
 class KeysRevoked(Answer):
     object: Literal["credential.revoke"] = "credential.revoke"
     message: str = "API keys revoked"
-    revoked: int
+    revoked: int = Field(description="How many keys were revoked")
 
 
 class KeyVerified(Answer):

@@ -1,6 +1,8 @@
 from typing import Literal
 from uuid import UUID
 
+from pydantic import Field
+
 from budapp.commons.paging import Paging
 from budapp.commons.schemas import OptionalText, PageAnswer, Schema
 
@@ -17,7 +19,7 @@ class IconView(Schema):
 
     id: UUID
     name: str
-    file_path: str
+    file_path: str = Field(description="Where the picture lies under `/static/`")
     category: str
 
 

@@ -78,21 +78,23 @@ class AuditRecord(Schema):
     """One entry of the trail."""
 
     id: UUID
-    user_id: UUID | None
-    actioned_by: UUID | None
-    action: str
-    resource_type: str
-    resource_id: UUID | None
-    resource_name: str | None
-    timestamp: datetime
-    details: dict[str, Any] | None
+    user_id: UUID | None = Field(description="The user that the record is about; null for none")
+    actioned_by: UUID | None = Field(description="Who did it; null for the service itself, or somebody unknown")
+    action: str = Field(description="What was done, such as `create`")
+    resource_type: str = Field(description="What kind of object it was done to")
+    resource_id: UUID | None = Field(description="The object; null for none")
+    resource_name: str | None = Field(description="The name that the object had then")
+    timestamp: datetime = Field(description="When it was done")
+    details: dict[str, Any] | None = Field(
+        description="What else is known of it; of an update also `changed_fields` and `changes`"
+    )
     ip_address: str | None
     user_agent: str | None
     request_id: str | None
-    source: str
+    source: str = Field(description="What it was done through")
     previous_state: dict[str, Any] | None
     new_state: dict[str, Any] | None
-    record_hash: str
+    record_hash: str = Field(description="HMAC of the record, which shows later changes; in hexadecimal")
     created_at: datetime
     user_email: str | None
     user_name: str | None
@@ -122,18 +124,18 @@ class AuditRecordList(PageAnswer):
 
 
 class ActionCount(Schema):
-    action: str
-    count: int
+    action: str = Field(description="What was done, such as `create`")
+    count: int = Field(description="How many records there are of the action")
 
 
 class UserCount(Schema):
     user_id: UUID
-    count: int
+    count: int = Field(description="How many records there are of the user")
 
 
 class DateRange(Schema):
-    start: datetime | None
-    end: datetime | None
+    start: datetime | None = Field(description="From when on; null for the beginning")
+    end: datetime | None = Field(description="Until when; null for now")
 
 
 class AuditSummary(Schema):
@@ -141,7 +143,7 @@ class AuditSummary(Schema):
 
     total_records: int
     unique_users: int
-    unique_resources_updated: int
+    unique_resources_updated: int = Field(description="How many objects were changed")
     failure_events_count: int
     most_common_actions: list[ActionCount]
     most_active_users: list[UserCount]
@@ -158,8 +160,8 @@ class RecordVerdict(Schema):
     """Whether an entry is as it was written; `position` is its place in the chain, once it is sealed."""
 
     id: UUID
-    is_valid: bool
-    position: int | None = None
+    is_valid: bool = Field(description="Whether the record is as it was written")
+    position: int | None = Field(default=None, description="Its place in the chain; null until it is sealed")
     message: str
 
 
@@ -169,9 +171,9 @@ class RecordVerified(Answer):
 
 
 class BatchVerdict(Schema):
-    total: int
-    valid: int
-    invalid: int
+    total: int = Field(description="How many records were asked for")
+    valid: int = Field(description="How many are as they were written")
+    invalid: int = Field(description="How many are not as they were written")
     results: list[RecordVerdict]
 
 
@@ -182,7 +184,7 @@ class BatchVerified(Answer):
 
 
 class Tampered(Schema):
-    total_checked: int
+    total_checked: int = Field(description="How many records were checked")
     tampered_count: int
     tampered_ids: list[UUID]
 
@@ -196,13 +198,13 @@ class TamperedFound(Answer):
 class RetentionUpdate(Schema):
     """For how many days entries are kept; null keeps them for ever."""
 
-    days: int | None = Field(ge=1, le=36_500)
+    days: int | None = Field(ge=1, le=36_500, description="How many days records are kept; null for ever")
 
 
 class RetentionAnswer(Answer):
     object: Literal["audit.retention"] = "audit.retention"
     message: str = "Entries older than this are removed"
-    days: int | None
+    days: int | None = Field(description="How many days records are kept; null for ever")
 
 
 class DeliveryUpdate(Schema):
@@ -212,10 +214,16 @@ class DeliveryUpdate(Schema):
     in the answer, once. `position` goes on behind that entry of the chain instead of where the last one left off.
     """
 
-    kind: DeliveryKind
+    kind: DeliveryKind = Field(description="How records are delivered")
     url: HttpUrl | None = None
-    secret: Annotated[str, StringConstraints(min_length=16, max_length=200)] | None = None
-    position: int | None = Field(default=None, ge=0)
+    secret: Annotated[str, StringConstraints(min_length=16, max_length=200)] | None = Field(
+        default=None, description="Signs what is posted; without it, the one from before stays, or one is made"
+    )
+    position: int | None = Field(
+        default=None,
+        ge=0,
+        description="The place in the chain behind which delivery goes on; null for where it left off",
+    )
 
     @model_validator(mode="after")
     def _webhooks_have_an_address(self) -> Self:
@@ -225,10 +233,10 @@ class DeliveryUpdate(Schema):
 
 
 class DeliveryView(Schema):
-    kind: DeliveryKind
+    kind: DeliveryKind = Field(description="How records are delivered")
     url: str | None
-    position: int
-    attempts: int
+    position: int = Field(description="The place in the chain of the last record that was delivered")
+    attempts: int = Field(description="How many attempts have failed since the last delivery")
     next_attempt_at: datetime
     last_error: str | None
     delivered_at: datetime | None
@@ -238,4 +246,4 @@ class DeliveryAnswer(Answer):
     object: Literal["audit.delivery"] = "audit.delivery"
     message: str = "This is where entries go"
     delivery: DeliveryView
-    secret: str | None = None
+    secret: str | None = Field(default=None, description="Shown once, where it has just been made")

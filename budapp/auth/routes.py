@@ -1,13 +1,14 @@
 from typing import Annotated
 from uuid import uuid4
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Form, Request
 
 from budapp.auth.password_resets import PasswordResetsDep
 from budapp.auth.schemas import (
     Login,
     LoginAnswer,
     Logout,
+    PasswordGrant,
     Refresh,
     RefreshAnswer,
     ResetAcknowledged,
@@ -15,6 +16,7 @@ from budapp.auth.schemas import (
     ResetToken,
     ResetTokenAnswer,
     ResetWithToken,
+    TokenAnswer,
 )
 from budapp.auth.services import AuthServiceDep
 from budapp.commons.access import Caller, authenticated, public
@@ -30,6 +32,8 @@ from budapp.user_ops.schemas import UserRegistration
 
 router = APIRouter(tags=["auth"], dependencies=[public])
 
+_LOGIN = "/auth/login"
+
 
 class AddressLimit:
     """Counts the tries of an address at a route, against a ceiling that an office stays below, or another limit.
@@ -43,8 +47,9 @@ class AddressLimit:
         self._path = unversioned_path(request.scope)
         self._address = origin_of(request).address or "unknown"
 
-    async def __call__(self, limit: str | None = None) -> None:
-        await self._limiter.hit(limit or self._ceiling, self._path, self._address)
+    async def __call__(self, limit: str | None = None, *, path: str | None = None) -> None:
+        """Count a try at the route, or at the one with the path, of which it is another form."""
+        await self._limiter.hit(limit or self._ceiling, path or self._path, self._address)
 
 
 Limited = Annotated[AddressLimit, Depends()]
@@ -61,11 +66,21 @@ async def signed_in_or_none(request: Request) -> Caller | None:
 MaybeCaller = Annotated[Caller | None, Depends(signed_in_or_none)]
 
 
-@router.post("/auth/login")
+@router.post(_LOGIN)
 async def login(data: Login, limited: Limited, origin: OriginDep, auth: AuthServiceDep) -> LoginAnswer:
     """Sign in with e-mail address and password."""
     await limited()
     return await auth.login(data, origin)
+
+
+@router.post("/auth/token")
+async def issue_token(
+    grant: Annotated[PasswordGrant, Form()], limited: Limited, origin: OriginDep, auth: AuthServiceDep
+) -> TokenAnswer:
+    """Sign in by OAuth 2.0's password grant (RFC 6749), for tools that know no other way, such as `/docs`."""
+    await limited(path=_LOGIN)
+    token = (await auth.login(grant.login(), origin)).token
+    return TokenAnswer(access_token=token.access_token, expires_in=token.expires_in, refresh_token=token.refresh_token)
 
 
 @router.post("/auth/refresh-token")

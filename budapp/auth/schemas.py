@@ -20,9 +20,26 @@ class Login(Schema):
     email: Email
     password: Password
     tenant_id: UUID | None = None
-    tenant: TenantName | None = None
-    user_type: UserType = UserType.CLIENT
+    tenant: TenantName | None = Field(
+        default=None, description="The tenant's identifier; without it and `tenant_id`, it is the platform's own"
+    )
+    user_type: UserType = Field(default=UserType.CLIENT, description="`admin` refuses customers")
     remember_me: bool = False
+
+
+class PasswordGrant(Schema):
+    """OAuth 2.0's request for tokens by a password (RFC 6749, section 4.3); what else it may have is not read."""
+
+    grant_type: Literal["password"] = Field(description="No other grant is offered")
+    username: Email = Field(description="The e-mail address")
+    password: Password
+    client_id: TenantName | None = Field(
+        default=None, description="The tenant's identifier; without it, the platform's own tenant is meant"
+    )
+
+    def login(self) -> Login:
+        """Return it as a sign-in."""
+        return Login(email=self.username, password=self.password, tenant=self.client_id)
 
 
 class Refresh(Schema):
@@ -31,7 +48,7 @@ class Refresh(Schema):
 
 class Logout(Schema):
     refresh_token: RefreshToken
-    tenant_id: UUID | None = None
+    tenant_id: UUID | None = Field(default=None, description="Nothing depends on it; clients send it")
 
 
 class Tokens(Schema):
@@ -39,13 +56,21 @@ class Tokens(Schema):
 
     access_token: str
     expires_in: int
-    refresh_expires_in: int
+    refresh_expires_in: int = Field(
+        description="For how many seconds the refresh token is valid; 0 for one that outlives the session"
+    )
     refresh_token: str
     token_type: str
-    id_token: str | None = None
-    not_before_policy: int = Field(default=0, alias="not-before-policy")
-    session_state: str | None = None
-    scope: str | None = None
+    id_token: str | None = Field(default=None, description="JWT of OpenID Connect's claims about the user")
+    not_before_policy: int = Field(
+        default=0,
+        alias="not-before-policy",
+        description="Tokens from before this moment are void, in seconds since 1970; 0 for none",
+    )
+    session_state: str | None = Field(default=None, description="Keycloak's id of the session")
+    scope: str | None = Field(
+        default=None, description="OAuth 2.0 scopes of the token, parted by spaces; none of budapp's own"
+    )
 
 
 class LoginAnswer(Answer):
@@ -53,11 +78,24 @@ class LoginAnswer(Answer):
     message: str = "Signed in"
     token: Tokens
     first_login: bool
-    is_reset_password: bool
+    is_reset_password: bool = Field(description="Whether the password must be changed first")
+
+
+class TokenAnswer(Answer):
+    """OAuth 2.0's answer with tokens (RFC 6749, section 5.1), beside the members of every answer."""
+
+    object: Literal["auth_token"] = "auth_token"
+    message: str = "Signed in"
+    access_token: str
+    token_type: Literal["bearer"] = "bearer"  # noqa: S105 - a kind, not a token
+    expires_in: int
+    refresh_token: str
 
 
 class TokenExchangeRequest(Schema):
-    exchange_token: Annotated[str, StringConstraints(min_length=1, max_length=255)]
+    exchange_token: Annotated[str, StringConstraints(min_length=1, max_length=255)] = Field(
+        description="From the address that the browser was sent back to; works once"
+    )
 
 
 class ExchangedUser(Schema):
@@ -93,7 +131,9 @@ class RefreshAnswer(Answer):
 class ResetRequest(Schema):
     email: Email
     tenant_id: UUID | None = None
-    tenant: TenantName | None = None
+    tenant: TenantName | None = Field(
+        default=None, description="The tenant's identifier; without it and `tenant_id`, it is the platform's own"
+    )
 
 
 class ResetAcknowledged(Answer):
@@ -103,18 +143,20 @@ class ResetAcknowledged(Answer):
     message: str = "If we know this e-mail, a link is on its way"
     acknowledged: bool = True
     status: str = "processed"
-    transaction_id: str
+    transaction_id: str = Field(description="Made up for each request; leads to nothing")
 
 
 class ResetToken(Schema):
-    token: ResetTokenText
+    token: ResetTokenText = Field(description="From the link in the mail; works once")
 
 
 class ResetTokenAnswer(Answer):
     object: Literal["password.reset.token"] = "password.reset.token"
-    is_valid: bool
-    email: str | None = None
-    expires_at: datetime | None = None
+    is_valid: bool = Field(description="Whether the link can be used")
+    email: str | None = Field(default=None, description="Whose password it sets; null where the link is not valid")
+    expires_at: datetime | None = Field(
+        default=None, description="Until when the link works; null where it is not valid"
+    )
 
 
 class ResetWithToken(ResetToken):

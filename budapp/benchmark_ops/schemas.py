@@ -62,10 +62,12 @@ class BenchmarkTagPost(BenchmarkTag):
 
 
 class NodeHardware(Schema):
-    type: OutsideText = None
+    type: OutsideText = Field(default=None, description="The kind of device, such as `cuda`")
     vendor: OutsideText = None
     raw_name: OutsideText = None
-    count: Annotated[int, Field(ge=0, le=1_000_000)] | None = None
+    count: Annotated[int, Field(ge=0, le=1_000_000)] | None = Field(
+        default=None, description="How many of these devices the node has"
+    )
 
 
 class Node(Schema):
@@ -75,7 +77,7 @@ class Node(Schema):
     id: Annotated[Text, StringConstraints(max_length=100)] | None = None
     status: Annotated[
         Annotated[str, StringConstraints(max_length=100)] | bool | None, AfterValidator(_readable_if_text)
-    ] = None
+    ] = Field(default=None, description="Whether the node is ready, as `GET /clusters/{id}/node-metrics` says")
     hardware_mode: HardwareMode | None = None
     hardware_info: list[NodeHardware] = Field(default=[], max_length=100)
 
@@ -88,9 +90,13 @@ class BenchmarkPost(WorkflowPost):
     name: Annotated[Text, StringConstraints(strip_whitespace=True, min_length=1, max_length=50)]
     tags: list[BenchmarkTagPost] = Field(max_length=50)
     description: Annotated[Text, StringConstraints(strip_whitespace=True, max_length=1000)]
-    concurrent_requests: Annotated[int, Field(ge=1, le=100_000)]
+    concurrent_requests: Annotated[int, Field(ge=1, le=100_000)] = Field(
+        description="How many requests are sent at once"
+    )
     eval_with: Literal["dataset", "configuration"]
-    datasets: list[UUID] | None = Field(default=None, min_length=1, max_length=50)
+    datasets: list[UUID] | None = Field(
+        default=None, min_length=1, max_length=50, description="The datasets, where `eval_with` is `dataset`"
+    )
     max_input_tokens: TokenLimit = None
     max_output_tokens: TokenLimit = None
     cluster_id: UUID | None = None
@@ -101,10 +107,12 @@ class BenchmarkPost(WorkflowPost):
     selected_device_type: Annotated[Text, StringConstraints(max_length=50)] | None = None
     tp_size: Parallel | None = None
     pp_size: Parallel | None = None
-    replicas: Parallel | None = None
-    num_prompts: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
-    user_confirmation: bool | None = None
-    run_as_simulation: bool | None = None
+    replicas: Parallel | None = Field(default=None, description="How many replicas of the model are to run")
+    num_prompts: Annotated[int, Field(ge=1, le=1_000_000)] | None = Field(
+        default=None, description="How many requests are sent in all"
+    )
+    user_confirmation: bool | None = Field(default=None, description="Handed to budcluster as it is")
+    run_as_simulation: bool | None = Field(default=None, description="Handed to budcluster as it is")
 
 
 class CancelRequest(Schema):
@@ -123,8 +131,8 @@ class NodeConfigurationRequest(Schema):
     cluster_id: UUID
     hostnames: list[Hostname] = Field(min_length=1, max_length=500)
     hardware_mode: HardwareMode = "dedicated"
-    input_tokens: int = Field(default=1024, ge=1, le=10_000_000)
-    output_tokens: int = Field(default=512, ge=1, le=10_000_000)
+    input_tokens: int = Field(default=1024, ge=1, le=10_000_000, description="Input tokens of a request")
+    output_tokens: int = Field(default=512, ge=1, le=10_000_000, description="Output tokens of a request")
     concurrency: int = Field(default=10, ge=1, le=100_000)
 
 
@@ -136,7 +144,7 @@ class NodeConfigurations(Answer):
     code: Literal[200] = 200
     cluster_id: UUID
     hardware_mode: str
-    selected_nodes: list[str]
+    selected_nodes: list[str] = Field(description="Host names of the nodes that were looked at")
     model_info: ModelMemory
     device_configurations: list[DeviceConfiguration]
 
@@ -187,11 +195,11 @@ class BenchmarkListed(Schema):
     status: BenchmarkStatus
     model: BenchmarkModel | None
     cluster: BenchmarkCluster | None
-    node_type: str | None
-    vendor_type: str | None
+    node_type: str | None = Field(description="The kind of device that was measured; null where it is not known")
+    vendor_type: str | None = Field(description="The maker of the device that was measured; null where it is not known")
     concurrency: int
-    tpot: float | None
-    ttft: float | None
+    tpot: float | None = Field(description="Mean time per output token, in ms; null until it is measured")
+    ttft: float | None = Field(description="Mean time to the first token, in ms; null until it is measured")
     eval_with: str
     dataset_ids: list[UUID] | None
     max_input_tokens: int | None
@@ -216,7 +224,7 @@ class FilterQuery(Paging):
 class FilterList(PageAnswer):
     object: Literal["benchmark.filters"] = "benchmark.filters"
     message: str = "Names found"
-    result: list[str]
+    result: list[str] = Field(description="Names of the models or clusters of benchmarks")
 
 
 class BenchmarkDeployment(Schema):
@@ -226,7 +234,7 @@ class BenchmarkDeployment(Schema):
     tp_size: int | None = None
     pp_size: int | None = None
     replicas: int | None = None
-    num_prompts: int | None = None
+    num_prompts: int | None = Field(default=None, description="How many requests are sent in all")
     hardware_mode: str | None = None
 
 
@@ -265,15 +273,17 @@ class RequestRow(Schema):
 
     benchmark_id: UUID
     dataset_id: UUID | None = None
-    latency: Seconds | None = None
+    latency: Seconds | None = Field(default=None, description="How long the whole request took, in seconds")
     success: bool | None = None
-    error: OutsideText = None
+    error: OutsideText = Field(default=None, description="What went wrong; null or empty where nothing did")
     prompt_len: Length | None = None
     output_len: Length | None = None
     req_output_throughput: Seconds | None = None
-    ttft: Seconds | None = None
-    tpot: Seconds | None = None
-    itl: list[Seconds] | None = Field(default=None, max_length=100_000)
+    ttft: Seconds | None = Field(default=None, description="Time to the first token, in seconds")
+    tpot: Seconds | None = Field(default=None, description="Time per output token after the first, in seconds")
+    itl: list[Seconds] | None = Field(
+        default=None, max_length=100_000, description="Times between one output token and the next, in seconds"
+    )
 
 
 _ROWS = TypeAdapter(list[RequestRow])
@@ -322,7 +332,7 @@ def _placed(error: ErrorDetails, start: int) -> dict[str, Any]:
 class RowsKept(Answer):
     object: Literal["benchmark.request_metrics.add"] = "benchmark.request_metrics.add"
     message: str = "Kept"
-    count: int
+    count: int = Field(description="How many rows were kept")
     status: Literal["success"] = "success"
 
 
@@ -335,23 +345,23 @@ class RowQuery(Schema):
 class RowView(Schema):
     id: UUID
     dataset_id: UUID | None
-    latency: float | None
+    latency: float | None = Field(description="How long the whole request took, in seconds")
     success: bool
-    error: str | None
+    error: str | None = Field(description="What went wrong; null or empty where nothing did")
     prompt_len: int | None
     output_len: int | None
     req_output_throughput: float | None
-    ttft: float | None
-    tpot: float | None
-    itl: list[float] | None
-    itl_sum: float | None
+    ttft: float | None = Field(description="Time to the first token, in seconds")
+    tpot: float | None = Field(description="Time per output token after the first, in seconds")
+    itl: list[float] | None = Field(description="Times between one output token and the next, in seconds")
+    itl_sum: float | None = Field(description="Sum of `itl`, in seconds")
 
 
 class RowList(Answer):
     object: Literal["benchmark.request_metrics"] = "benchmark.request_metrics"
     message: str = "Requests found"
     items: list[RowView]
-    total_items: int
+    total_items: int = Field(description="How many there are on all pages")
     page: int
     limit: int
 
@@ -381,9 +391,9 @@ class FieldPair(Schema):
 
     benchmark_id: UUID | None = None
     benchmark_name: str | None = None
-    ttft: float | None = None
-    tpot: float | None = None
-    latency: float | None = None
+    ttft: float | None = Field(default=None, description="Time to the first token, in seconds")
+    tpot: float | None = Field(default=None, description="Time per output token after the first, in seconds")
+    latency: float | None = Field(default=None, description="How long a whole request took, in seconds")
     prompt_len: float | None = None
     output_len: float | None = None
     req_output_throughput: float | None = None
@@ -405,12 +415,12 @@ class DistributionQuery(Schema):
 
 
 class Bin(Schema):
-    bin_id: int
-    bin_range: str
-    count: int
-    avg_ttft: float | None
-    avg_tpot: float | None
-    avg_latency: float | None
+    bin_id: int = Field(description="The number of the bin, from 1; bins without requests are left out")
+    bin_range: str = Field(description="From how many tokens to how many, such as `0-128`")
+    count: int = Field(description="How many requests are in it")
+    avg_ttft: float | None = Field(description="Mean time to the first token, in seconds")
+    avg_tpot: float | None = Field(description="Mean time per output token after the first, in seconds")
+    avg_latency: float | None = Field(description="Mean time of a whole request, in seconds")
 
 
 class Bins(Schema):

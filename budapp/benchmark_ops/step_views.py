@@ -2,6 +2,8 @@
 
 from uuid import UUID
 
+from pydantic import Field
+
 from budapp.cluster_ops.step_views import ClusterSteps
 from budapp.model_ops.step_views import ModelSteps
 from budapp.workflow_ops.step_views import Json
@@ -22,6 +24,6 @@ class BenchmarkSteps(ModelSteps, ClusterSteps):
     tp_size: int | None = None
     pp_size: int | None = None
     replicas: int | None = None
-    num_prompts: int | None = None
-    benchmark_id: UUID | None = None
+    num_prompts: int | None = Field(default=None, description="How many requests are sent in all")
+    benchmark_id: UUID | None = Field(default=None, description="The benchmark, once it runs")
     hardware_mode: str | None = None

@@ -19,13 +19,19 @@ class BillingPlanView(Schema):
     id: UUID
     name: str
     description: str | None
-    monthly_token_quota: int | None
-    monthly_cost_quota: Decimal | None
-    max_projects: int | None
-    max_endpoints_per_project: int | None
+    monthly_token_quota: int | None = Field(description="How many tokens may be used in a cycle; null for no limit")
+    monthly_cost_quota: Decimal | None = Field(
+        description="How much may be spent in a cycle, in the platform's currency; null for no limit"
+    )
+    max_projects: int | None = Field(description="How many projects a user may have; null for no limit")
+    max_endpoints_per_project: int | None = Field(
+        description="How many deployments a project may have; null for no limit"
+    )
     base_monthly_price: Decimal
-    overage_token_price: Decimal | None
-    features: dict[str, Any]
+    overage_token_price: Decimal | None = Field(
+        description="For the page: what goes beyond the quota is not charged; null for none"
+    )
+    features: dict[str, Any] = Field(description="For the page: what the plan offers, by name")
     is_active: bool
     created_at: datetime
     modified_at: datetime
@@ -46,10 +52,10 @@ class UserBillingView(Schema):
     is_active: bool
     is_suspended: bool
     suspension_reason: str | None
-    is_current: bool
-    cycle_number: int
-    superseded_at: datetime | None
-    superseded_by_id: UUID | None
+    is_current: bool = Field(description="Whether this is the current cycle; earlier ones are kept")
+    cycle_number: int = Field(description="The number of the cycle, from 1")
+    superseded_at: datetime | None = Field(description="When the next cycle took its place; null for the current one")
+    superseded_by_id: UUID | None = Field(description="The cycle that took its place; null for the current one")
     created_at: datetime
     modified_at: datetime
 
@@ -76,7 +82,7 @@ class CurrentUsage(Schema):
     plan_name: str | None = None
     billing_plan_id: UUID | None = None
     base_monthly_price: float | None = None
-    usage: UsageView | None = None
+    usage: UsageView | None = Field(default=None, description="What was used in the cycle; null without billing")
     is_suspended: bool | None = None
     suspension_reason: str | None = None
 
@@ -103,19 +109,21 @@ class UsageLimit(Schema):
 
     user_id: UUID
     user_type: UserType
-    allowed: bool
-    status: LimitStatus
-    tokens_quota: int | None
+    allowed: bool = Field(description="Whether the user may go on")
+    status: LimitStatus = Field(description="Why the user may, or may not")
+    tokens_quota: int | None = Field(
+        description="How many tokens may be used in the cycle; null for no limit, and not enforced without a plan"
+    )
     tokens_used: int
     cost_quota: float | None
     cost_used: float
-    prev_tokens_used: int
-    prev_cost_used: float
+    prev_tokens_used: int = Field(description="How many tokens were used in the cycle before")
+    prev_cost_used: float = Field(description="How much was spent in the cycle before, in the platform's currency")
     reason: str | None
-    reset_at: datetime | None
+    reset_at: datetime | None = Field(description="When the next cycle begins; null without billing")
     last_updated: datetime
-    billing_cycle_start: datetime | None
-    billing_cycle_end: datetime | None
+    billing_cycle_start: datetime | None = Field(description="When the cycle began; null without billing")
+    billing_cycle_end: datetime | None = Field(description="When the cycle ends; null without billing")
     plan_name: str | None
 
 
@@ -138,7 +146,9 @@ class AlertView(Schema):
     alert_type: AlertType
     threshold_percent: int
     last_triggered_at: datetime | None
-    last_triggered_value: Decimal | None
+    last_triggered_value: Decimal | None = Field(
+        description="What was used when it went off last: tokens, or costs in the platform's currency"
+    )
     last_notification_sent_at: datetime | None
     is_active: bool
     created_at: datetime
@@ -155,9 +165,11 @@ class NotificationPreferences(Schema):
 class UsageHistoryRequest(Schema):
     """The period may be a year at most."""
 
-    start_date: AwareDatetime
-    end_date: AwareDatetime
-    granularity: Literal["hourly", "daily", "weekly", "monthly"] = "daily"
+    start_date: AwareDatetime = Field(description="From when on, with the offset from UTC")
+    end_date: AwareDatetime = Field(description="Until when, with the offset from UTC")
+    granularity: Literal["hourly", "daily", "weekly", "monthly"] = Field(
+        default="daily", description="How long a step is"
+    )
     project_id: UUID | None = None
 
     @model_validator(mode="after")
@@ -168,7 +180,7 @@ class UsageHistoryRequest(Schema):
 
 
 class UsagePoint(Schema):
-    date: str
+    date: str = Field(description="When the step begins, as budmetrics writes it")
     tokens: int
     input_tokens: int
     output_tokens: int
@@ -178,13 +190,13 @@ class UsagePoint(Schema):
 
 class UsageHistory(Schema):
     data: list[UsagePoint]
-    granularity: str
+    granularity: str = Field(description="How long a step is")
 
 
 class CyclesReset(Schema):
     """How many users have begun a new cycle."""
 
-    reset: int
+    reset: int = Field(description="How many users have begun a new cycle")
 
 
 class PlanList(Answer):
@@ -250,4 +262,4 @@ class BilledUsers(Answer):
 
     object: Literal["billing.users"] = "billing.users"
     message: str = "Users found"
-    result: list[UUID]
+    result: list[UUID] = Field(description="Users, by id")

@@ -87,7 +87,7 @@ class RuleCreate(Scoped):
     rule_type: RuleType
     rule_config: RuleConfig
     status: RuleStatus = RuleStatus.ACTIVE
-    reason: Reason | None = None
+    reason: Reason | None = Field(default=None, description="Why requests are blocked; the gateway is given it")
     priority: Priority = 0
 
     @model_validator(mode="after")
@@ -104,7 +104,7 @@ class RuleUpdate(Scoped):
     rule_type: RuleType | None = None
     rule_config: RuleConfig | None = None
     status: RuleStatus | None = None
-    reason: Reason | None = None
+    reason: Reason | None = Field(default=None, description="Why requests are blocked; the gateway is given it")
     priority: Priority | None = None
 
     def changes(self) -> dict[str, Any]:
@@ -141,8 +141,10 @@ class RuleView(Schema):
     priority: int
     created_by: UUID
     created_by_name: str | None
-    match_count: int | None = None
-    last_matched_at: datetime | None = None
+    match_count: int | None = Field(
+        default=None, description="How many requests it has blocked in 30 days; null where budmetrics does not answer"
+    )
+    last_matched_at: datetime | None = Field(default=None, description="Always null: budmetrics does not tell")
     created_at: datetime
     updated_at: datetime
 
@@ -189,18 +191,18 @@ class StatsQuery(Schema):
 
 class BlockedAddress(Schema):
     ip: str
-    country: str | None
-    count: int
+    country: str | None = Field(description="The country, as budmetrics names it")
+    count: int = Field(description="How many of its requests were blocked")
 
 
 class BlockedCountry(Schema):
-    country: str
-    count: int
+    country: str = Field(description="The country, as budmetrics names it")
+    count: int = Field(description="How many requests from there were blocked")
 
 
 class BlockedThen(Schema):
-    timestamp: datetime
-    count: int
+    timestamp: datetime = Field(description="When the interval begins")
+    count: int = Field(description="How many requests were blocked then")
 
 
 class RuleStats(Answer):
@@ -208,22 +210,24 @@ class RuleStats(Answer):
     message: str = "Counted"
     total_rules: int
     active_rules: int
-    inactive_rules: int
-    expired_rules: int
-    total_blocks_today: int
-    total_blocks_week: int
+    inactive_rules: int = Field(description="How many rules are turned off")
+    expired_rules: int = Field(description="How many rules have expired")
+    total_blocks_today: int = Field(description="How many requests were blocked since midnight, UTC")
+    total_blocks_week: int = Field(description="How many requests were blocked in the last seven days")
     top_blocked_ips: list[BlockedAddress]
     top_blocked_countries: list[BlockedCountry]
-    blocks_by_type: dict[RuleType, int]
+    blocks_by_type: dict[RuleType, int] = Field(
+        description="Type of rule → how many requests were blocked in the period"
+    )
     blocks_timeline: list[BlockedThen]
 
 
 class BlockedItem(Schema):
     """An address that was turned away in the period that ends at `timestamp`."""
 
-    timestamp: datetime
+    timestamp: datetime = Field(description="When the period ends")
     ip_address: str
-    country: str | None
+    country: str | None = Field(description="The country, as budmetrics names it")
     block_count: int
 
 
@@ -233,5 +237,5 @@ class BlockingStats(Answer):
     items: list[BlockedItem]
     total_blocked_ips: int
     total_block_events: int
-    block_rate: float
-    blocked_by_reason: dict[str, int]
+    block_rate: float = Field(description="How many of all requests were blocked, as budmetrics gives it")
+    blocked_by_reason: dict[str, int] = Field(description="Reason → how many requests were blocked")

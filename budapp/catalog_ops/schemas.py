@@ -73,8 +73,8 @@ class CatalogItem(_Offer):
     """A model that is offered to clients; it is asked for under the name of its deployment."""
 
     status: Literal["active"]
-    capabilities: list[str]
-    token_limit: int | None
+    capabilities: list[str] = Field(description="What the model is good at, in words")
+    token_limit: int | None = Field(description="How many tokens the model handles at once, input and output together")
     max_input_tokens: int | None
     provider_icon: str | None
     pricing: Pricing | None

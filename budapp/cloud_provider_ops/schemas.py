@@ -15,7 +15,9 @@ class CloudCredentialCreate(Schema):
 
     provider_id: UUID
     credential_name: Name
-    credential_values: dict[FieldName, SecretStr] = Field(min_length=1, max_length=50)
+    credential_values: dict[FieldName, SecretStr] = Field(
+        min_length=1, max_length=50, description="Field → value, as the `schema_definition` of the provider asks for"
+    )
 
     def in_clear(self) -> dict[str, str]:
         """Return the values, to be sealed."""
@@ -24,7 +26,7 @@ class CloudCredentialCreate(Schema):
 
 class CloudProviderView(Schema):
     id: UUID
-    unique_id: str
+    unique_id: str = Field(description="The provider's name for other services, such as `aws`")
     name: str
     description: str
     logo_url: str
@@ -55,7 +57,7 @@ class CloudCredentialView(Schema):
     icon: str
     logo_url: str
     credential_name: str
-    credential_summary: dict[str, str]
+    credential_summary: dict[str, str] = Field(description="Field → value, as far as it may be shown")
     created_at: datetime
 
     @classmethod

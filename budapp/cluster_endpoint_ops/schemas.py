@@ -43,7 +43,7 @@ class ClusterEndpoint(Schema):
     created_at: datetime
     modified_at: datetime
     active_workers: int
-    total_workers: int
+    total_workers: int = Field(description="How many workers the deployment has")
     roi: float | None = Field(default=None, description="Return on investment; nothing measures it yet, so it is null")
     project: ClusterEndpointProject
     model: ClusterEndpointModel

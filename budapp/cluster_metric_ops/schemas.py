@@ -62,9 +62,15 @@ class MetricsRequest(Schema):
 
     from_time: Timestamp
     to_time: Timestamp
-    metric_names: list[MetricName] | None = Field(default=None, max_length=100)
-    aggregation: Literal["avg", "min", "max", "sum"] = "avg"
-    interval: Literal["1m", "5m", "15m", "30m", "1h", "6h", "12h", "1d"] = "5m"
+    metric_names: list[MetricName] | None = Field(
+        default=None, max_length=100, description="budmetrics' names of metrics; null for those that it chooses"
+    )
+    aggregation: Literal["avg", "min", "max", "sum"] = Field(
+        default="avg", description="How the values of a step become one"
+    )
+    interval: Literal["1m", "5m", "15m", "30m", "1h", "6h", "12h", "1d"] = Field(
+        default="5m", description="How long a step is"
+    )
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
@@ -74,7 +80,7 @@ class MetricsRequest(Schema):
 
 
 class PowerView(Schema):
-    total_watts: float
+    total_watts: float = Field(description="Power, in watts")
     change_percent: float
 
 
@@ -86,9 +92,9 @@ class MetricsAnswer(Answer):
     object: Literal["cluster.metrics"] = "cluster.metrics"
     message: str = "Cluster metrics found"
     cluster_id: UUID
-    nodes: dict[str, MeasuredView]
+    nodes: dict[str, MeasuredView] = Field(description="Name of the node → what is measured there")
     cluster_summary: MeasuredView
-    time_range: str
+    time_range: str = Field(description="The period, as `filter` names it")
     metric_type: str
     timestamp: str
 
@@ -102,13 +108,13 @@ class SystemInfo(Schema):
 class Amount(Schema):
     """How much is in use of what there is; null where it is not measured."""
 
-    current: float | None
-    capacity: float | None
+    current: float | None = Field(description="How much is in use: cores, GB of memory, or devices")
+    capacity: float | None = Field(description="How much there is: cores, GB of memory, or devices")
 
 
 class Pods(Schema):
-    current: int | None
-    max: int | None
+    current: int | None = Field(description="How many pods run; nothing measures it, so it is null")
+    max: int | None = Field(description="How many pods fit; nothing measures it, so it is null")
 
 
 class Network(Schema):
@@ -116,10 +122,10 @@ class Network(Schema):
 
 
 class Capacity(Schema):
-    cpu: float | None
-    memory: float | None
-    pods: int | None
-    ephemeral_storage: float | None
+    cpu: float | None = Field(description="How many cores there are")
+    memory: float | None = Field(description="Memory, in GB")
+    pods: int | None = Field(description="How many pods fit; nothing measures it, so it is null")
+    ephemeral_storage: float | None = Field(description="Disk, in GB")
 
 
 class NodeView(Schema):
@@ -144,7 +150,7 @@ class NodeView(Schema):
 class NodesAnswer(Answer):
     object: Literal["cluster.nodes"] = "cluster.nodes"
     message: str = "Nodes found"
-    nodes: dict[str, NodeView]
+    nodes: dict[str, NodeView] = Field(description="Name of the node → what is known of it")
 
 
 class NodeEventsAnswer(PageAnswer):
@@ -183,22 +189,30 @@ class NodeGpuAnswer(Answer):
 class GpuSeriesAnswer(Answer):
     object: Literal["cluster.node.gpu.series"] = "cluster.node.gpu.series"
     message: str = "GPU metrics found"
-    timestamps: list[int]
-    gpu_utilization: list[list[float]]
-    memory_utilization: list[list[float]]
-    temperature: list[list[float]]
-    power: list[list[float]]
+    timestamps: list[int] = Field(description="When was measured, in seconds since 1970")
+    gpu_utilization: list[list[float]] = Field(
+        description="Utilization in percent: a list for each device, a value for each of `timestamps`"
+    )
+    memory_utilization: list[list[float]] = Field(
+        description="Memory in use in percent: a list for each device, a value for each of `timestamps`"
+    )
+    temperature: list[list[float]] = Field(
+        description="Degrees Celsius: a list for each device, a value for each of `timestamps`"
+    )
+    power: list[list[float]] = Field(
+        description="Power in watts: a list for each device, a value for each of `timestamps`"
+    )
     slice_activity: list[peer.SliceActivity]
 
 
 class CpuSeriesAnswer(Answer):
     object: Literal["cluster.node.cpu.series"] = "cluster.node.cpu.series"
     message: str = "CPU metrics found"
-    timestamps: list[int]
-    cpu_usage_percent: list[float]
-    load_1: list[float]
-    load_5: list[float]
-    load_15: list[float]
+    timestamps: list[int] = Field(description="When was measured, in seconds since 1970")
+    cpu_usage_percent: list[float] = Field(description="CPU in use in percent, a value for each of `timestamps`")
+    load_1: list[float] = Field(description="Load average over 1 minute, a value for each of `timestamps`")
+    load_5: list[float] = Field(description="Load average over 5 minutes, a value for each of `timestamps`")
+    load_15: list[float] = Field(description="Load average over 15 minutes, a value for each of `timestamps`")
 
 
 class SummaryAnswer(Answer):
@@ -208,10 +222,10 @@ class SummaryAnswer(Answer):
     cluster_name: str
     total_nodes: int
     total_pods: int
-    avg_cpu_usage: float
-    avg_memory_usage: float
-    avg_disk_usage: float
-    health_status: str
+    avg_cpu_usage: float = Field(description="CPU in use, in percent, on average over the nodes")
+    avg_memory_usage: float = Field(description="Memory in use, in percent, on average over the nodes")
+    avg_disk_usage: float = Field(description="Disk in use, in percent, on average over the nodes")
+    health_status: str = Field(description="How the cluster is, as budmetrics says")
     resources: peer.ResourceSummary
 
 
@@ -229,7 +243,7 @@ class PodMetricsAnswer(Answer):
     message: str = "Pod metrics found"
     cluster_id: UUID
     cluster_name: str
-    namespace: str | None
+    namespace: str | None = Field(description="The Kubernetes namespace that was asked for; null for all")
     total_pods: int
     timestamp: datetime
     metrics: list[peer.PodMetrics]

@@ -28,7 +28,7 @@ async def onboarding_form(
     cluster_type: Annotated[str | None, Form(description="`ON_PREM` (as without it) or `CLOUD`")] = None,
     credential_id: Id = None,
     provider_id: Id = None,
-    region: Text = None,
+    region: Annotated[str | None, Form(description="The cloud's name of the region; for `CLOUD` only")] = None,
     callback_topic: Text = None,
 ) -> ClusterPost:
     """Read the form, and the kubeconfig in it.

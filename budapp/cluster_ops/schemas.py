@@ -27,21 +27,21 @@ class ClusterView(Schema):
     """A cluster; budcluster knows it by `cluster_id`. Workers are devices that deployments can run on."""
 
     id: UUID
-    cluster_id: UUID | None
+    cluster_id: UUID | None = Field(description="budcluster's id of the cluster; null until it has one")
     name: str
     icon: str
     ingress_url: str | None
     cluster_type: ClusterType
     status: ClusterStatus
     reason: str | None
-    status_sync_at: datetime | None
+    status_sync_at: datetime | None = Field(description="When budcluster told the status last")
     created_at: datetime
     modified_at: datetime
-    region: str | None
-    cloud_provider_id: UUID | None
-    cpu_count: int
-    gpu_count: int
-    hpu_count: int
+    region: str | None = Field(description="The cloud's name of the region; null on premises")
+    cloud_provider_id: UUID | None = Field(description="The cloud provider; null on premises")
+    cpu_count: int = Field(description="How many CPU devices there are")
+    gpu_count: int = Field(description="How many GPU devices there are")
+    hpu_count: int = Field(description="How many HPU devices there are")
     cpu_total_workers: int
     cpu_available_workers: int
     gpu_total_workers: int
@@ -54,8 +54,8 @@ class ClusterView(Schema):
     endpoint_count: int
     total_endpoints_count: int = Field(default=0, description="The same as `endpoint_count`")
     running_endpoints_count: int
-    total_workers_count: int
-    active_workers_count: int
+    total_workers_count: int = Field(description="How many replicas of deployments there are on it")
+    active_workers_count: int = Field(description="How many replicas of deployments run on it")
 
     @model_validator(mode="after")
     def _count_under_both_names(self) -> Self:

@@ -10,7 +10,7 @@ from budapp.workflow_ops.step_views import ExecutionStatus, Json, Named, StepLis
 
 
 class ClusterBrief(Named):
-    cluster_id: UUID | None = None
+    cluster_id: UUID | None = Field(default=None, description="budcluster's id of the cluster")
     icon: str | None = None
     cluster_type: str | None = None
     cpu_total_workers: int | None = None
@@ -32,7 +32,7 @@ class SimulationSteps(WorkflowSteps):
 
     deploy_config: DeployConfig | None = None
     simulator_id: str | None = None
-    bud_simulator_events: StepList | None = None
+    bud_simulator_events: StepList | None = Field(default=None, description="How budsim looks for clusters")
 
 
 class ClusterSteps(SimulationSteps):
@@ -45,16 +45,20 @@ class ClusterSteps(SimulationSteps):
     ingress_url: str | None = None
     credential_id: UUID | None = None
     provider_id: UUID | None = None
-    region: str | None = None
+    region: str | None = Field(default=None, description="The cloud's name of the region; null on premises")
     cluster: ClusterBrief | None = None
-    workflow_execution_status: ExecutionStatus | None = None
-    recommended_clusters: list[Json] | None = None
-    budserve_cluster_events: StepList | None = None
+    workflow_execution_status: ExecutionStatus | None = Field(
+        default=None, description="What came of the workflow, once it has ended"
+    )
+    recommended_clusters: list[Json] | None = Field(
+        default=None, description="The clusters that budsim has found for guardrails, the cheapest first"
+    )
+    budserve_cluster_events: StepList | None = Field(default=None, description="How budcluster deploys, or measures")
     bud_serve_cluster_events: StepList | None = Field(
         default=None, description="The same as `budserve_cluster_events`, under the name that some screens read"
     )
-    create_cluster_events: StepList | None = None
-    delete_cluster_events: StepList | None = None
+    create_cluster_events: StepList | None = Field(default=None, description="How budcluster takes the cluster over")
+    delete_cluster_events: StepList | None = Field(default=None, description="How budcluster deletes the cluster")
 
     @model_validator(mode="after")
     def _cluster_events_under_both_names(self) -> Self:

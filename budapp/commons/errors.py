@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 
 class AppError(Exception):
@@ -130,9 +130,11 @@ class Unavailable(AppError):
 class ErrorDetail(BaseModel):
     """One field that failed validation."""
 
-    loc: list[str | int]
-    msg: str
-    type: str
+    loc: list[str | int] = Field(
+        description="The way to what is meant: `body`, `query` or `path`, then names, and numbers of elements from 0"
+    )
+    msg: str = Field(description="What is wrong, for a person")
+    type: str = Field(description="Pydantic's name of the error, such as `missing`")
 
 
 class ErrorBody(BaseModel):
@@ -140,16 +142,16 @@ class ErrorBody(BaseModel):
 
     object: Literal["error"] = "error"
     success: Literal[False] = False
-    code: int
+    code: int = Field(description="The HTTP status")
     message: str
-    param: str | None = None
-    type: str
-    title: str
-    status: int
-    detail: str
-    instance: str
+    param: str | None = Field(default=None, description="The field of the request that is meant; null for none")
+    type: str = Field(description="URN of the kind of error, such as `urn:bud:error:not_found`")
+    title: str = Field(description="The kind of error, for a person")
+    status: int = Field(description="The HTTP status")
+    detail: str = Field(description="The same as `message`")
+    instance: str = Field(description="The path of the request")
     request_id: str | None = None
-    errors: list[ErrorDetail] | None = None
+    errors: list[ErrorDetail] | None = Field(default=None, description="What failed validation, field by field")
 
 
 def error_body(error: AppError, instance: str, request_id: str | None) -> Mapping[str, Any]:

@@ -46,6 +46,16 @@ HEADERS: dict[str, dict[str, Any]] = {
 }
 """What responses carry beside the body, by name; security headers and those of HTTP itself are not among them."""
 
+_SECURITY_SCHEMES: dict[str, dict[str, Any]] = {
+    "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+    "oauth2": {
+        "type": "oauth2",
+        "description": "The same token, fetched by e-mail address and password",
+        "flows": {"password": {"tokenUrl": "/v1/auth/token", "scopes": {}}},
+    },
+}
+"""Either will do; pages that show the document sign people in by the second one."""
+
 _ERRORS = {
     400: ("BadRequest", "The request can't be carried out"),
     401: ("Unauthenticated", "Authentication is missing or has expired"),
@@ -135,7 +145,7 @@ def _build(app: FastAPI, additions: Additions) -> dict[str, Any]:
     document["tags"] = _tags(routes)
     components["headers"] = HEADERS
     components["responses"] = {name: _error(status, meaning) for status, (name, meaning) in _ERRORS.items()}
-    components["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}}
+    components["securitySchemes"] = _SECURITY_SCHEMES
     for route in routes:
         _describe(document["paths"][route.path_format], route)
     _add_examples(document)
@@ -204,7 +214,8 @@ def _describe(path: dict[str, Any], route: APIRoute) -> None:
         operation["x-access"] = access.scope or access.kind
         if takes_service_accounts(route):
             operation["x-service-accounts"] = True
-        operation["security"] = [{"bearer": []}] if access.kind in {"permission", "signed in"} else []
+        asks_for_caller = access.kind in {"permission", "signed in"}
+        operation["security"] = [{name: []} for name in _SECURITY_SCHEMES] if asks_for_caller else []
 
 
 def _sent_with(route: APIRoute, method: str, status: str) -> list[str]:

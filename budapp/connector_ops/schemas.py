@@ -37,7 +37,9 @@ class _Credentials(Schema):
 
     model_config = ConfigDict(extra="forbid")
 
-    passthrough_headers: list[HeaderName] | None = Field(default=None, max_length=20)
+    passthrough_headers: list[HeaderName] | None = Field(
+        default=None, max_length=20, description="Headers of the call that are passed on to the MCP server"
+    )
 
     def addresses(self) -> list[str]:
         """Return the addresses that are going to be called."""
@@ -50,14 +52,16 @@ class OAuthCredentials(_Credentials):
     grant_type: Literal["client_credentials", "authorization_code"]
     client_id: Annotated[Text, StringConstraints(min_length=1, max_length=500)] | None = None
     client_secret: Secret | None = None
-    token_url: WebAddress
-    authorization_url: WebAddress | None = None
+    token_url: WebAddress = Field(description="Where tokens are got")
+    authorization_url: WebAddress | None = Field(default=None, description="Where people give their consent")
     redirect_uri: WebAddress | None = None
     scopes: list[Annotated[str, StringConstraints(pattern=r"^[\x21\x23-\x5b\x5d-\x7e]{1,200}$")]] | None = Field(
-        default=None, max_length=50
+        default=None, max_length=50, description="OAuth 2.0 scopes to ask for"
     )
-    supports_dcr: bool = False
-    registration_url: WebAddress | None = None
+    supports_dcr: bool = Field(default=False, description="Whether the client registers by itself (RFC 7591)")
+    registration_url: WebAddress | None = Field(
+        default=None, description="Where the client registers, where it does by itself"
+    )
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -75,7 +79,9 @@ class OAuthCredentials(_Credentials):
 class HeadersCredentials(_Credentials):
     """Headers that go along with each call, as pairs of `key` and `value`."""
 
-    auth_headers: list[dict[Literal["key", "value"], Secret]] = Field(min_length=1, max_length=20)
+    auth_headers: list[dict[Literal["key", "value"], Secret]] = Field(
+        min_length=1, max_length=20, description="Headers that go along with each call, each as `key` and `value`"
+    )
 
     @model_validator(mode="after")
     def _pairs(self) -> Self:
@@ -150,7 +156,9 @@ class CustomGatewayCreate(Schema):
     name: Name
     url: WebAddress
     description: Annotated[Text, StringConstraints(max_length=1000)] | None = None
-    transport: Literal["STREAMABLEHTTP", "SSE"] | None = None
+    transport: Literal["STREAMABLEHTTP", "SSE"] | None = Field(
+        default=None, description="How MCP is spoken; null for `STREAMABLEHTTP`"
+    )
     auth_type: AuthType = "Open"
     credentials: Credentials = Field(default_factory=OpenCredentials)
 
@@ -186,15 +194,15 @@ class TagExisting(Schema):
 
 class Register(Schema):
     credentials: Credentials
-    version: Version = 1
-    permanent: bool = False
+    version: Version = Field(default=1, description="The number of the prompt's version, from 1")
+    permanent: bool = Field(default=False, description="Nothing depends on it; clients send it")
 
 
 class AddTools(Schema):
     prompt_id: BudPromptId
     connector_id: ConnectorId
-    tool_ids: list[ToolId] = Field(max_length=200)
-    version: Version = 1
+    tool_ids: list[ToolId] = Field(max_length=200, description="All tools that the prompt may call of this connector")
+    version: Version = Field(default=1, description="The number of the prompt's version, from 1")
     permanent: bool = False
 
 
@@ -203,7 +211,9 @@ class OfPrompt(Schema):
 
     prompt_id: BudPromptId
     connector_id: ConnectorId
-    version: Version | None = None
+    version: Version | None = Field(
+        default=None, description="The number of the prompt's version; null for the one that counts where none is named"
+    )
 
 
 class OfPromptQuery(OfPrompt):
@@ -213,8 +223,8 @@ class OfPromptQuery(OfPrompt):
 class Callback(Schema):
     """What the authorization server has sent the browser back with."""
 
-    code: Code
-    state: State
+    code: Code = Field(description="What the authorization server has sent the browser back with")
+    state: State = Field(description="What the authorization server has sent the browser back with, as it was begun")
 
 
 class PromptCallback(Callback):
@@ -234,8 +244,10 @@ class ConnectorField(Schema):
     required: bool
     description: str | None = None
     placeholder: str | None = None
-    options: list[str] | None = None
-    visible_when: dict[str, list[str]] | None = None
+    options: list[str] | None = Field(default=None, description="What can be chosen; null for any text")
+    visible_when: dict[str, list[str]] | None = Field(
+        default=None, description="Other field → the values with which this one is shown; null for always"
+    )
     default: Any = None
 
 
@@ -272,7 +284,7 @@ class GatewayView(Schema):
     name: str
     url: str
     transport: str
-    visibility: Literal["tenant"] = "tenant"
+    visibility: Literal["tenant"] = Field(default="tenant", description="Who sees it: everybody of the tenant")
     connector_id: str | None
     description: str | None
     auth_type: str
@@ -323,9 +335,9 @@ class ToolItem(Schema):
     id: str
     name: str
     displayName: str | None  # noqa: N815
-    originalName: str | None  # noqa: N815
+    originalName: str | None = Field(description="What the MCP server calls it")  # noqa: N815
     description: str | None
-    type: str
+    type: str = Field(description="The kind of tool, as the foundry says")
 
     @classmethod
     def of(cls, tool: foundry.Tool) -> Self:
@@ -376,7 +388,7 @@ class ToolDetail(Schema):
     description: str
     type: str
     icon: str | None = None
-    parameters: Json = Field(alias="schema")
+    parameters: Json = Field(alias="schema", description="JSON schema of the tool's input")
 
 
 class ToolAnswer(Answer):
@@ -390,14 +402,16 @@ class CredentialSchema(Answer):
 
     object: Literal["connector.credential_schema"] = "connector.credential_schema"
     message: str = "Credential fields found"
-    forms: dict[str, list[ConnectorField]] = Field(alias="schema")
+    forms: dict[str, list[ConnectorField]] = Field(
+        alias="schema", description="Kind of sign-in → the fields of its form"
+    )
 
 
 class ConsentStarted(Answer):
     object: Literal["connector_oauth.start"] = "connector_oauth.start"
     message: str = "Go to authorization_url to give your consent"
-    authorization_url: str
-    state: str
+    authorization_url: str = Field(description="Where the browser goes, for the consent")
+    state: str = Field(description="Comes back with the consent")
     expires_in: int
     gateway_id: UUID
 
@@ -407,17 +421,17 @@ class OAuthStatus(Answer):
     oauth_enabled: bool
     grant_type: str | None
     client_id: str | None
-    scopes: list[str]
+    scopes: list[str] = Field(description="OAuth 2.0 scopes that are asked for")
     authorization_url: str | None
     redirect_uri: str | None
-    status_message: str
+    status_message: str = Field(description="How far the sign-in is set up, in words")
 
 
 class TokenStatus(Answer):
     object: Literal["connector_oauth.token"] = "connector_oauth.token"
-    connected: bool
-    expires_at: datetime | None
-    scopes: list[str]
+    connected: bool = Field(description="Whether the caller has given their consent")
+    expires_at: datetime | None = Field(description="Until when the consent lasts; null where that is not known")
+    scopes: list[str] = Field(description="OAuth 2.0 scopes that were granted")
 
 
 class OAuthDone(Answer):
@@ -425,8 +439,8 @@ class OAuthDone(Answer):
     message: str = "Your consent is there"
     gateway_id: UUID
     user_id: UUID
-    expires_at: datetime | None
-    return_url: str | None = None
+    expires_at: datetime | None = Field(description="Until when the consent lasts; null where that is not known")
+    return_url: str | None = Field(default=None, description="Where the browser goes now; null for nowhere")
 
 
 class Done(Answer):
@@ -440,7 +454,7 @@ class Registered(Answer):
     message: str = "Connector registered"
     gateway: GatewayView
     connector_id: str
-    budprompt_id: str
+    budprompt_id: str = Field(description="What budprompt calls the draft or the prompt")
 
 
 class Disconnected(Answer):
@@ -448,12 +462,12 @@ class Disconnected(Answer):
     message: str = "Connector disconnected"
     prompt_id: str
     connector_id: str
-    deleted_gateway_id: UUID
+    deleted_gateway_id: UUID = Field(description="The connector that was taken down with it")
 
 
 class ToolsAdded(Answer):
     object: Literal["prompt_tool.add"] = "prompt_tool.add"
     message: str = "Tools added"
-    virtual_server_id: str
+    virtual_server_id: str = Field(description="The foundry's id of the server with just these tools")
     virtual_server_name: str
-    added_tools: list[str]
+    added_tools: list[str] = Field(description="Ids of the tools")

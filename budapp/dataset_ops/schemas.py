@@ -36,17 +36,17 @@ class BenchmarkDatasetView(Schema):
     name: str
     display_name: str | None
     description: str | None
-    tags: dict[str, Any] | None
-    hf_hub_url: str | None
-    ms_hub_url: str | None
+    tags: dict[str, Any] | None = Field(description="Role → how conversations mark it")
+    hf_hub_url: str | None = Field(description="Its name at Hugging Face; null where it is not there")
+    ms_hub_url: str | None = Field(description="Its name at ModelScope; null where it is not there")
     script_url: str | None
     file_name: str | None
-    formatting: str | None
-    ranking: bool
+    formatting: str | None = Field(description="The layout of its rows, such as `sharegpt`")
+    ranking: bool = Field(description="Whether its rows rank answers")
     subset: str | None
     split: str | None
     folder: str | None
-    columns: dict[str, Any] | None
+    columns: dict[str, Any] | None = Field(description="What is needed → the name of its column")
     status: Literal["active", "inactive"]
     num_samples: int
     created_at: datetime
@@ -107,13 +107,13 @@ class FileView(Schema):
     checksum: str | None = Field(description="SHA-256, in hexadecimal")
     status: FileStatus
     reason: str | None
-    row_count: int | None
+    row_count: int | None = Field(description="How many rows the file has; null until it is ready")
     columns: list[ColumnView] | None
     created_at: datetime
 
 
 class DatasetVersionView(Schema):
-    number: int
+    number: int = Field(description="The number of the version, from 1")
     created_by: UUID
     created_at: datetime
     files: list[FileView]
@@ -166,12 +166,14 @@ class UploadCreate(Schema):
     split: Split = "train"
     file_name: FileName
     size: int = Field(ge=1, description="Bytes")
-    checksum: Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F]{64}$", to_lower=True)] | None = None
+    checksum: Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F]{64}$", to_lower=True)] | None = Field(
+        default=None, description="SHA-256 of the content, in hexadecimal; null to have none checked"
+    )
 
 
 class PartView(Schema):
-    number: int
-    url: str
+    number: int = Field(description="The number of the part, from 1")
+    url: str = Field(description="Where to PUT the part")
 
 
 class UploadCreated(Answer):
@@ -180,14 +182,14 @@ class UploadCreated(Answer):
     object: Literal["dataset.upload.create"] = "dataset.upload.create"
     message: str = "Upload the parts"
     file: FileView
-    part_size: int
+    part_size: int = Field(description="How many bytes a part has; the last one has the rest")
     parts: list[PartView]
     expires_in: int = Field(description="Seconds for which the addresses are valid")
 
 
 class UploadedPart(Schema):
-    number: int = Field(ge=1, le=MAX_PARTS)
-    etag: str = Field(min_length=1, max_length=100)
+    number: int = Field(ge=1, le=MAX_PARTS, description="The number of the part, from 1")
+    etag: str = Field(min_length=1, max_length=100, description="The `ETag` of the answer to the PUT")
 
 
 class UploadComplete(Schema):

@@ -44,14 +44,14 @@ class LegacyScaling(Schema):
     """How deployments once scaled: taken from browsers that still send it, and without effect."""
 
     enabled: bool | None = None
-    scalingType: Parser | None = None  # noqa: N815 - the browser's names
-    scalingMetric: Parser | None = None  # noqa: N815
-    scalingValue: float | None = None  # noqa: N815
-    minReplicas: int | None = None  # noqa: N815
-    maxReplicas: int | None = None  # noqa: N815
-    scaleUpTolerance: float | None = None  # noqa: N815
-    scaleDownTolerance: float | None = None  # noqa: N815
-    window: int | None = None
+    scalingType: Parser | None = Field(default=None, description="Taken, and without effect")  # noqa: N815 - the browser's names
+    scalingMetric: Parser | None = Field(default=None, description="Taken, and without effect")  # noqa: N815
+    scalingValue: float | None = Field(default=None, description="Taken, and without effect")  # noqa: N815
+    minReplicas: int | None = Field(default=None, description="Taken, and without effect")  # noqa: N815
+    maxReplicas: int | None = Field(default=None, description="Taken, and without effect")  # noqa: N815
+    scaleUpTolerance: float | None = Field(default=None, description="Taken, and without effect")  # noqa: N815
+    scaleDownTolerance: float | None = Field(default=None, description="Taken, and without effect")  # noqa: N815
+    window: int | None = Field(default=None, description="Taken, and without effect")
 
 
 class DeployPost(WorkflowPost):
@@ -59,7 +59,7 @@ class DeployPost(WorkflowPost):
 
     model_id: UUID | None = None
     project_id: UUID | None = None
-    cluster_id: UUID | None = None
+    cluster_id: UUID | None = Field(default=None, description="budcluster's id of the cluster")
     template_id: UUID | None = None
     credential_id: UUID | None = None
     simulator_id: UUID | None = None
@@ -111,8 +111,8 @@ class DryRun(Answer):
 
     object: Literal["deployment.dry_run"] = "deployment.dry_run"
     message: str = "Nothing was changed"
-    task: str | None
-    missing: list[str]
+    task: str | None = Field(description="What would be begun; null where the step is only stored")
+    missing: list[str] = Field(description="What the workflow still needs, by the names of fields")
     calls: list[RehearsedCall]
 
     @classmethod
@@ -142,29 +142,31 @@ Label = Literal["Better", "Worse", "Expected"]
 class Rated(Schema):
     """A value that a cluster reaches, and how it compares with what was asked for; None where nothing was."""
 
-    label: Label | None
-    value: float
+    label: Label | None = Field(description="How it compares with what was asked for; null where nothing was")
+    value: float = Field(description="What the cluster reaches, in the unit of what was asked for")
 
 
 class Benchmarks(Schema):
     replicas: int
-    concurrency: Rated
+    concurrency: Rated = Field(description="How many requests at once")
     ttft: Rated | None = None
     e2e_latency: Rated | None = None
     per_session_tokens_per_sec: Rated | None = None
-    over_all_throughput: Rated | None = None
+    over_all_throughput: Rated | None = Field(
+        default=None, description="Output tokens per second of all requests together"
+    )
 
 
 class ClusterResource(Schema):
     """The workers of one kind that a cluster has."""
 
     type: Literal["CPU", "GPU", "HPU"]
-    available: int
-    total: int
+    available: int = Field(description="How many of these workers are free")
+    total: int = Field(description="How many of these workers there are")
 
 
 class RequiredDevice(Schema):
-    device_type: str
+    device_type: str = Field(description="The kind of device, as budsim names it")
     num_replicas: int
     concurrency: int
     cost_per_million_tokens: Money
@@ -174,11 +176,13 @@ class ClusterOffer(Schema):
     """A cluster on which the model would run as described; `cost_per_token` is for a million of them, as ever."""
 
     id: UUID
-    cluster_id: UUID
+    cluster_id: UUID = Field(description="budcluster's id of the cluster")
     name: str
-    cost_per_token: Money
-    total_resources: int
-    resources_used: int
+    cost_per_token: Money = Field(
+        description="What a million tokens cost, in the platform's currency; the name is an old mistake"
+    )
+    total_resources: int = Field(description="How many workers of all kinds the cluster has")
+    resources_used: int = Field(description="How many workers of all kinds are in use")
     resource_details: list[ClusterResource]
     required_devices: list[RequiredDevice]
     benchmarks: Benchmarks

@@ -21,11 +21,15 @@ Fallbacks = Annotated[list[UUID], Field(max_length=MAX_FALLBACKS), AfterValidato
 class RateLimits(Schema):
     """How many requests an endpoint takes; a limit that is null does not hold."""
 
-    algorithm: Literal["token_bucket", "fixed_window", "sliding_window"] = "token_bucket"
+    algorithm: Literal["token_bucket", "fixed_window", "sliding_window"] = Field(
+        default="token_bucket", description="How requests are counted"
+    )
     requests_per_second: Rate | None = None
     requests_per_minute: Rate | None = None
     requests_per_hour: Rate | None = None
-    burst_size: Rate | None = None
+    burst_size: Rate | None = Field(
+        default=None, description="How many requests may come at once, beyond what the rate lets through; null for none"
+    )
     enabled: bool = True
 
 
@@ -33,13 +37,15 @@ class RetryConfig(Schema):
     """How often a request that fails is tried again, and how long is waited in between at most."""
 
     num_retries: int = Field(default=0, ge=0, le=10)
-    max_delay_s: float = Field(default=1.0, gt=0, le=60)
+    max_delay_s: float = Field(
+        default=1.0, gt=0, le=60, description="How many seconds are waited at most before a request is tried again"
+    )
 
 
 class FallbackConfig(Schema):
     """The endpoints that a request goes to, in this order, where this one fails."""
 
-    fallback_models: Fallbacks = []
+    fallback_models: Fallbacks = Field(default=[], description="The deployments that are tried in this order, by id")
 
 
 class DeploymentSettings(Schema):

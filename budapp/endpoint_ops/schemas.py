@@ -57,7 +57,7 @@ class EndpointCluster(Schema):
     """The cluster that an endpoint runs on; budcluster knows it by `cluster_id`."""
 
     id: UUID
-    cluster_id: UUID | None
+    cluster_id: UUID | None = Field(description="budcluster's id of the cluster; null until it has one")
     name: str
     icon: str
     ingress_url: str | None
@@ -65,9 +65,9 @@ class EndpointCluster(Schema):
     status: ClusterStatus
     created_at: datetime
     modified_at: datetime
-    cpu_count: int
-    gpu_count: int
-    hpu_count: int
+    cpu_count: int = Field(description="How many CPU devices there are")
+    gpu_count: int = Field(description="How many GPU devices there are")
+    hpu_count: int = Field(description="How many HPU devices there are")
     cpu_total_workers: int
     cpu_available_workers: int
     gpu_total_workers: int
@@ -92,7 +92,7 @@ class EndpointView(Schema):
     project_id: UUID
     project_name: str
     model_name: str | None
-    total_workers: int
+    total_workers: int = Field(description="How many workers the deployment has")
     active_workers: int
     is_deprecated: bool
     supported_endpoints: list[str]
@@ -226,7 +226,7 @@ class EndpointDetail(Schema):
     url: str
     project_id: UUID
     project_name: str
-    total_workers: int
+    total_workers: int = Field(description="How many workers the deployment has")
     active_workers: int
     is_deprecated: bool
     supported_endpoints: list[str]
@@ -237,8 +237,10 @@ class EndpointDetail(Schema):
     modified_at: datetime
     model: DeployedModel | None
     cluster: EndpointCluster | None
-    deployment_config: DeploymentConfig | None
-    nodes: list[Any] | None
+    deployment_config: DeploymentConfig | None = Field(
+        description="The load that it was deployed for, and its engine; null where it has none of its own"
+    )
+    nodes: list[Any] | None = Field(description="The machines that it runs on, as budcluster tells them")
 
 
 class EndpointRetrieved(Answer):
@@ -258,7 +260,7 @@ class HealthEntry(Schema):
 
     id: UUID
     state: EndpointStatus
-    since: datetime
+    since: datetime = Field(description="From when on it was in this state")
     reason: str | None
 
 

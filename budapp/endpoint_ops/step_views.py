@@ -2,6 +2,8 @@
 
 from uuid import UUID
 
+from pydantic import Field
+
 from budapp.commons.schemas import Schema
 from budapp.workflow_ops.step_views import Json, Named, StepList, WorkflowSteps
 
@@ -21,9 +23,11 @@ class CredentialBrief(Named):
 
 
 class EndpointTargets(Schema):
-    target_ttft: float | None = None
-    target_e2e_latency: float | None = None
-    target_throughput_per_user: float | None = None
+    target_ttft: float | None = Field(default=None, description="Milliseconds to the first token that are aimed at")
+    target_e2e_latency: float | None = Field(default=None, description="Seconds of a whole request that are aimed at")
+    target_throughput_per_user: float | None = Field(
+        default=None, description="Output tokens per second of one request that are aimed at"
+    )
 
 
 class EndpointDetails(Schema):
@@ -59,6 +63,6 @@ class DeploymentSteps(WorkflowSteps):
     supports_pipeline_parallelism: bool | None = None
     additional_concurrency: int | None = None
     adapter_config: AdapterConfig | None = None
-    delete_endpoint_events: StepList | None = None
-    delete_worker_events: StepList | None = None
-    adapter_deployment_events: StepList | None = None
+    delete_endpoint_events: StepList | None = Field(default=None, description="How budcluster deletes the deployment")
+    delete_worker_events: StepList | None = Field(default=None, description="How budcluster deletes the worker")
+    adapter_deployment_events: StepList | None = Field(default=None, description="How budcluster adds the adapter")

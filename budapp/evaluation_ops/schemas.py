@@ -59,7 +59,7 @@ class TraitView(Schema):
     description: str | None
     icon: str | None
     category: str | None
-    exps_ids: list[UUID] = []
+    exps_ids: list[UUID] = Field(default=[], description="The caller's experiments that have to do with the trait")
 
 
 class TraitList(PageAnswer):
@@ -112,7 +112,7 @@ class QuestionsAndAnswers(Schema):
     model_config = ConfigDict(extra="allow")
 
     examples: list[Any] | None = None
-    samples: list[Any] | None = None
+    samples: list[Any] | None = Field(default=None, description="Some questions, under another name")
 
 
 class AdvantagesAndDisadvantages(Schema):
@@ -144,24 +144,26 @@ class EvalDatasetView(Schema):
     name: str
     description: str | None
     version: str | None
-    sample_count: int | None
+    sample_count: int | None = Field(
+        description="How many questions the current version has; null where that is not known"
+    )
     meta_links: MetaLinks
     config_validation_schema: dict[str, Any] | None
-    estimated_input_tokens: int | None
-    estimated_output_tokens: int | None
+    estimated_input_tokens: int | None = Field(description="Input tokens of a whole run, estimated")
+    estimated_output_tokens: int | None = Field(description="Output tokens of a whole run, estimated")
     language: list[str]
     domains: list[str]
     concepts: list[str]
-    humans_vs_llm_qualifications: list[str]
+    humans_vs_llm_qualifications: list[str] = Field(description="How people and models compare, in words")
     task_type: list[str]
     modalities: list[str]
     sample_questions_answers: QuestionsAndAnswers
     advantages_disadvantages: AdvantagesAndDisadvantages
-    eval_types: dict[str, Any]
+    eval_types: dict[str, Any] = Field(description="Way of asking → the engine's name of the dataset")
     why_run_this_eval: list[str]
     what_to_expect: list[str]
     additional_info: AdditionalInfo
-    metrics: list[str]
+    metrics: list[str] = Field(description="What is scored, by name")
     evaluator: str | None
     is_proportion: bool
     traits: list[TraitOfDataset]
@@ -214,11 +216,11 @@ class SyncQuery(Schema):
 class DatasetsSynced(Answer):
     object: Literal["evaluations.sync"] = "evaluations.sync"
     message: str = "Datasets are up to date"
-    version: str
-    unchanged: bool
-    traits_added: int
-    traits_changed: int
-    traits_removed: int
-    datasets_added: int
-    datasets_changed: int
-    datasets_removed: int
+    version: str = Field(description="The version of the manifest")
+    unchanged: bool = Field(description="Whether the manifest was the one from before, so that nothing was looked at")
+    traits_added: int = Field(description="How many traits are new")
+    traits_changed: int = Field(description="How many traits have changed")
+    traits_removed: int = Field(description="How many traits are no more")
+    datasets_added: int = Field(description="How many datasets are new")
+    datasets_changed: int = Field(description="How many datasets have changed")
+    datasets_removed: int = Field(description="How many datasets are no more")

@@ -78,11 +78,11 @@ class ExperimentWorkflow(Answer):
     workflow_id: UUID
     current_step: int
     total_steps: int
-    next_step: int | None
+    next_step: int | None = Field(description="The number of the next step; null once it is complete")
     is_complete: bool
     status: str
     experiment_id: UUID | None
-    data: dict[str, Any]
+    data: dict[str, Any] = Field(description="What the steps have said so far")
     next_step_data: NextStep | None
 
 

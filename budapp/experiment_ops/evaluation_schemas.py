@@ -23,10 +23,10 @@ class RunOfEvaluation(Schema):
     run_index: int
     dataset_id: UUID
     dataset_name: str
-    version: str
+    version: str = Field(description="The version of the dataset")
     status: RunStatus
     reason: str | None
-    evaluation_job_id: str | None = None
+    evaluation_job_id: str | None = Field(default=None, description="budeval's id of its work; null where it has none")
     score: float | None
     samples: int | None
     confidence_interval: Interval | None
@@ -63,7 +63,9 @@ class EvaluationScores(Schema):
     """`overall_accuracy` is the mean over the datasets that are shares, each counting alike."""
 
     status: EvaluationStatus
-    overall_accuracy: float | None
+    overall_accuracy: float | None = Field(
+        description="Mean over the datasets that are shares, each counting alike, in percent; null for none"
+    )
     confidence_interval: Interval | None
     datasets: list[DatasetScore]
 
@@ -71,7 +73,7 @@ class EvaluationScores(Schema):
 class EvaluationView(Schema):
     """An evaluation with all its runs, those without a score too."""
 
-    id: UUID
+    id: UUID = Field(description="The evaluation")
     evaluation_id: UUID
     evaluation_name: str
     description: str | None
@@ -86,9 +88,11 @@ class EvaluationView(Schema):
     traits: list[TraitWithDatasets]
     scores: EvaluationScores
     runs: list[RunOfEvaluation]
-    eta_seconds: int | None
+    eta_seconds: int | None = Field(
+        description="Seconds until it is done, as budeval estimates; null where it does not say"
+    )
     started_at: datetime | None
-    duration_in_seconds: int | None
+    duration_in_seconds: int | None = Field(description="How many seconds it took; null until it is done")
     created_at: datetime
     updated_at: datetime
 
@@ -131,13 +135,17 @@ class ShownEvaluation(Schema):
     evaluation_name: str
     model_name: str | None
     deployment_name: str | None
-    trait_name: str | None
-    trait_score: float | None
-    trait_interval: Interval | None
+    trait_name: str | None = Field(description="Names of the traits, parted by commas; null for none")
+    trait_score: float | None = Field(
+        description="Mean over the trait that is shown, or over all, in percent; null for none"
+    )
+    trait_interval: Interval | None = Field(
+        description="The 95 percent confidence interval of `trait_score`; null where it is of one trait"
+    )
     status: EvaluationStatus
     reason: str | None
     started_date: datetime
-    duration_minutes: int
+    duration_minutes: int = Field(description="How many minutes it took; 0 until it is done")
     runs: list[RunOfEvaluation]
 
     @classmethod
@@ -188,7 +196,9 @@ class Summary(Schema):
     cluster_name: str | None
     template_name: str | None = None
     created_by: str | None
-    dataset_size: int | None
+    dataset_size: int | None = Field(
+        description="How many questions the datasets have together; null where that is not known"
+    )
     status: str
     evaluations: list[str]
 

@@ -140,17 +140,21 @@ class TraitOfExperiment(Schema):
 class Interval(Schema):
     """The limits of a 95 percent confidence interval, in percent."""
 
-    lower: float
-    upper: float
+    lower: float = Field(description="The lower limit, in percent")
+    upper: float = Field(description="The upper limit, in percent")
 
 
 class Statistics(Schema):
     """How the intervals beside scores were worked out."""
 
-    confidence_level: float = statistics.CONFIDENCE_LEVEL
-    interval: str = statistics.INTERVAL
-    mean_interval: str = statistics.MEAN_INTERVAL
-    difference_interval: str = statistics.DIFFERENCE_INTERVAL
+    confidence_level: float = Field(
+        default=statistics.CONFIDENCE_LEVEL, description="How often the interval holds the true value, from 0 to 1"
+    )
+    interval: str = Field(default=statistics.INTERVAL, description="The method for the score of one dataset")
+    mean_interval: str = Field(default=statistics.MEAN_INTERVAL, description="The method for means of scores")
+    difference_interval: str = Field(
+        default=statistics.DIFFERENCE_INTERVAL, description="The method for differences between scores"
+    )
 
 
 class ExperimentView(Schema):
@@ -210,23 +214,23 @@ class CurrentMetric(Schema):
     """The newest score of a dataset with a deployment; `score` is the text of `score_value`."""
 
     run_id: UUID
-    evaluation: str | None
-    dataset: str
+    evaluation: str | None = Field(description="The evaluation's name")
+    dataset: str = Field(description="The dataset's name")
     deployment_name: str | None
     model_name: str | None
     traits: list[str]
     status: RunStatus
     score: str | None
-    score_value: float | None
+    score_value: float | None = Field(description="The score, in percent where it is a share; null for none")
     samples: int | None
     confidence_interval: Interval | None
     last_run: datetime | None
 
 
 class RunProgress(Schema):
-    percent: int
-    completed: int
-    total: int
+    percent: int = Field(description="How many of the runs are done, in percent")
+    completed: int = Field(description="How many runs are done")
+    total: int = Field(description="How many runs there are")
 
 
 class Actions(Schema):
@@ -243,17 +247,19 @@ class CurrentDataset(Schema):
 class ProgressOverview(Schema):
     """An evaluation that goes on; `run_id` is its id."""
 
-    run_id: UUID
+    run_id: UUID = Field(description="The evaluation")
     title: str
     objective: str
     status: str
     current: CurrentDataset | None
     current_evaluation: str
     current_model: str
-    eta_minutes: int | None
-    processing_rate_per_min: int | None = None
-    average_score_pct: float | None
-    duration_in_seconds: int | None
+    eta_minutes: int | None = Field(
+        description="Minutes until it is done, as budeval estimates; null where it does not say"
+    )
+    processing_rate_per_min: int | None = Field(default=None, description="Nothing measures it, so it is null")
+    average_score_pct: float | None = Field(description="Mean of the scores so far, in percent; null for none")
+    duration_in_seconds: int | None = Field(description="How many seconds it has taken; null until it has begun")
     progress: RunProgress
     actions: Actions = Actions()
 
@@ -262,11 +268,11 @@ class ExperimentDetail(ExperimentView):
     """`runtime` is what its evaluations have taken, in seconds; what nobody measures is null."""
 
     objective: str | None
-    budget_used: float | None = None
-    budget_total: float | None = None
-    tokens_processed: int | None = None
-    runtime: int
-    processing_rate: float | None = None
+    budget_used: float | None = Field(default=None, description="Nothing measures it, so it is null")
+    budget_total: float | None = Field(default=None, description="Nothing measures it, so it is null")
+    tokens_processed: int | None = Field(default=None, description="Nothing measures it, so it is null")
+    runtime: int = Field(description="How many seconds its evaluations have taken")
+    processing_rate: float | None = Field(default=None, description="Nothing measures it, so it is null")
     current_metrics: list[CurrentMetric]
     progress_overview: list[ProgressOverview]
 
@@ -280,12 +286,12 @@ class ExperimentRetrieved(Answer):
 
 class ExperimentSummary(Schema):
     total_evaluations: int
-    total_duration_seconds: int
-    completed_evaluations: int
-    failed_evaluations: int
-    pending_evaluations: int
-    running_evaluations: int
-    cancelled_evaluations: int
+    total_duration_seconds: int = Field(description="How many seconds all evaluations have taken")
+    completed_evaluations: int = Field(description="How many evaluations are done")
+    failed_evaluations: int = Field(description="How many evaluations have failed")
+    pending_evaluations: int = Field(description="How many evaluations wait")
+    running_evaluations: int = Field(description="How many evaluations go on")
+    cancelled_evaluations: int = Field(description="How many evaluations were cancelled")
 
 
 class SummaryRetrieved(Answer):
@@ -328,10 +334,10 @@ class RunView(Schema):
     evaluation_id: UUID | None
     run_index: int
     endpoint_id: UUID
-    dataset_version_id: UUID
+    dataset_version_id: UUID = Field(description="The version of the dataset")
     status: RunStatus
     reason: str | None
-    config: dict[str, Any] | None
+    config: dict[str, Any] | None = Field(description="Settings that are kept with the run")
     created_at: datetime
     updated_at: datetime
 
@@ -346,7 +352,7 @@ class RunView(Schema):
 
 class MetricView(Schema):
     metric_name: str
-    mode: str
+    mode: str = Field(description="The way of asking, as budeval names it")
     metric_value: float
     samples: int | None
 
@@ -363,7 +369,9 @@ class RunRetrieved(Answer):
 
 
 class RunUpdate(Schema):
-    config: dict[str, Any] | None = Field(default=None, max_length=100)
+    config: dict[str, Any] | None = Field(
+        default=None, max_length=100, description="Settings that are kept with the run"
+    )
 
 
 class RunUpdated(Answer):
@@ -398,7 +406,7 @@ class RunScore(Schema):
 
 class HistoryItem(Schema):
     run_id: UUID
-    model: str | None
+    model: str | None = Field(description="The model's name")
     deployment_name: str | None
     status: RunStatus
     started_at: datetime

@@ -19,16 +19,16 @@ class MetricValue(Schema):
 class Difference(Schema):
     """How many points a score is behind the best one; `is_certain` tells whether the interval leaves out 0."""
 
-    points: float
-    lower: float
-    upper: float
-    is_certain: bool
+    points: float = Field(description="How many percentage points it is behind the best score")
+    lower: float = Field(description="The lower limit of the 95 percent confidence interval, in percentage points")
+    upper: float = Field(description="The upper limit of the 95 percent confidence interval, in percentage points")
+    is_certain: bool = Field(description="Whether the confidence interval leaves out 0")
 
 
 class RankedScore(Schema):
     """The mean of the runs of one dataset with one deployment, and its place among all of that dataset."""
 
-    rank: int
+    rank: int = Field(description="Its place among the scores of the dataset, from 1")
     model_id: UUID
     model_name: str
     model_display_name: str
@@ -36,7 +36,7 @@ class RankedScore(Schema):
     provider_icon: str | None
     endpoint_id: UUID
     endpoint_name: str | None
-    accuracy: float
+    accuracy: float = Field(description="Mean score of the runs, in percent where it is a share")
     samples: int | None
     confidence_interval: Interval | None
     behind_best: Difference | None
@@ -189,9 +189,9 @@ class HeatmapDeployment(Schema):
 
 
 class HeatmapStats(Schema):
-    min_score: float
-    max_score: float
-    avg_score: float
+    min_score: float = Field(description="The lowest of the scores shown, in percent where it is a share")
+    max_score: float = Field(description="The highest of the scores shown, in percent where it is a share")
+    avg_score: float = Field(description="The mean of the scores shown, in percent where it is a share")
 
 
 class Heatmap(Answer):

@@ -2,6 +2,8 @@
 
 from uuid import UUID
 
+from pydantic import Field
+
 from budapp.commons.schemas import Schema
 from budapp.endpoint_ops.step_views import DeploymentSteps
 from budapp.model_ops.step_views import ModelBrief, ModelSteps
@@ -29,7 +31,7 @@ class EvaluationSteps(DeploymentSteps, ModelSteps):
     traits_details: list[Json] | None = None
     dataset_ids: list[UUID] | None = None
     stage_data: StageData | None = None
-    evaluation_events: StepList | None = None
+    evaluation_events: StepList | None = Field(default=None, description="How budeval evaluates")
 
 
 class ExperimentSteps(EvaluationSteps):

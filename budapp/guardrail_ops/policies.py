@@ -44,7 +44,7 @@ Examples = Annotated[list[PolicyExample | Long], Field(max_length=100)]
 
 
 class SafeContent(Schema):
-    category: Line = "safe"
+    category: Line = Field(default="safe", description="What is answered where the text is safe")
     description: Long = ""
     items: Items = []
     examples: Examples = []
@@ -53,7 +53,7 @@ class SafeContent(Schema):
 class Violation(Schema):
     """Something that a text must not hold; `escalate` says what of it is worse."""
 
-    category: Short
+    category: Short = Field(description="What is answered where the text is this")
     severity: Line | None = None
     description: Long = ""
     escalate: Long | bool | None = None

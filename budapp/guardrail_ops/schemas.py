@@ -311,7 +311,9 @@ class ProbeSelection(Schema):
     severity_threshold: Threshold | None = None
     guard_types: GuardTypes | None = None
     enabled: bool | None = None
-    cluster_config_override: dict[str, Any] | None = Field(default=None, max_length=100)
+    cluster_config_override: dict[str, Any] | None = Field(
+        default=None, max_length=100, description="What differs for the probe's model from the common deployment"
+    )
 
 
 Selections = Annotated[list[ProbeSelection], Field(min_length=1, max_length=100)]
@@ -397,7 +399,9 @@ class ProfileRuleView(GuardrailRuleView):
     """A rule as the profile has it; null is as the probe, or the profile, says."""
 
     severity_threshold: float | None
-    own_guard_types: list[str] | None
+    own_guard_types: list[str] | None = Field(
+        description="What the profile says for this rule; null where it says nothing"
+    )
 
 
 class ProfileRuleList(PageAnswer):
@@ -485,6 +489,6 @@ class DeploymentProgress(Answer):
     message: str = "Progress found"
     deployment_id: UUID
     status: str
-    ready: int
-    total: int
+    ready: int = Field(description="How many of the models run")
+    total: int = Field(description="How many models the rules work with")
     rules: list[RuleProgress]

@@ -2,6 +2,8 @@
 
 from uuid import UUID
 
+from pydantic import Field
+
 from budapp.commons.schemas import Schema
 from budapp.deployment_ops.step_views import DeploySteps
 from budapp.workflow_ops.step_views import Json, Named, StepList
@@ -18,9 +20,9 @@ class ModelStatus(Schema):
     status: str
     endpoint_id: UUID | None = None
     endpoint_name: str | None = None
-    requires_onboarding: bool = False
-    requires_deployment: bool = False
-    can_reuse: bool = False
+    requires_onboarding: bool = Field(default=False, description="Whether it has to be added first")
+    requires_deployment: bool = Field(default=False, description="Whether it has to be deployed first")
+    can_reuse: bool = Field(default=False, description="Whether it is deployed already and can be used")
     is_gated: bool = False
 
 
@@ -38,20 +40,24 @@ class GuardrailSteps(DeploySteps):
     guard_types: list[str] | None = None
     severity_threshold: float | None = None
     model_statuses: list[ModelStatus] | None = None
-    models_requiring_onboarding: int | None = None
-    models_requiring_deployment: int | None = None
-    models_reusable: int | None = None
+    models_requiring_onboarding: int | None = Field(default=None, description="How many models have to be added first")
+    models_requiring_deployment: int | None = Field(
+        default=None, description="How many models have to be deployed first"
+    )
+    models_reusable: int | None = Field(default=None, description="How many models are deployed already")
     credential_required: bool | None = None
-    skip_to_step: int | None = None
+    skip_to_step: int | None = Field(default=None, description="The number of the step that needs to be filled in next")
     models_to_deploy: list[Json] | None = None
     models_to_reuse: list[Json] | None = None
-    simulation_step_mapping: Json | None = None
+    simulation_step_mapping: Json | None = Field(default=None, description="Step of the simulation → the model's URI")
     simulation_models: list[Json] | None = None
     pending_profile_data: Json | None = None
     per_model_deployment_configs: list[Json] | None = None
-    guardrail_onboarding_events: StepList | None = None
-    guardrail_simulation_events: StepList | None = None
-    guardrail_deployment_events: StepList | None = None
+    guardrail_onboarding_events: StepList | None = Field(default=None, description="How budpipeline adds models")
+    guardrail_simulation_events: StepList | None = Field(
+        default=None, description="How budpipeline has clusters looked for"
+    )
+    guardrail_deployment_events: StepList | None = Field(default=None, description="How budpipeline deploys models")
 
 
 class CustomProbeSteps(DeploySteps):

@@ -18,10 +18,15 @@ class Finding(Schema):
 
     probe_id: UUID
     probe_name: str
-    outcome: Literal["passed", "flagged", "unchecked"]
-    score: float | None = None
+    outcome: Literal["passed", "flagged", "unchecked"] = Field(
+        description="`unchecked` where the probe could not be asked"
+    )
+    score: float | None = Field(
+        default=None,
+        description="How sure the probe is, from 0 to 1; null where it was not asked, or only says yes or no",
+    )
     severity_threshold: float
-    rules: list[str] = []
+    rules: list[str] = Field(default=[], description="Names of the rules that flag the text")
     reason: str | None = None
 
 
@@ -29,5 +34,5 @@ class TrialAnswer(Answer):
     object: Literal["guardrail.profile.test"] = "guardrail.profile.test"
     message: str = "Text looked through"
     flagged: bool
-    complete: bool
+    complete: bool = Field(description="Whether all probes could be asked")
     probes: list[Finding]

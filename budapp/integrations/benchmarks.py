@@ -20,20 +20,34 @@ Number = Annotated[float, Field(allow_inf_nan=False)]
 class BenchmarkResult(Reply):
     """What came of a measurement: times in ms, throughputs by the second."""
 
-    duration: Number | None = None
-    successful_requests: int | None = None
+    duration: Number | None = Field(default=None, description="How long the measurement took, in seconds")
+    successful_requests: int | None = Field(default=None, description="How many requests went well")
     total_input_tokens: int | None = None
     total_output_tokens: int | None = None
-    request_throughput: Number | None = None
-    input_throughput: Number | None = None
-    output_throughput: Number | None = None
-    mean_output_throughput_per_user: Number | None = None
-    min_output_throughput_per_user: Number | None = None
-    max_output_throughput_per_user: Number | None = None
-    p25_output_throughput_per_user: Number | None = None
-    p75_output_throughput_per_user: Number | None = None
-    p95_output_throughput_per_user: Number | None = None
-    p99_output_throughput_per_user: Number | None = None
+    request_throughput: Number | None = Field(default=None, description="Requests per second")
+    input_throughput: Number | None = Field(default=None, description="Input tokens per second")
+    output_throughput: Number | None = Field(default=None, description="Output tokens per second")
+    mean_output_throughput_per_user: Number | None = Field(
+        default=None, description="Output tokens per second of one request: mean"
+    )
+    min_output_throughput_per_user: Number | None = Field(
+        default=None, description="Output tokens per second of one request: the lowest"
+    )
+    max_output_throughput_per_user: Number | None = Field(
+        default=None, description="Output tokens per second of one request: the highest"
+    )
+    p25_output_throughput_per_user: Number | None = Field(
+        default=None, description="Output tokens per second of one request: 25th percentile"
+    )
+    p75_output_throughput_per_user: Number | None = Field(
+        default=None, description="Output tokens per second of one request: 75th percentile"
+    )
+    p95_output_throughput_per_user: Number | None = Field(
+        default=None, description="Output tokens per second of one request: 95th percentile"
+    )
+    p99_output_throughput_per_user: Number | None = Field(
+        default=None, description="Output tokens per second of one request: 99th percentile"
+    )
     mean_ttft_ms: Number | None = None
     median_ttft_ms: Number | None = None
     min_ttft_ms: Number | None = None
@@ -90,28 +104,28 @@ class ModelMemory(Reply):
     model_id: UUID
     model_name: OutsideText = None
     model_uri: OutsideText = None
-    estimated_weight_memory_gb: Number
-    min_tp_for_model: int
+    estimated_weight_memory_gb: Number = Field(description="Memory that the weights take, estimated, in GB")
+    min_tp_for_model: int = Field(description="Over how many devices the model must be split at least")
 
 
 class ParallelOption(Reply):
     tp_size: int
     pp_size: int
-    max_replicas: int
-    total_devices_needed: int
+    max_replicas: int = Field(description="How many replicas fit on the devices")
+    total_devices_needed: int = Field(description="How many devices one replica takes")
     description: str = ""
 
 
 class DeviceConfiguration(Reply):
-    device_type: str
+    device_type: str = Field(description="The kind of device, such as `cuda`")
     device_name: OutsideText = None
     device_model: OutsideText = None
     total_devices: int
     nodes_count: int
-    max_devices_per_node: int
+    max_devices_per_node: int = Field(description="How many devices a node has at most")
     memory_per_device_gb: Number
     tp_pp_options: list[ParallelOption]
-    min_tp_required: int
+    min_tp_required: int = Field(description="Over how many devices the model must be split at least")
     supports_pipeline_parallelism: bool
 
 

@@ -45,7 +45,9 @@ class ModelTree(Reply):
 
 
 class RopeScaling(BaseModel):
-    factor: float | None = None
+    factor: float | None = Field(
+        default=None, description="By how much the context is longer than what the model was trained with"
+    )
     rope_type: str | None = None
 
 
@@ -61,7 +63,7 @@ class TextConfig(VisionConfig):
     num_attention_heads: int | None = None
     num_key_value_heads: int | None = None
     rope_scaling: RopeScaling | None = None
-    vocab_size: int | None = None
+    vocab_size: int | None = Field(default=None, description="How many tokens the model knows")
 
 
 class AudioConfig(BaseModel):
@@ -69,9 +71,13 @@ class AudioConfig(BaseModel):
     hidden_size: int | None = None
     num_attention_heads: int | None = None
     num_mel_bins: int | None = None
-    sample_rate: int | None = None
-    max_source_positions: int | None = None
-    max_target_positions: int | None = None
+    sample_rate: int | None = Field(default=None, description="Samples of sound per second, in Hz")
+    max_source_positions: int | None = Field(
+        default=None, description="How many frames of sound the model hears at once"
+    )
+    max_target_positions: int | None = Field(
+        default=None, description="How many tokens the model writes of them at most"
+    )
     torch_dtype: str | None = None
 
 

@@ -44,10 +44,12 @@ class DagStep(_Open):
 
     id: str
     name: str | None = None
-    action: str | None = None
+    action: str | None = Field(default=None, description="The type of the action, such as `model_add`")
     params: Json = {}
     depends_on: list[str] = []
-    condition: str | None = None
+    condition: str | None = Field(
+        default=None, description="Expression that must be true for the step to run; null for always"
+    )
     on_failure: str | None = None
     timeout_seconds: float | None = None
 
@@ -60,7 +62,7 @@ class Dag(_Open):
     description: str | None = None
     parameters: list[DagParameter] = []
     steps: list[DagStep] = []
-    outputs: Json = {}
+    outputs: Json = Field(default={}, description="Name → expression that takes it from the steps' outputs")
 
 
 class RunDefinition(_Open):
@@ -86,7 +88,7 @@ class Pipeline(Reply):
     system_owned: bool = False
     description: str | None = None
     icon: str | None = None
-    dag: Dag | None = None
+    dag: Dag | None = Field(default=None, description="What it does; null in some lists")
     warnings: list[str] = []
     execution_count: int = 0
     last_execution_at: datetime | None = None
@@ -166,7 +168,7 @@ class StepExecution(Reply):
 
 class ExecutionEvent(Reply):
     id: UUID
-    event_type: str
+    event_type: str = Field(description="What happened, as budpipeline names it")
     progress_percentage: Decimal = Decimal(0)
     eta_seconds: int | None = None
     current_step_desc: str | None = None
@@ -175,11 +177,11 @@ class ExecutionEvent(Reply):
 
 
 class AggregatedProgress(Reply):
-    overall_progress: Decimal = Decimal(0)
+    overall_progress: Decimal = Field(default=Decimal(0), description="How much is done, in percent, as a decimal")
     eta_seconds: int | None = None
-    completed_steps: int = 0
+    completed_steps: int = Field(default=0, description="How many steps are done")
     total_steps: int = 0
-    current_step: str | None = None
+    current_step: str | None = Field(default=None, description="The name of the step that goes on; null for none")
 
 
 class ExecutionProgress(Reply):
@@ -195,7 +197,9 @@ class ScheduleTiming(Reply):
     """When a schedule fires."""
 
     type: str
-    expression: str | None = None
+    expression: str | None = Field(
+        default=None, description="A cron expression of five fields, or an interval such as `15m`; null for `one_time`"
+    )
     timezone: str = "UTC"
     run_at: datetime | None = None
 
@@ -216,7 +220,7 @@ class PipelineSchedule(Reply):
     last_execution_status: str | None = None
     run_count: int = 0
     max_runs: int | None = None
-    expires_at: datetime | None = None
+    expires_at: datetime | None = Field(default=None, description="After when it no longer runs; null for never")
     status: str = "active"
 
 
@@ -236,7 +240,7 @@ class PipelineWebhook(Reply):
     id: UUID
     workflow_id: UUID
     name: str
-    endpoint_url: str
+    endpoint_url: str = Field(description="The address to call")
     config: PipelineWebhookConfig = PipelineWebhookConfig()
     params: Json = {}
     enabled: bool = True
@@ -244,7 +248,9 @@ class PipelineWebhook(Reply):
     updated_at: datetime | None = None
     last_triggered_at: datetime | None = None
     trigger_count: int = 0
-    secret: str | None = Field(default=None, repr=False)
+    secret: str | None = Field(
+        default=None, repr=False, description="What callers send along; shown once, where it has just been made"
+    )
 
 
 class PipelineWebhooks(Reply):
@@ -252,8 +258,8 @@ class PipelineWebhooks(Reply):
 
 
 class EventTriggerConfig(Reply):
-    event_type: str
-    filters: Json = {}
+    event_type: str = Field(description="The event that starts the pipeline")
+    filters: Json = Field(default={}, description="Member of the event → the value that it must have")
 
 
 class EventTrigger(Reply):
@@ -283,18 +289,20 @@ class ActionOption(_Camel):
 
 
 class ActionRules(_Camel):
-    min: float | None = None
-    max: float | None = None
-    min_length: int | None = None
-    max_length: int | None = None
-    pattern: str | None = None
+    min: float | None = Field(default=None, description="The least value; null for any")
+    max: float | None = Field(default=None, description="The greatest value; null for any")
+    min_length: int | None = Field(default=None, description="How many characters at least; null for any number")
+    max_length: int | None = Field(default=None, description="How many characters at most; null for any number")
+    pattern: str | None = Field(
+        default=None, description="Regular expression that the text must match; null for any text"
+    )
     pattern_message: str | None = None
 
 
 class ActionCondition(_Camel):
     """When a parameter is shown."""
 
-    param: str
+    param: str = Field(description="The other parameter that it depends on")
     equals: Any = None
     not_equals: Any = None
 
@@ -319,9 +327,11 @@ class ActionOutput(_Camel):
 
 
 class ActionRetryPolicy(_Camel):
-    max_attempts: int | None = None
-    backoff_multiplier: float | None = None
-    initial_interval_seconds: float | None = None
+    max_attempts: int | None = Field(default=None, description="How often the step is tried at most")
+    backoff_multiplier: float | None = Field(
+        default=None, description="How many times longer each pause is than the one before"
+    )
+    initial_interval_seconds: float | None = Field(default=None, description="How many seconds the first pause is")
 
 
 class ActionExample(_Camel):

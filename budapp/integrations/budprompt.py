@@ -47,12 +47,12 @@ class McpTool(_Open):
     """The tools of connectors that a prompt may use; `gateway_config` has the gateway of each connector."""
 
     type: str = "mcp"
-    server_label: str | None = None
-    server_url: str | None = None
-    allowed_tools: list[str] = []
+    server_label: str | None = Field(default=None, description="The connector's name")
+    server_url: str | None = Field(default=None, description="The foundry's id of the server that has just these tools")
+    allowed_tools: list[str] = Field(default=[], description="Ids of the tools that may be called")
     connector_id: str | None = None
-    gateway_config: dict[str, str] = {}
-    server_config: dict[str, list[str]] = {}
+    gateway_config: dict[str, str] = Field(default={}, description="Connector → the foundry's gateway for it")
+    server_config: dict[str, list[str]] = Field(default={}, description="The foundry's server → ids of its tools")
 
 
 class PromptData(_Open):

@@ -14,8 +14,8 @@ Text = Annotated[str, Field(max_length=5000)]
 
 
 class Point(Reply):
-    timestamp: int
-    value: Number
+    timestamp: int = Field(description="Seconds since 1970")
+    value: Number = Field(description="Megabits per second")
 
 
 class Sized(Reply):
@@ -79,8 +79,8 @@ class ClusterMetrics(Reply):
 
 
 class BandwidthPoint(Reply):
-    timestamp: int
-    mbps: Number
+    timestamp: int = Field(description="Seconds since 1970")
+    mbps: Number = Field(description="Megabits per second")
 
 
 class NodeMetrics(Reply):
@@ -98,7 +98,9 @@ class NodeMetrics(Reply):
     load_15: Number
     network_receive_bytes_per_sec: Number = 0.0
     network_transmit_bytes_per_sec: Number = 0.0
-    network_bandwidth_time_series: list[BandwidthPoint] = []
+    network_bandwidth_time_series: list[BandwidthPoint] = Field(
+        default=[], description="Bandwidth by time, both ways together"
+    )
     gpu_count: Count = 0
     gpu_utilization_percent: Number = 0.0
     gpu_memory_utilization_percent: Number = 0.0
@@ -114,13 +116,13 @@ class PodMetrics(Reply):
     namespace: Text
     pod_name: Text
     container_name: Text
-    cpu_requests: Number
-    cpu_limits: Number
-    cpu_usage: Number
+    cpu_requests: Number = Field(description="Cores that the container is promised")
+    cpu_limits: Number = Field(description="Cores that the container may use")
+    cpu_usage: Number = Field(description="Cores that the container uses")
     memory_requests_mb: Number
     memory_limits_mb: Number
     memory_usage_mb: Number
-    restarts: Count
+    restarts: Count = Field(description="How often the container was restarted")
     status: Text
     timestamp: datetime
 
@@ -146,9 +148,9 @@ class ResourceSummary(Reply):
     used_disk_gb: Number
     avg_disk_usage_percent: Number
     max_disk_usage_percent: Number
-    avg_load_1: Number
-    avg_load_5: Number
-    avg_load_15: Number
+    avg_load_1: Number = Field(description="Load average over 1 minute, on average over the nodes")
+    avg_load_5: Number = Field(description="Load average over 5 minutes, on average over the nodes")
+    avg_load_15: Number = Field(description="Load average over 15 minutes, on average over the nodes")
 
 
 class ClusterHealth(Reply):
@@ -161,8 +163,8 @@ class ClusterHealth(Reply):
 
 class Series(Reply):
     metric_name: Text
-    timestamps: list[datetime]
-    values: list[Number]
+    timestamps: list[datetime] = Field(description="When was measured")
+    values: list[Number] = Field(description="A value for each of `timestamps`, in the unit of the metric")
     labels: dict[str, str] | None = None
 
 
@@ -180,7 +182,7 @@ class NodeEvent(Reply):
     event_type: Text
     reason: Text
     message: Text
-    count: Count
+    count: Count = Field(description="How often it happened")
     first_timestamp: datetime | None = None
     last_timestamp: datetime | None = None
     source_component: Text
@@ -195,15 +197,15 @@ class NodeEvents(Reply):
 class GpuDevice(Reply):
     device_uuid: Text
     device_index: Count
-    device_type: Text
+    device_type: Text = Field(description="The kind of device, as budmetrics names it")
     node_name: Text
     total_memory_gb: Number
     memory_allocated_gb: Number
     memory_utilization_percent: Number
     core_utilization_percent: Number
-    cores_allocated_percent: Number
+    cores_allocated_percent: Number = Field(description="How many of its cores are promised to containers, in percent")
     shared_containers_count: Count
-    hardware_mode: Text
+    hardware_mode: Text = Field(description="How containers share the device, as budmetrics names it")
     last_metrics_update: datetime
     temperature_celsius: Number | None = None
     power_watts: Number | None = None
@@ -226,8 +228,8 @@ class GpuSlice(Reply):
     memory_used_bytes: Count
     memory_used_gb: Number
     memory_utilization_percent: Number
-    core_limit_percent: Number
-    core_used_percent: Number
+    core_limit_percent: Number = Field(description="How many of the cores the container may use, in percent")
+    core_used_percent: Number = Field(description="How many of the cores the container uses, in percent")
     gpu_utilization_percent: Number
     status: Text
 
@@ -284,7 +286,7 @@ class NodeGpu(Reply):
 class SliceActivity(Reply):
     slice_name: Text
     namespace: Text
-    data: list[Number]
+    data: list[Number] = Field(description="How busy it was at each of `timestamps`, as budmetrics gives it")
 
 
 class GpuSeries(Reply):
@@ -305,10 +307,10 @@ class CpuSeries(Reply):
 
 
 class Hardware(Reply):
-    type: Text | None = None
+    type: Text | None = Field(default=None, description="The kind of device, such as `cuda`")
     vendor: Text | None = None
     raw_name: Text | None = None
-    count: Count | None = None
+    count: Count | None = Field(default=None, description="How many of these devices the node has")
 
 
 class Kernel(Reply):
@@ -340,11 +342,13 @@ class MachinesAnswer(Reply):
 
 class StorageClass(Reply):
     name: Text
-    provisioner: Text | None = None
-    default: bool = False
-    reclaim_policy: Text | None = None
-    volume_binding_mode: Text | None = None
-    recommended_access_mode: Text | None = None
+    provisioner: Text | None = Field(default=None, description="What provides the volumes")
+    default: bool = Field(default=False, description="Whether volumes are of it where no class is named")
+    reclaim_policy: Text | None = Field(default=None, description="What Kubernetes does with volumes that are released")
+    volume_binding_mode: Text | None = Field(default=None, description="When Kubernetes binds volumes")
+    recommended_access_mode: Text | None = Field(
+        default=None, description="Kubernetes access mode that budcluster recommends"
+    )
     parameters: dict[str, Any] | None = None
 
 

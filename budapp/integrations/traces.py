@@ -30,7 +30,7 @@ class SpanLink(Reply):
 class Span(Reply):
     """A part of a call; `duration` is in nanoseconds."""
 
-    timestamp: datetime
+    timestamp: datetime = Field(description="When it began")
     trace_id: str
     span_id: str
     parent_span_id: str = ""
@@ -42,9 +42,9 @@ class Span(Reply):
     scope_version: str = ""
     resource_attributes: dict[str, OutsideText] = {}
     span_attributes: dict[str, OutsideText] = {}
-    duration: int = Field(default=0, ge=0)
-    status_code: str = ""
-    status_message: OutsideText = ""
+    duration: int = Field(default=0, ge=0, description="How long it took, in nanoseconds")
+    status_code: str = Field(default="", description="OpenTelemetry's status, such as `STATUS_CODE_OK`")
+    status_message: OutsideText = Field(default="", description="What went wrong, in words; empty where nothing did")
     events: list[SpanEvent] = []
     links: list[SpanLink] = []
     child_span_count: int = 0
@@ -64,7 +64,7 @@ class Trace(Reply):
 class TelemetrySpan(Reply):
     """A part of a call, with those inside it; `duration` is in nanoseconds."""
 
-    timestamp: str
+    timestamp: str = Field(description="When it began, as budmetrics writes it")
     trace_id: str
     span_id: str
     parent_span_id: str = ""
@@ -74,11 +74,11 @@ class TelemetrySpan(Reply):
     service_name: str = ""
     scope_name: str = ""
     scope_version: str = ""
-    duration: int = Field(default=0, ge=0)
-    status_code: str = ""
-    status_message: OutsideText = ""
+    duration: int = Field(default=0, ge=0, description="How long it took, in nanoseconds")
+    status_code: str = Field(default="", description="OpenTelemetry's status, such as `STATUS_CODE_OK`")
+    status_message: OutsideText = Field(default="", description="What went wrong, in words; empty where nothing did")
     child_count: int = 0
-    children: list["TelemetrySpan"] = []
+    children: list["TelemetrySpan"] = Field(default=[], description="The spans inside it, as deep as was asked for")
     attributes: dict[str, OutsideText] = {}
     resource_attributes: dict[str, OutsideText] | None = None
     events: list[Json] | None = None

@@ -73,16 +73,22 @@ class Group(Reply):
 class Figure(Reply):
     """One metric of one period; which members there are depends on the metric."""
 
-    count: Number | None = None
-    rate: Number | None = None
+    count: Number | None = Field(default=None, description="How many: requests, tokens, or requests at once")
+    rate: Number | None = Field(default=None, description="`count` in percent of all requests")
     avg_time_ms: Number | None = None
-    avg: Number | None = None
-    p99: Number | None = None
-    p95: Number | None = None
-    hit_rate: Number | None = None
-    hit_count: Count | None = None
+    avg: Number | None = Field(default=None, description="Mean: in ms, or for `throughput` in tokens per second")
+    p99: Number | None = Field(
+        default=None, description="99th percentile: in ms, or for `throughput` in tokens per second"
+    )
+    p95: Number | None = Field(
+        default=None, description="95th percentile: in ms, or for `throughput` in tokens per second"
+    )
+    hit_rate: Number | None = Field(default=None, description="Requests answered from the cache, in percent of all")
+    hit_count: Count | None = Field(default=None, description="How many requests were answered from the cache")
     avg_latency_ms: Number | None = None
-    delta: Number | None = None
+    delta: Number | None = Field(
+        default=None, description="The change since the period before, in the unit of the main figure"
+    )
     delta_percent: Number | None = None
 
 
@@ -166,10 +172,10 @@ class Geography(Reply):
 
 
 class LatencyBucket(Reply):
-    range: str
-    count: Count
+    range: str = Field(description="From how many milliseconds to how many, in words")
+    count: Count = Field(description="How many requests took so long")
     percentage: Number
-    avg_latency: Number | None = None
+    avg_latency: Number | None = Field(default=None, description="Mean time of these requests, in ms")
 
 
 class LatencyGroup(Group):
@@ -189,17 +195,28 @@ class Latencies(Reply):
 
 
 class SizeBucket(Reply):
-    range: str
-    bucket_start: Number
-    bucket_end: Number | None = None
-    """None where the bucket is open."""
-    count: Count
-    avg_value: Number
-    min_value: Number | None = None
-    max_value: Number | None = None
-    p50_value: Number | None = None
-    p95_value: Number | None = None
-    p99_value: Number | None = None
+    range: str = Field(description="From where to where, in words")
+    bucket_start: Number = Field(description="From how many on: tokens, or requests at once")
+    bucket_end: Number | None = Field(
+        default=None, description="Up to how many: tokens, or requests at once; null for any number"
+    )
+    count: Count = Field(description="How many requests are in it")
+    avg_value: Number = Field(description="Mean: in ms, or for `throughput_per_user` in tokens per second")
+    min_value: Number | None = Field(
+        default=None, description="The lowest: in ms, or for `throughput_per_user` in tokens per second"
+    )
+    max_value: Number | None = Field(
+        default=None, description="The highest: in ms, or for `throughput_per_user` in tokens per second"
+    )
+    p50_value: Number | None = Field(
+        default=None, description="Median: in ms, or for `throughput_per_user` in tokens per second"
+    )
+    p95_value: Number | None = Field(
+        default=None, description="95th percentile: in ms, or for `throughput_per_user` in tokens per second"
+    )
+    p99_value: Number | None = Field(
+        default=None, description="99th percentile: in ms, or for `throughput_per_user` in tokens per second"
+    )
 
 
 class Distribution(Reply):
@@ -248,50 +265,50 @@ class GatewayMetadata(Reply):
     """What the gateway saw of a request."""
 
     client_ip: OutsideText = None
-    proxy_chain: OutsideText = None
-    protocol_version: OutsideText = None
+    proxy_chain: OutsideText = Field(default=None, description="Addresses of the proxies that the request came through")
+    protocol_version: OutsideText = Field(default=None, description="The version of HTTP")
     country_code: OutsideText = None
     country_name: OutsideText = None
     region: OutsideText = None
     city: OutsideText = None
     latitude: Number | None = None
     longitude: Number | None = None
-    timezone: OutsideText = None
-    asn: int | None = None
-    isp: OutsideText = None
+    timezone: OutsideText = Field(default=None, description="IANA time zone of the caller's place")
+    asn: int | None = Field(default=None, description="The autonomous system of the caller's address, by its number")
+    isp: OutsideText = Field(default=None, description="Whose network the caller's address is in")
     user_agent: OutsideText = None
-    device_type: OutsideText = None
+    device_type: OutsideText = Field(default=None, description="The kind of device, by the user agent")
     browser_name: OutsideText = None
     browser_version: OutsideText = None
     os_name: OutsideText = None
     os_version: OutsideText = None
-    is_bot: bool | None = None
+    is_bot: bool | None = Field(default=None, description="Whether the user agent looks like a program")
     method: OutsideText = None
     path: OutsideText = None
-    query_params: OutsideText = None
+    query_params: OutsideText = Field(default=None, description="The query, as it was sent")
     request_headers: dict[str, str] | None = None
-    body_size: int | None = None
+    body_size: int | None = Field(default=None, description="Size of the request, in bytes")
     api_key_id: OutsideText = None
-    auth_method: OutsideText = None
+    auth_method: OutsideText = Field(default=None, description="How the caller proved who they are")
     user_id: OutsideText = None
     gateway_processing_ms: int | None = None
     total_duration_ms: int | None = None
-    routing_decision: OutsideText = None
-    model_version: OutsideText = None
-    status_code: int | None = None
-    response_size: int | None = None
+    routing_decision: OutsideText = Field(default=None, description="Where the gateway sent the request, in its words")
+    model_version: OutsideText = Field(default=None, description="The version of the model, as the gateway knows it")
+    status_code: int | None = Field(default=None, description="The HTTP status that the gateway answered")
+    response_size: int | None = Field(default=None, description="Size of the response, in bytes")
     response_headers: dict[str, str] | None = None
     error_type: OutsideText = None
     error_message: OutsideText = None
     is_blocked: bool | None = None
     block_reason: OutsideText = None
-    block_rule_id: OutsideText = None
-    tags: dict[str, str] | None = None
+    block_rule_id: OutsideText = Field(default=None, description="The rule that blocked it; null where none did")
+    tags: dict[str, str] | None = Field(default=None, description="Whatever was noted of the request, by name")
 
 
 class Message(Reply):
     role: OutsideText = None
-    content: Any = None
+    content: Any = Field(default=None, description="A text, or parts as OpenAI's API has them")
 
 
 class Inference(Group):
@@ -337,7 +354,9 @@ class FeedbackItem(Reply):
     feedback_id: UUID
     feedback_type: Literal["boolean", "float", "comment", "demonstration"]
     metric_name: OutsideText = None
-    value: bool | float | str | None = None
+    value: bool | float | str | None = Field(
+        default=None, description="A number, yes or no, or a text, by `feedback_type`"
+    )
     created_at: datetime
 
 

@@ -123,7 +123,7 @@ class Filters(Schema):
     api_key_project_id: Ids | None = None
     endpoint_id: Ids | None = None
     model_id: Ids | None = None
-    prompt_id: Prompts | None = None
+    prompt_id: Prompts | None = Field(default=None, description="Prompts, by what they are called by")
 
 
 class AnalyticsFilters(Schema):
@@ -132,7 +132,7 @@ class AnalyticsFilters(Schema):
     project: Ids | None = None
     endpoint: Ids | None = None
     model: Ids | None = None
-    prompt: Prompts | None = None
+    prompt: Prompts | None = Field(default=None, description="Prompts, by what they are called by")
 
     def general(self) -> Filters:
         """Return them by the names that all other routes have."""
@@ -171,14 +171,22 @@ def check_periods(start: datetime, end: datetime, step: timedelta) -> None:
 
 
 class AnalyticsRequest(Period):
-    metrics: list[AnalyticsMetric] = Field(min_length=1, max_length=11)
-    frequency_unit: Literal["hour", "day", "week", "month", "quarter", "year"] = "day"
-    frequency_interval: int | None = Field(default=None, ge=1, le=1_000)
+    metrics: list[AnalyticsMetric] = Field(min_length=1, max_length=11, description="Which figures are wanted")
+    frequency_unit: Literal["hour", "day", "week", "month", "quarter", "year"] = Field(
+        default="day", description="The unit of `frequency_interval`"
+    )
+    frequency_interval: int | None = Field(
+        default=None, ge=1, le=1_000, description="How many `frequency_unit`s a period has; null for 1"
+    )
     filters: AnalyticsFilters = AnalyticsFilters()
     group_by: list[AnalyticsGroupBy] | None = Field(default=None, max_length=5)
-    return_delta: bool = True
-    fill_time_gaps: bool = True
-    topk: int | None = Field(default=None, ge=1, le=1_000)
+    return_delta: bool = Field(
+        default=True, description="Whether each figure says how it has changed since the period before"
+    )
+    fill_time_gaps: bool = Field(default=True, description="Whether periods without requests are there too")
+    topk: int | None = Field(
+        default=None, ge=1, le=1_000, description="Only so many groups, the largest ones; null for all"
+    )
     data_source: DataSource = "inference"
 
     @model_validator(mode="after")
@@ -194,7 +202,7 @@ class AggregatedRequest(Schema):
     to_date: Timestamp | None = None
     group_by: list[GroupBy] | None = Field(default=None, max_length=5)
     filters: Filters | None = None
-    metrics: list[AggregatedMetric] = Field(min_length=1, max_length=21)
+    metrics: list[AggregatedMetric] = Field(min_length=1, max_length=21, description="Which figures are wanted")
     data_source: DataSource = "inference"
 
     @property
@@ -217,11 +225,11 @@ class AggregatedRequest(Schema):
 
 
 class SeriesRequest(Period):
-    interval: Interval = "1h"
-    metrics: list[SeriesMetric] = Field(min_length=1, max_length=16)
+    interval: Interval = Field(default="1h", description="How long an interval is")
+    metrics: list[SeriesMetric] = Field(min_length=1, max_length=16, description="Which figures are wanted")
     filters: Filters | None = None
     group_by: list[SeriesGroupBy] | None = Field(default=None, max_length=4)
-    fill_gaps: bool = True
+    fill_gaps: bool = Field(default=True, description="Whether intervals without requests are there too")
     data_source: DataSource = "inference"
 
     @model_validator(mode="after")
@@ -235,8 +243,20 @@ class Bucket(Schema):
 
     model_config = ConfigDict(extra="forbid")
 
-    min: float = Field(default=0, ge=0, le=1e9, allow_inf_nan=False)
-    max: float | None = Field(default=None, gt=0, le=1e9, allow_inf_nan=False)
+    min: float = Field(
+        default=0,
+        ge=0,
+        le=1e9,
+        allow_inf_nan=False,
+        description="The least value in it: milliseconds, tokens, or requests at once",
+    )
+    max: float | None = Field(
+        default=None,
+        gt=0,
+        le=1e9,
+        allow_inf_nan=False,
+        description="The least value above it: milliseconds, tokens, or requests at once; null for none",
+    )
     label: Annotated[str, StringConstraints(pattern=r"^[\w .<>=-]{1,50}$")] | None = None
 
     @model_validator(mode="after")
@@ -281,10 +301,16 @@ class InferenceListRequest(Period):
     project_id: UUID | None = None
     endpoint_id: UUID | None = None
     model_id: UUID | None = None
-    is_success: bool | None = None
-    min_tokens: int | None = Field(default=None, ge=0, le=2**31)
-    max_tokens: int | None = Field(default=None, ge=0, le=2**31)
-    max_latency_ms: int | None = Field(default=None, ge=0, le=2**31)
+    is_success: bool | None = Field(default=None, description="Only requests that succeeded, or that failed")
+    min_tokens: int | None = Field(
+        default=None, ge=0, le=2**31, description="Only requests with so many tokens at least, sent and written"
+    )
+    max_tokens: int | None = Field(
+        default=None, ge=0, le=2**31, description="Only requests with so many tokens at most, sent and written"
+    )
+    max_latency_ms: int | None = Field(
+        default=None, ge=0, le=2**31, description="Only requests that took so many milliseconds at most"
+    )
     endpoint_type: (
         Literal[
             "chat",
@@ -323,8 +349,10 @@ class InferenceListRequest(Period):
 class GatewayPeriod(Schema):
     """A period in the words of the gateway's routes: the last day where none is given."""
 
-    start_time: Timestamp | None = None
-    end_time: Timestamp | None = None
+    start_time: Timestamp | None = Field(
+        default=None, description="From when on; a day before `end_time` where it is not said"
+    )
+    end_time: Timestamp | None = Field(default=None, description="Until when; now where it is not said")
 
     @property
     def end(self) -> datetime:
@@ -360,8 +388,10 @@ class GatewayAnalyticsRequest(GatewayPeriod):
     project_ids: Ids | None = None
     model_ids: Ids | None = None
     endpoint_ids: Ids | None = None
-    time_bucket: Interval = "1h"
-    metrics: list[GatewayMetric] = Field(default=["total_requests"], max_length=6)
+    time_bucket: Interval = Field(default="1h", description="How long an interval is")
+    metrics: list[GatewayMetric] = Field(
+        default=["total_requests"], max_length=6, description="Which figures are wanted"
+    )
     group_by: list[Literal["model", "project", "endpoint"]] | None = Field(default=None, max_length=3)
     filters: Filters | None = None
 

@@ -2,6 +2,8 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
+from pydantic import Field
+
 from budapp.commons.schemas import Answer, Schema
 from budapp.integrations import traffic as peer
 from budapp.metric_ops.requests import AnalyticsMetric
@@ -14,11 +16,11 @@ class CountAnswer(Answer):
     cloud_model_count: int = 0
     local_model_count: int = 0
     total_projects: int = 0
-    total_project_users: int = 0
+    total_project_users: int = Field(default=0, description="How many people take part in the projects")
     total_endpoints_count: int = 0
     running_endpoints_count: int = 0
     total_clusters: int = 0
-    inactive_clusters: int = 0
+    inactive_clusters: int = Field(default=0, description="How many clusters are not available")
 
 
 class Named(Schema):
@@ -43,23 +45,25 @@ class TimeSpan(Schema):
 class FigureView(peer.Figure):
     """One metric of a period, under all the names that clients read it by; `value` is the main one."""
 
-    value: float | None = None
-    avg_throughput: float | None = None
-    avg_ttft_ms: float | None = None
-    latency_p95: float | None = None
-    latency_p99: float | None = None
-    ttft_p95: float | None = None
-    ttft_p99: float | None = None
+    value: float | None = Field(
+        default=None, description="The main figure: a count, ms, tokens per second or percent, by the metric"
+    )
+    avg_throughput: float | None = Field(default=None, description="Mean throughput, in tokens per second")
+    avg_ttft_ms: float | None = Field(default=None, description="Mean time to the first token, in ms")
+    latency_p95: float | None = Field(default=None, description="95th percentile of the latency, in ms")
+    latency_p99: float | None = Field(default=None, description="99th percentile of the latency, in ms")
+    ttft_p95: float | None = Field(default=None, description="95th percentile of the time to the first token, in ms")
+    ttft_p99: float | None = Field(default=None, description="99th percentile of the time to the first token, in ms")
 
 
 class AnalyticsItem(Named):
     api_key_id: UUID | None = None
     api_key_name: str | None = None
-    data: dict[AnalyticsMetric, FigureView]
+    data: dict[AnalyticsMetric, FigureView] = Field(description="Metric → its figures in the period")
 
 
 class AnalyticsPeriod(Schema):
-    time_period: datetime
+    time_period: datetime = Field(description="When the period begins")
     items: list[AnalyticsItem]
 
 
@@ -72,9 +76,9 @@ class AnalyticsAnswer(Answer):
 
 
 class ValueView(Schema):
-    value: float
-    formatted_value: str | None = None
-    unit: str | None = None
+    value: float = Field(description="The figure, in `unit`")
+    formatted_value: str | None = Field(default=None, description="The figure with its unit, for a person")
+    unit: str | None = Field(default=None, description="The unit, such as `ms` or `%`")
 
 
 class AggregatedFigures(Schema):
@@ -117,8 +121,10 @@ class AggregatedAnswer(Answer):
 
 
 class SeriesPoint(Schema):
-    timestamp: datetime
-    values: dict[str, float | None]
+    timestamp: datetime = Field(description="When the interval begins")
+    values: dict[str, float | None] = Field(
+        description="Metric → its value: ms for times, percent for rates, tokens per second, or the platform's currency"
+    )
 
 
 class SeriesGroup(Named):
@@ -131,7 +137,7 @@ class SeriesAnswer(Answer):
     object: Literal["time_series"] = "time_series"
     message: str = "Series found"
     groups: list[SeriesGroup]
-    interval: str
+    interval: str = Field(description="How long an interval is")
     date_range: TimeSpan
 
 
@@ -157,27 +163,31 @@ class LatencyAnswer(Answer):
     overall_distribution: list[peer.LatencyBucket]
     total_requests: int
     date_range: TimeSpan
-    bucket_definitions: list[dict[str, float | str | None]]
+    bucket_definitions: list[dict[str, float | str | None]] = Field(
+        description="The buckets: from `min` to `max`, in ms, and a `label`"
+    )
 
 
 class DistributionAnswer(Answer):
     object: Literal["prompt_distribution"] = "prompt_distribution"
     message: str = "Distribution found"
     buckets: list[peer.SizeBucket]
-    total_count: int
+    total_count: int = Field(description="How many requests there were")
     bucket_by: str
     metric: str
     date_range: TimeSpan
-    bucket_definitions: list[dict[str, float | str | None]]
+    bucket_definitions: list[dict[str, float | str | None]] = Field(
+        description="The buckets: from `min` to `max`, in tokens or requests at once"
+    )
 
 
 class InferenceView(Named):
     inference_id: UUID
-    timestamp: datetime
+    timestamp: datetime = Field(description="When the request came")
     model_name: str
     model_display_name: str | None = None
-    prompt_preview: str
-    response_preview: str
+    prompt_preview: str = Field(description="The beginning of what was asked")
+    response_preview: str = Field(description="The beginning of what was answered")
     input_tokens: int
     output_tokens: int
     total_tokens: int
@@ -189,7 +199,7 @@ class InferenceView(Named):
     error_code: str | None = None
     error_message: str | None = None
     error_type: str | None = None
-    status_code: int | None = None
+    status_code: int | None = Field(default=None, description="The HTTP status that the gateway answered")
 
 
 class InferenceList(Answer):
@@ -207,40 +217,42 @@ class InferenceAnswer(Answer, Named):
     message: str = "Request found"
     code: Literal[200] = 200
     inference_id: UUID
-    timestamp: datetime
+    timestamp: datetime = Field(description="When the request came")
     model_name: str
     model_display_name: str | None = None
-    model_provider: str
+    model_provider: str = Field(description="The provider, by the gateway's name")
     system_prompt: str | None
     messages: list[peer.Message]
-    output: str
-    function_name: str | None
-    variant_name: str | None
-    episode_id: UUID | None
+    output: str = Field(description="What the model answered")
+    function_name: str | None = Field(description="The gateway's name of what was called")
+    variant_name: str | None = Field(description="The gateway's name of the variant that was called")
+    episode_id: UUID | None = Field(description="The gateway's id of the conversation that the request is part of")
     input_tokens: int
     output_tokens: int
-    response_time_ms: int
+    response_time_ms: int = Field(description="Milliseconds until the whole response was there")
     ttft_ms: int | None
     processing_time_ms: int | None
-    request_ip: str | None
-    request_arrival_time: datetime
-    request_forward_time: datetime
+    request_ip: str | None = Field(description="The address that it came from")
+    request_arrival_time: datetime = Field(description="When the gateway received it")
+    request_forward_time: datetime = Field(description="When the gateway passed it on to the model")
     is_success: bool
     cached: bool
-    finish_reason: str | None
+    finish_reason: str | None = Field(description="Why the model stopped, such as `stop` or `length`")
     cost: float | None
     endpoint_type: str | None
     error_code: str | None
     error_message: str | None
     error_type: str | None
-    status_code: int | None
-    raw_request: str | None
-    raw_response: str | None
-    gateway_request: Any
-    gateway_response: Any
+    status_code: int | None = Field(description="The HTTP status that the gateway answered")
+    raw_request: str | None = Field(description="What was sent to the model's provider, as it was")
+    raw_response: str | None = Field(description="What the model's provider answered, as it was")
+    gateway_request: Any = Field(description="What the gateway was sent")
+    gateway_response: Any = Field(description="What the gateway answered")
     gateway_metadata: peer.GatewayMetadata | None
     feedback_count: int
-    average_rating: float | None
+    average_rating: float | None = Field(
+        description="Mean of the ratings that people gave, as budmetrics gives it; null for none"
+    )
 
 
 class FeedbackAnswer(Answer):
@@ -253,7 +265,7 @@ class FeedbackAnswer(Answer):
 
 
 class GatewayItem(Named):
-    timestamp: datetime
+    timestamp: datetime = Field(description="When the interval begins")
     total_requests: int = 0
     error_count: int = 0
     error_rate: float = 0.0
@@ -265,7 +277,7 @@ class GatewayItem(Named):
 
 
 class GatewayBucket(Schema):
-    timestamp: datetime
+    timestamp: datetime = Field(description="When the interval begins")
     items: list[GatewayItem]
 
 
@@ -303,14 +315,14 @@ class GeographicalAnswer(Answer):
 class TopRoute(Schema):
     """The percentiles are null: budmetrics does not say them by address."""
 
-    route: str
+    route: str = Field(description="The path that was called at the gateway")
     method: str
     request_count: int
     error_count: int
     avg_response_time: float
     error_rate: float
-    p95_response_time: float | None = None
-    p99_response_time: float | None = None
+    p95_response_time: float | None = Field(default=None, description="Nothing tells it by path, so it is null")
+    p99_response_time: float | None = Field(default=None, description="Nothing tells it by path, so it is null")
     project_id: UUID
     project_name: str | None
 
@@ -325,16 +337,16 @@ class TopRoutesAnswer(Answer):
 class ClientItem(Schema):
     """Somebody whose keys were used; when last is not known by person, and null."""
 
-    client_id: str
-    client_name: str | None
+    client_id: str = Field(description="Whose keys were used: the id of a user")
+    client_name: str | None = Field(description="Whose keys were used; null where that cannot be told")
     request_count: int
     error_count: int
     avg_response_time: float
     total_tokens_used: int
     total_cost: float
-    last_request_time: datetime | None = None
+    last_request_time: datetime | None = Field(default=None, description="Nothing tells it by person, so it is null")
     project_ids: list[UUID]
-    model_ids: list[UUID]
+    model_ids: list[UUID] = Field(description="The models that were called")
 
 
 class ClientAnalyticsAnswer(Answer):
@@ -348,7 +360,7 @@ class ClientAnalyticsAnswer(Answer):
 class SyncJob(Schema):
     name: str
     last_run_at: datetime
-    due_at: datetime
+    due_at: datetime = Field(description="When it runs next")
 
 
 class SyncAnswer(Answer):

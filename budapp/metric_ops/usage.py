@@ -64,14 +64,16 @@ class UsageQuery(Schema):
 class UsageRow(Schema):
     """A day of one project, deployment, model or key; budmetrics says no costs by key."""
 
-    day: date
-    id: UUID | None
+    day: date = Field(description="In UTC")
+    id: UUID | None = Field(description="The project, deployment, model or key; null where requests had none")
     name: str | None
     requests: int = 0
-    succeeded: int = 0
-    failed: int = 0
+    succeeded: int = Field(default=0, description="How many requests succeeded")
+    failed: int = Field(default=0, description="How many requests failed")
     tokens: int = 0
-    cost: Annotated[float, Field(allow_inf_nan=False)] | None = None
+    cost: Annotated[float, Field(allow_inf_nan=False)] | None = Field(
+        default=None, description="What it cost, in the platform's currency; null by key, as budmetrics does not tell"
+    )
 
 
 class UsageByDay(Answer):
@@ -79,9 +81,9 @@ class UsageByDay(Answer):
 
     object: Literal["usage"] = "usage"
     message: str = "Usage found"
-    by: By
-    from_day: date
-    to_day: date
+    by: By = Field(description="What there is a row for each of, day by day")
+    from_day: date = Field(description="The first day, in UTC")
+    to_day: date = Field(description="The last day, in UTC")
     rows: list[UsageRow]
 
 

@@ -62,20 +62,20 @@ class LeaderboardQuery(Schema):
 
 
 class Score(Schema):
-    type: str | None
-    label: str
-    value: float | None
+    type: str | None = Field(description="What the benchmark measures; null where that is not known")
+    label: str = Field(description="The name of the benchmark, for a person")
+    value: float | None = Field(description="The score, in the benchmark's own unit; null where the model has none")
 
 
 class RankedModel(Schema):
     uri: str
     model_size: int | None
-    is_selected: bool
+    is_selected: bool = Field(description="Whether it is the model that was asked for")
 
 
 class LeaderboardRow(Schema):
     model: RankedModel
-    benchmarks: dict[str, Score]
+    benchmarks: dict[str, Score] = Field(description="Field of the benchmark → the score")
 
 
 class Leaderboard(Answer):
@@ -88,13 +88,13 @@ class ComparisonRequest(Schema):
     """Which benchmarks are wanted, and of how many models at most."""
 
     benchmarks: list[Annotated[str, StringConstraints(min_length=1, max_length=100)]] = Field(
-        min_length=1, max_length=len(BENCHMARKS)
+        min_length=1, max_length=len(BENCHMARKS), description="Fields of the benchmarks, such as `mmlu_pro`"
     )
-    k: int = Field(default=5, ge=1, le=MAX_ROWS)
+    k: int = Field(default=5, ge=1, le=MAX_ROWS, description="How many models at most")
 
 
 class NamedScore(Score):
-    field: str
+    field: str = Field(description="The field of the benchmark, such as `mmlu_pro`")
 
 
 class ComparedModel(Schema):

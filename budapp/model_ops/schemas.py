@@ -266,10 +266,10 @@ class ModelList(PageAnswer):
 
 
 class Example(Schema):
-    prompt: str | None = None
-    prompt_type: str | None = None
-    response: str | None = None
-    response_type: str | None = None
+    prompt: str | None = Field(default=None, description="What the model is asked")
+    prompt_type: str | None = Field(default=None, description="The kind of content that `prompt` is")
+    response: str | None = Field(default=None, description="What the model answers")
+    response_type: str | None = Field(default=None, description="The kind of content that `response` is")
 
 
 def _yes_or_no(value: Any) -> Any:
@@ -278,7 +278,9 @@ def _yes_or_no(value: Any) -> Any:
 
 class Faq(Schema):
     question: str
-    answer: Annotated[Literal["YES", "NO"] | None, BeforeValidator(_yes_or_no)] = None
+    answer: Annotated[Literal["YES", "NO"] | None, BeforeValidator(_yes_or_no)] = Field(
+        default=None, description="Whether it speaks for the license; null where that is not known"
+    )
     description: str | None = None
 
 
@@ -334,9 +336,9 @@ class LicenseView(Schema):
 
     id: UUID
     name: Annotated[str, BeforeValidator(lambda name: name or "LICENSE")]
-    path: str | None
-    url: str | None
-    data_type: Literal["url", "minio"]
+    path: str | None = Field(description="The file that was uploaded, under `/static/`; null for an address")
+    url: str | None = Field(description="An address that can be opened as it is")
+    data_type: Literal["url", "minio"] = Field(description="An address (`url`), or a file that was uploaded (`minio`)")
     license_type: str | None
     description: str | None
     suitability: str | None
@@ -352,9 +354,9 @@ class PaperView(Schema):
 
 class Requirements(Schema):
     device_name: str | None = None
-    core: int | None = None
-    memory: str | None = None
-    RAM: str | None = None
+    core: int | None = Field(default=None, description="How many CPU cores")
+    memory: str | None = Field(default=None, description="Memory of the device, in words")
+    RAM: str | None = Field(default=None, description="Main memory, in words")
 
 
 class CreatorView(Schema):

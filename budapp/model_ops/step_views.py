@@ -3,6 +3,8 @@
 from datetime import datetime
 from uuid import UUID
 
+from pydantic import Field
+
 from budapp.commons.schemas import Schema
 from budapp.workflow_ops.step_views import ExecutionStatus, Json, StepList, WorkflowSteps
 
@@ -50,7 +52,7 @@ class ModelBrief(Schema):
 
 class Issue(Schema):
     title: str | None = None
-    source: str | None = None
+    source: str | None = Field(default=None, description="The file that it is in")
     severity: str | None = None
     description: str | None = None
 
@@ -67,7 +69,7 @@ class ScanResult(Schema):
 
     id: UUID
     model_id: UUID
-    status: str
+    status: str = Field(description="The highest severity that was found, or `safe`")
     total_issues: int
     total_scanned_files: int
     total_skipped_files: int
@@ -111,5 +113,5 @@ class ModelSteps(WorkflowSteps):
     leaderboard: list[Json] | None = None
     security_scan_result_id: UUID | None = None
     security_scan_result: ScanResult | None = None
-    model_extraction_events: StepList | None = None
-    model_security_scan_events: StepList | None = None
+    model_extraction_events: StepList | None = Field(default=None, description="How budmodel fetches the model")
+    model_security_scan_events: StepList | None = Field(default=None, description="How budmodel scans the model")

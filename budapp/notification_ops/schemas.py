@@ -32,9 +32,9 @@ class NotificationView(Schema):
     message: str
     status: str
     icon: str | None
-    tag: str | None
-    target_type: str | None
-    target_id: UUID | None
+    tag: str | None = Field(description="A short mark beside it; null for none")
+    target_type: str | None = Field(description="What a click opens; null for nothing")
+    target_id: UUID | None = Field(description="What a click opens, by id; null for nothing")
     workflow_id: UUID | None
     project_id: UUID | None
     is_read: bool
@@ -51,7 +51,7 @@ class NotificationList(PageAnswer):
 class UnreadCount(Answer):
     object: Literal["notification.unread"] = "notification.unread"
     message: str = "Unread notifications counted"
-    unread: int
+    unread: int = Field(description="How many notifications are unread")
 
 
 class NotificationsRead(Answer):
@@ -59,15 +59,15 @@ class NotificationsRead(Answer):
 
     object: Literal["notification.read"] = "notification.read"
     message: str = "Marked as read"
-    read: int
+    read: int = Field(description="How many notifications were marked")
 
 
 class Preference(Schema):
     """How somebody wants to be told of what happens of one type."""
 
     type: MessageType
-    in_app: bool = True
-    mail: bool = False
+    in_app: bool = Field(default=True, description="Whether it is shown in the application")
+    mail: bool = Field(default=False, description="Whether it is mailed")
 
 
 class PreferencesUpdate(Schema):

@@ -67,16 +67,22 @@ class ConfigData(CamelSchema):
 
     model_config = ConfigDict(**CamelSchema.model_config, extra="forbid")
 
-    issuer: Address | None = None
-    authorization_url: Address | None = None
-    token_url: Address | None = None
-    jwks_url: Address | None = None
-    user_info_url: Address | None = None
-    directory: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9.-]{1,100}$", to_lower=True)] | None = None
+    issuer: Address | None = Field(default=None, description="Address that the provider's tokens name as `iss`")
+    authorization_url: Address | None = Field(default=None, description="Where people sign in")
+    token_url: Address | None = Field(default=None, description="Where tokens are got")
+    jwks_url: Address | None = Field(default=None, description="Where the keys are that its tokens are signed by")
+    user_info_url: Address | None = Field(default=None, description="Where the user's name and address are told")
+    directory: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9.-]{1,100}$", to_lower=True)] | None = Field(
+        default=None, description="Microsoft's name of the company's directory"
+    )
     display_name: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)] | None = None
-    enforced: bool = False
-    default_role: Literal[UserRole.DEVELOPER, UserRole.DEVOPS, UserRole.TESTER] = UserRole.DEVELOPER
-    default_user_type: UserType = UserType.CLIENT
+    enforced: bool = Field(default=False, description="Whether people of `allowedDomains` may sign in only this way")
+    default_role: Literal[UserRole.DEVELOPER, UserRole.DEVOPS, UserRole.TESTER] = Field(
+        default=UserRole.DEVELOPER, description="The role of people who become users at their first sign-in"
+    )
+    default_user_type: UserType = Field(
+        default=UserType.CLIENT, description="What people become who become users at their first sign-in"
+    )
 
     def addresses(self) -> dict[str, str]:
         """Return the name and value of each address that is given."""
@@ -146,7 +152,9 @@ class OAuthLogin(CamelSchema):
 
     provider: OAuthProvider
     tenant_id: UUID | None = None
-    tenant: TenantName | None = None
+    tenant: TenantName | None = Field(
+        default=None, description="The tenant's identifier; without it and `tenantId`, it is the platform's own"
+    )
     redirect_uri: ReturnUrl | None = None
 
 
@@ -158,8 +166,8 @@ class OAuthLink(CamelSchema):
 class OAuthStarted(CamelSchema):
     """Have the browser go to `auth_url`; `state` comes back with it, for comparison."""
 
-    auth_url: str
-    state: str
+    auth_url: str = Field(description="Where the browser goes")
+    state: str = Field(description="Comes back with the browser, for comparison")
     expires_at: datetime
 
 

@@ -1,7 +1,7 @@
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import RootModel, StringConstraints, field_validator
+from pydantic import Field, RootModel, StringConstraints, field_validator
 
 from budapp.commons.schemas import Answer, PageAnswer, Schema
 from budapp.commons.scopes import GLOBAL_SCOPES
@@ -16,9 +16,9 @@ class PermissionEntry(Schema):
     frontend's check of one right on a project also the right itself, such as `endpoint:manage`.
     """
 
-    rsid: str
-    rsname: str
-    scopes: list[str]
+    rsid: str = Field(description="An id of the resource, for the frontend")
+    rsname: str = Field(description="`module_<module>`, or `URN::project::<id>` with or without a right behind it")
+    scopes: list[str] = Field(description="What may be done: `view`, `manage` and the like")
 
 
 class MyPermissions(Answer):
@@ -110,15 +110,15 @@ class ExplainStep(Schema):
     """One thing that is asked; `passed` is null where it can't be told without more being known."""
 
     check: Literal["account", "permission", "row"]
-    passed: bool | None
+    passed: bool | None = Field(description="The outcome; null where it depends on what is not known")
     detail: str
 
 
 class HeldScope(Schema):
     """A scope that the person holds, and by what: roles, grants, a membership, or another scope that implies it."""
 
-    scope: str
-    held_by: list[str]
+    scope: str = Field(description="What may be done, as `module:action`")
+    held_by: list[str] = Field(description="What gives it: roles, grants, memberships, or scopes that imply it")
 
 
 class Explanation(Schema):
@@ -126,14 +126,16 @@ class Explanation(Schema):
 
     user_id: UUID
     email: str
-    route: str
-    asks_for: str
+    route: str = Field(description="The route that is meant")
+    asks_for: str = Field(description="What the route asks for")
     allowed: bool
-    status: Literal[401, 403, 404] | None
+    status: Literal[401, 403, 404] | None = Field(
+        description="The HTTP status that the person gets; null where the call is allowed"
+    )
     reason: str
     steps: list[ExplainStep]
     scopes: list[HeldScope]
-    withdrawn: list[str]
+    withdrawn: list[str] = Field(description="Scopes of the role that were withdrawn from the person")
 
 
 class ExplanationAnswer(Answer):

@@ -54,10 +54,12 @@ class DagParameterPost(_OpenPost):
 class DagStepPost(_OpenPost):
     id: Label
     name: Title | None = None
-    action: Label | None = None
+    action: Label | None = Field(default=None, description="The type of the action, such as `model_add`")
     params: Json = {}
     depends_on: list[Label] = Field(default=[], max_length=dags.MAX_STEPS)
-    condition: Annotated[Text, StringConstraints(max_length=2000)] | None = None
+    condition: Annotated[Text, StringConstraints(max_length=2000)] | None = Field(
+        default=None, description="Expression that must be true for the step to run; null for always"
+    )
     on_failure: Label | None = None
     timeout_seconds: float | None = Field(default=None, gt=0, le=7 * 24 * 3600, allow_inf_nan=False)
 
@@ -70,7 +72,7 @@ class DagPost(_OpenPost):
     description: Description | None = None
     parameters: list[DagParameterPost] = Field(default=[], max_length=100)
     steps: list[DagStepPost] = Field(default=[], max_length=dags.MAX_STEPS)
-    outputs: Json = {}
+    outputs: Json = Field(default={}, description="Name → expression that takes it from the steps' outputs")
 
     @model_validator(mode="after")
     def _small(self) -> Self:
@@ -131,7 +133,7 @@ class PipelineRun(Schema):
 class ActionValidate(Schema):
     """`actionType` is another name for `action_type`."""
 
-    action_type: ActionType
+    action_type: ActionType = Field(description="The type of the action, such as `model_add`")
     params: Params = {}
 
     @model_validator(mode="before")
@@ -174,7 +176,9 @@ class ScheduleTimingPost(Schema):
     """
 
     type: Literal["cron", "interval", "one_time"]
-    expression: Expression | None = None
+    expression: Expression | None = Field(
+        default=None, description="A cron expression of five fields, or an interval such as `15m`; none for `one_time`"
+    )
     timezone: Annotated[str, StringConstraints(max_length=64), AfterValidator(timing.check_zone)] = "UTC"
     run_at: AwareDatetime | None = None
 
@@ -202,7 +206,7 @@ class ScheduleCreate(Schema):
     enabled: bool = True
     description: Description | None = None
     max_runs: int | None = Field(default=None, ge=1, le=1_000_000)
-    expires_at: AwareDatetime | None = None
+    expires_at: AwareDatetime | None = Field(default=None, description="After when it no longer runs; null for never")
 
 
 class ScheduleUpdate(Schema):
@@ -214,7 +218,7 @@ class ScheduleUpdate(Schema):
     enabled: bool | None = None
     description: Description | None = None
     max_runs: int | None = Field(default=None, ge=1, le=1_000_000)
-    expires_at: AwareDatetime | None = None
+    expires_at: AwareDatetime | None = Field(default=None, description="After when it no longer runs; null for never")
 
     @model_validator(mode="after")
     def _something(self) -> Self:
@@ -248,8 +252,8 @@ class PipelineWebhookCreate(Schema):
 
 
 class EventConfigPost(Schema):
-    event_type: EventType
-    filters: Params = {}
+    event_type: EventType = Field(description="The event that starts the pipeline")
+    filters: Params = Field(default={}, description="Member of the event → the value that it must have")
 
 
 class EventTriggerCreate(Schema):
@@ -257,8 +261,8 @@ class EventTriggerCreate(Schema):
 
     workflow_id: UUID
     name: Title
-    event_type: EventType | None = None
-    filters: Params = {}
+    event_type: EventType | None = Field(default=None, description="The event that starts the pipeline")
+    filters: Params = Field(default={}, description="Member of the event → the value that it must have")
     config: EventConfigPost | None = None
     params: Params = {}
     enabled: bool = True
@@ -343,7 +347,7 @@ class StepView(Schema):
     outputs: Json | None
     error: str | None
     error_message: str | None
-    retry_count: int
+    retry_count: int = Field(description="How often it was tried again")
     sequence_number: int
 
     @classmethod
@@ -454,7 +458,7 @@ class PipelineWebhookView(Schema):
     id: UUID
     workflow_id: UUID
     name: str
-    endpoint_url: str
+    endpoint_url: str = Field(description="The address to call")
     config: peer.PipelineWebhookConfig
     params: Json
     enabled: bool

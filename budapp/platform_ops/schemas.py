@@ -1,5 +1,7 @@
 from typing import Literal, Self
 
+from pydantic import Field
+
 from budapp.commons.schemas import Answer, Email, Name, PageAnswer, Schema
 from budapp.tenant_ops.models import Tenant
 from budapp.tenant_ops.schemas import Description, Identifier, TenantView
@@ -7,7 +9,9 @@ from budapp.tenant_ops.schemas import Description, Identifier, TenantView
 
 class TenantCreate(Schema):
     name: Name
-    identifier: Identifier
+    identifier: Identifier = Field(
+        description="What the tenant is called in addresses, and its Keycloak realm; it never changes"
+    )
     description: Description | None = None
     administrator_email: Email
 
@@ -16,7 +20,7 @@ class Administrator(Schema):
     """The tenant's first super administrator; the password is shown this once, and must be changed."""
 
     email: str
-    password: str
+    password: str = Field(description="Shown this once; must be changed at the first sign-in")
 
 
 class TenantAnswer(Answer):

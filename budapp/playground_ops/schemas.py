@@ -63,7 +63,7 @@ class Initialized(Answer):
     message: str = "The playground is ready"
     user_id: UUID
     initialization_status: Literal["success"] = "success"
-    ttl: int
+    ttl: int = Field(description="For how many seconds the gateway takes the token")
     expires_in: int
 
 
@@ -112,7 +112,7 @@ class PlaygroundProject(Schema):
 
 
 class Cost(Schema):
-    cost: float
+    cost: float = Field(description="What `per_tokens` tokens cost, in `currency`")
     currency: str
     per_tokens: int
 
@@ -280,19 +280,25 @@ class Figures(Schema):
     output_tokens: Tokens | None = None
     total_tokens: Tokens | None = None
     token_per_sec: Seconds | None = None
-    ttft: Seconds | None = None
-    tpot: Seconds | None = None
-    e2e_latency: Seconds | None = None
+    ttft: Seconds | None = Field(
+        default=None, description="Time to the first token, as the client measured it; kept in its unit"
+    )
+    tpot: Seconds | None = Field(
+        default=None, description="Time per output token, as the client measured it; kept in its unit"
+    )
+    e2e_latency: Seconds | None = Field(
+        default=None, description="Time of the whole answer, as the client measured it; kept in its unit"
+    )
 
 
 class MessageCreate(Figures):
-    prompt: Prompt
-    response: ResponseJson
+    prompt: Prompt = Field(description="What the model was asked")
+    response: ResponseJson = Field(description="The answer, as the browser keeps it: `message` and `usage`")
     deployment_id: UUID
     is_cache: bool = False
     chat_session_id: UUID | None = None
     chat_setting_id: UUID | None = None
-    request_id: RequestId
+    request_id: RequestId = Field(description="The client's own id of the request, a UUID")
 
 
 _WITH_CONTENT = frozenset({"prompt", "response", "deployment_id", "is_cache", *Figures.model_fields})
@@ -301,10 +307,12 @@ _WITH_CONTENT = frozenset({"prompt", "response", "deployment_id", "is_cache", *F
 class MessageUpdate(Figures):
     """Feedback and scores alone, or another answer, with all that was measured of it."""
 
-    prompt: Prompt | None = None
-    response: ResponseJson | None = None
+    prompt: Prompt | None = Field(default=None, description="What the model was asked")
+    response: ResponseJson | None = Field(
+        default=None, description="The answer, as the browser keeps it: `message` and `usage`"
+    )
     deployment_id: UUID | None = None
-    request_id: RequestId | None = None
+    request_id: RequestId | None = Field(default=None, description="The client's own id of the request, a UUID")
     is_cache: bool | None = None
     harmfullness: Score | None = None
     faithfulness: Score | None = None
@@ -331,10 +339,10 @@ class MessageUpdate(Figures):
 class MessageView(Figures):
     id: UUID
     chat_session_id: UUID
-    request_id: UUID
-    parent_message_id: UUID | None
-    prompt: str
-    response: dict[str, Any]
+    request_id: UUID = Field(description="The client's own id of the request, a UUID")
+    parent_message_id: UUID | None = Field(description="The message before it; null for the first one")
+    prompt: str = Field(description="What the model was asked")
+    response: dict[str, Any] = Field(description="The answer, as the browser keeps it: `message` and `usage`")
     deployment_id: UUID
     is_cache: bool
     harmfullness: float | None
@@ -396,7 +404,7 @@ class ChatMessageIn(Schema):
     model_config = ConfigDict(extra="allow")
 
     role: Literal["system", "developer", "user", "assistant", "tool"]
-    content: Any = None
+    content: Any = Field(default=None, description="A text, or parts as OpenAI's API has them")
 
 
 class ChatRequest(Schema):
@@ -404,6 +412,8 @@ class ChatRequest(Schema):
 
     model_config = ConfigDict(extra="allow")
 
-    model: Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_readable)]
+    model: Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_readable)] = Field(
+        description="What the deployment is called by"
+    )
     messages: list[ChatMessageIn] = Field(min_length=1, max_length=1000)
     stream: bool = False

@@ -57,7 +57,7 @@ class ProjectCreate(Schema):
     tags: Tags = []
     icon: Icon | None = None
     project_type: ProjectType | None = None
-    benchmark: bool = False
+    benchmark: bool = Field(default=False, description="Whether it is for benchmarks only, and left out of lists")
 
     @field_validator("tags", mode="before")
     @classmethod
@@ -189,7 +189,7 @@ class MemberView(UserInfo):
     """A member; `permissions` names every scope that one can hold in a project."""
 
     permissions: list[PermissionGrant]
-    project_role: Literal["owner", "participant"]
+    project_role: Literal["owner", "participant"] = Field(description="`owner` made the project")
 
 
 class MemberList(PageAnswer):

@@ -126,12 +126,21 @@ class ModelSettingsPost(Schema):
     temperature: float | None = Field(default=None, ge=0, le=2)
     max_tokens: int | None = Field(default=None, gt=0, le=10_000_000)
     top_p: float | None = Field(default=None, ge=0, le=1)
-    frequency_penalty: float | None = Field(default=None, ge=-2, le=2)
-    presence_penalty: float | None = Field(default=None, ge=-2, le=2)
-    stop_sequences: list[Annotated[Text, StringConstraints(max_length=1000)]] | None = Field(
-        default=None, max_length=100
+    frequency_penalty: float | None = Field(
+        default=None, ge=-2, le=2, description="How much tokens are avoided that came often, from -2 to 2"
     )
-    seed: int | None = Field(default=None, ge=-(1 << 63), lt=1 << 63)
+    presence_penalty: float | None = Field(
+        default=None, ge=-2, le=2, description="How much tokens are avoided that came at all, from -2 to 2"
+    )
+    stop_sequences: list[Annotated[Text, StringConstraints(max_length=1000)]] | None = Field(
+        default=None, max_length=100, description="Texts at which the answer ends"
+    )
+    seed: int | None = Field(
+        default=None,
+        ge=-(1 << 63),
+        lt=1 << 63,
+        description="The same one makes the same answers, as far as the model can",
+    )
 
     @model_validator(mode="after")
     def _small(self) -> Self:
@@ -148,7 +157,7 @@ class PromptConfigPost(Schema):
     model_config = ConfigDict(protected_namespaces=())
 
     prompt_id: BudPromptId | None = None
-    version: Version = 1
+    version: Version = Field(default=1, description="The number of the version, from 1")
     set_default: bool = False
     permanent: bool = False
     deployment_name: DeploymentName | None = None
@@ -170,7 +179,7 @@ class PromptConfigPost(Schema):
 
 class CleanupItem(Schema):
     prompt_id: BudPromptId
-    version: Version | None = 1
+    version: Version | None = Field(default=1, description="The number of the version, from 1")
 
 
 class CleanupPost(Schema):
@@ -183,9 +192,9 @@ class SchemaPost(Schema):
 
     model_config = ConfigDict(populate_by_name=True)
 
-    json_schema: JsonSchema | None = Field(default=None, alias="schema")
+    json_schema: JsonSchema | None = Field(default=None, alias="schema", description="JSON schema; null for text")
     validations: dict[str, dict[str, Annotated[Text, StringConstraints(max_length=5000)]]] | None = Field(
-        default=None, max_length=100
+        default=None, max_length=100, description="Part of the schema → field → what it must satisfy, in words"
     )
 
 
@@ -194,7 +203,7 @@ class PromptSchemaPost(WorkflowPost):
 
     workflow_total_steps: Annotated[int | None, BeforeValidator(_one_at_least)] = Field(default=None, ge=1, le=100)
     prompt_id: BudPromptId | None = None
-    version: Version | None = None
+    version: Version | None = Field(default=None, description="The number of the version, from 1")
     set_default: bool | None = None
     permanent: bool | None = None
     prompt_schema: SchemaPost | None = Field(default=None, alias="schema")
@@ -221,7 +230,7 @@ class PromptPost(WorkflowPost):
     auto_scale: bool | None = None
     caching: bool | None = None
     concurrency: list[Annotated[int, Field(ge=0, le=1_000_000)]] | None = Field(
-        default=None, min_length=2, max_length=2
+        default=None, min_length=2, max_length=2, description="How many requests at once: [least, most]"
     )
     rate_limit: bool | None = None
     rate_limit_value: int | None = Field(default=None, ge=1, le=1_000_000_000)
@@ -266,9 +275,9 @@ class PromptItem(Schema):
     status: str
     created_at: datetime
     modified_at: datetime
-    default_version: int | None
+    default_version: int | None = Field(description="The number of the version that counts where none is named")
     default_version_id: UUID | None
-    version: int | None
+    version: int | None = Field(description="The number of the version that counts where none is named")
     model_name: str | None
     model_icon: str | None
     modality: list[str] | None
@@ -320,7 +329,7 @@ class PromptVersionView(Schema):
     """A version, the deployment that answers it, and its model."""
 
     id: UUID
-    version: int
+    version: int = Field(description="The number of the version, from 1")
     endpoint: EndpointMark
     model: VersionModel
     cluster_id: UUID | None
@@ -353,7 +362,9 @@ class PromptView(Schema):
     prompt_type: str
     auto_scale: bool
     caching: bool
-    concurrency: list[int] | None
+    concurrency: list[int] | None = Field(
+        description="How many requests at once: [least, most]; null where it was not said"
+    )
     rate_limit: bool
     rate_limit_value: int | None
     status: str
@@ -362,7 +373,7 @@ class PromptView(Schema):
     created_by: UUID
     default_version: PromptVersionView | None
     default_version_id: UUID | None
-    version: int | None
+    version: int | None = Field(description="The number of the version that counts where none is named")
     model_name: str | None
     model_icon: str | None
     modality: list[str] | None
@@ -382,7 +393,7 @@ class PromptDeleted(Answer):
 
 class VersionItem(Schema):
     id: UUID
-    version: int
+    version: int = Field(description="The number of the version, from 1")
     endpoint_id: UUID
     endpoint_name: str
     created_at: datetime
@@ -416,11 +427,13 @@ class Change(Schema):
 
     model_config = ConfigDict(populate_by_name=True)
 
-    path: str
+    path: str = Field(description="The way to it, from the outside in")
     kind: Literal["added", "removed", "changed"]
-    before: Any = Field(default=None, alias="from")
-    after: Any = Field(default=None, alias="to")
-    lines: list[str] | None = None
+    before: Any = Field(default=None, alias="from", description="What it was")
+    after: Any = Field(default=None, alias="to", description="What it is")
+    lines: list[str] | None = Field(
+        default=None, description="The changed lines, as in a patch; null for texts of one line"
+    )
 
 
 class VersionComparison(Answer):
@@ -451,7 +464,7 @@ class ConfigAnswer(Answer):
     object: Literal["prompt_config"] = "prompt_config"
     message: str = "Prompt found"
     prompt_id: str
-    version: int
+    version: int = Field(description="The number of the version, from 1")
     data: PromptConfigData
 
 

@@ -45,8 +45,10 @@ Named = Annotated[Text, StringConstraints(min_length=1, max_length=200)]
 
 
 class SpanFilter(Schema):
-    field: FilterField
-    op: Literal["eq", "neq", "gt", "gte", "lt", "lte", "in_", "not_in", "like", "is_null", "is_not_null"]
+    field: FilterField = Field(description="The attribute or column that is looked at")
+    op: Literal["eq", "neq", "gt", "gte", "lt", "lte", "in_", "not_in", "like", "is_null", "is_not_null"] = Field(
+        description="How the field compares with `value`; `in_` and `not_in` take a list"
+    )
     value: Annotated[Any, within(16 * 1024)] = None
 
 
@@ -58,14 +60,25 @@ class SpanOrder(Schema):
 class TelemetryQuery(Schema):
     """Which parts of a prompt's calls are wanted; `prompt_id` is what the prompt is called by."""
 
-    prompt_id: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,199}$")]
-    version: Annotated[Text, StringConstraints(max_length=20)] | None = None
+    prompt_id: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,199}$")] = Field(
+        description="What the prompt is called by"
+    )
+    version: Annotated[Text, StringConstraints(max_length=20)] | None = Field(
+        default=None, description="Only calls of this version, by its number"
+    )
     from_date: AwareDatetime
     to_date: AwareDatetime | None = None
     trace_id: Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z]{1,64}$")] | None = None
     span_names: list[Named] | None = Field(default=None, max_length=20)
-    depth: int = Field(default=0, ge=-1, le=10)
-    select_attributes: list[FilterField] | None = Field(default=None, max_length=50)
+    depth: int = Field(
+        default=0,
+        ge=-1,
+        le=10,
+        description="How many levels of children come with each span; -1 is handed to budmetrics as it is",
+    )
+    select_attributes: list[FilterField] | None = Field(
+        default=None, max_length=50, description="The attributes that come with spans, by name"
+    )
     include_all_attributes: bool = False
     include_resource_attributes: bool = False
     include_events: bool = False
@@ -89,4 +102,4 @@ class TelemetryAnswer(PageAnswer):
     data: list[TelemetrySpan]
     offset: int
     has_more: bool
-    query_time_ms: int
+    query_time_ms: int = Field(description="How many milliseconds budmetrics took")

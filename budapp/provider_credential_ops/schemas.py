@@ -55,7 +55,7 @@ class CredentialField(fields.Field):
 class CredentialFields(Schema):
     provider_name: str
     credentials: list[CredentialField]
-    can_be_tested: bool
+    can_be_tested: bool = Field(description="Whether the provider can be asked if a credential is good")
 
 
 class CredentialView(Schema):
@@ -111,7 +111,9 @@ class TestOutcome(Schema):
     """`valid` and `refused` are what the provider says; of `unchecked` ones it can't be asked."""
 
     id: UUID
-    outcome: Literal["valid", "refused", "unchecked"]
+    outcome: Literal["valid", "refused", "unchecked"] = Field(
+        description="What the provider says; `unchecked` where it can not be asked"
+    )
     message: str
 
 

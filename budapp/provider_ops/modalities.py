@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from typing import Any, Literal
 
+from pydantic import Field
+
 from budapp.commons.schemas import Schema
 
 Modality = Literal["text_input", "text_output", "image_input", "image_output", "audio_input", "audio_output"]
@@ -74,8 +76,8 @@ _ENDPOINTS = {
 
 
 class Ways(Schema):
-    input: bool
-    output: bool
+    input: bool = Field(description="Whether the model takes it")
+    output: bool = Field(description="Whether the model gives it")
     label: str
 
 
@@ -87,7 +89,7 @@ class Modalities(Schema):
 
 class SupportedEndpoint(Schema):
     path: str
-    enabled: bool
+    enabled: bool = Field(description="Whether the model serves it")
     label: str
 
 

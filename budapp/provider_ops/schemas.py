@@ -1,6 +1,8 @@
 from typing import Literal
 from uuid import UUID
 
+from pydantic import Field
+
 from budapp.commons.paging import Paging
 from budapp.commons.schemas import OptionalText, PageAnswer, Schema
 
@@ -30,7 +32,7 @@ class ProviderList(PageAnswer):
 class CountedTag(Schema):
     name: str
     color: str
-    count: int
+    count: int = Field(description="How many models have the tag")
 
 
 class RecommendedTagList(PageAnswer):

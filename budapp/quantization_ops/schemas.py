@@ -1,6 +1,8 @@
 from typing import Literal
 from uuid import UUID
 
+from pydantic import Field
+
 from budapp.commons.paging import Paging
 from budapp.commons.schemas import Answer, Name, OptionalText, PageAnswer, Schema
 from budapp.workflow_ops.schemas import WorkflowPost
@@ -41,10 +43,10 @@ class QuantizationPost(WorkflowPost):
     quantized_model_name: Name | None = None
     target_type: Literal["INT8", "INT4", "INT2"] | None = None
     target_device: Literal["CPU", "CUDA"] | None = None
-    method: Name | None = None
+    method: Name | None = Field(default=None, description="The quantization method, by name")
     weight_config: Precision | None = None
     activation_config: Precision | None = None
-    cluster_id: UUID | None = None
+    cluster_id: UUID | None = Field(default=None, description="budcluster's id of the cluster")
 
 
 class CancelRequest(Schema):

@@ -37,11 +37,23 @@ class RouterTarget(Schema):
     """
 
     endpoint_id: UUID
-    fallback_endpoint_ids: list[UUID] | None = Field(default=None, max_length=MAX_FALLBACKS)
-    tpm: Amount | None = None
-    rpm: Amount | None = None
-    weight: Amount | None = None
-    cool_down_period: int | None = Field(default=None, ge=0, le=86_400)
+    fallback_endpoint_ids: list[UUID] | None = Field(
+        default=None,
+        max_length=MAX_FALLBACKS,
+        description="The deployments that are tried in this order where it fails",
+    )
+    tpm: Amount | None = Field(
+        default=None, description="Tokens per minute; the gateway has no form for it, so it is null or 0"
+    )
+    rpm: Amount | None = Field(
+        default=None, description="Requests per minute; the gateway has no form for it, so it is null or 0"
+    )
+    weight: Amount | None = Field(
+        default=None, description="Share of the requests; the gateway has no form for it, so it is the same for all"
+    )
+    cool_down_period: int | None = Field(
+        default=None, ge=0, le=86_400, description="Seconds; the gateway has no form for it, so it is null or 0"
+    )
 
     @model_validator(mode="after")
     def _falls_back_to_others(self) -> Self:

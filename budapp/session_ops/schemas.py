@@ -1,7 +1,7 @@
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import StringConstraints
+from pydantic import Field, StringConstraints
 
 from budapp.commons.schemas import Answer, Schema
 
@@ -15,14 +15,14 @@ class SessionView(Schema):
     """
 
     id: str
-    device: str
+    device: str = Field(description="Browser and system, in words")
     browser: str | None
     os: str | None
-    address: str | None
+    address: str | None = Field(description="The IP address of the sign-in, or of the latest renewal")
     started_at: datetime
     last_used_at: datetime
     remember_me: bool
-    is_current: bool
+    is_current: bool = Field(description="Whether it is the session of this request")
 
 
 class SessionList(Answer):
@@ -38,4 +38,4 @@ class SessionsEnded(Answer):
 
     object: Literal["session.end"] = "session.end"
     message: str = "Session ended"
-    ended: int
+    ended: int = Field(description="How many sessions were ended")

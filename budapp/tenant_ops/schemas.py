@@ -2,7 +2,7 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import StringConstraints
+from pydantic import Field, StringConstraints
 
 from budapp.commons.paging import Paging
 from budapp.commons.schemas import Name, OptionalText, Schema
@@ -27,10 +27,12 @@ class TenantQuery(Paging):
 class TenantView(Schema):
     id: UUID
     name: str
-    tenant_identifier: str
+    tenant_identifier: str = Field(
+        description="What the tenant is called in addresses; its Keycloak realm has the same name"
+    )
     description: str | None
     is_active: bool
-    is_platform: bool
+    is_platform: bool = Field(description="Whether it is the platform's own tenant")
     created_at: datetime
     modified_at: datetime
 

@@ -53,8 +53,10 @@ class WebhookView(Schema):
     project_id: UUID | None
     event_types: list[str]
     is_active: bool
-    disabled_reason: str | None
-    failing_since: datetime | None
+    disabled_reason: str | None = Field(description="Why it was turned off by itself; null where it was not")
+    failing_since: datetime | None = Field(
+        description="Since when all attempts have failed; null where the last one did not"
+    )
     created_by: UUID
     created_at: datetime
     modified_at: datetime
@@ -66,7 +68,9 @@ class WebhookAnswer(Answer):
     object: Literal["webhook"] = "webhook"
     message: str = "Webhook found"
     webhook: WebhookView
-    secret: str | None = None
+    secret: str | None = Field(
+        default=None, description="Signs what is posted; shown once, where it has just been made"
+    )
 
     @classmethod
     def of(cls, row: Any, message: str = "Webhook found", secret: str | None = None) -> Self:
@@ -88,12 +92,12 @@ class WebhookDeliveryView(Schema):
     """An event on its way, and how that went: `answered` is the status of the last answer."""
 
     id: UUID
-    event_id: UUID
-    event_type: str
-    state: str
-    attempts: int
+    event_id: UUID = Field(description="The id of the event, the same for every webhook that gets it")
+    event_type: str = Field(description="What happened, such as `endpoint.status`")
+    state: str = Field(description="`pending`, `delivered` or `failed`")
+    attempts: int = Field(description="How often delivery was tried")
     next_attempt_at: datetime
-    answered: int | None
+    answered: int | None = Field(description="The HTTP status of the last answer; null for none")
     last_error: str | None
     delivered_at: datetime | None
     created_at: datetime
@@ -116,4 +120,4 @@ class Replayed(Answer):
 
     object: Literal["webhook.replay"] = "webhook.replay"
     message: str = "The deliveries are made again"
-    replayed: int
+    replayed: int = Field(description="How many deliveries are made again")

@@ -27,22 +27,24 @@ class WorkerQuery(BaseModel):
 
 class WorkerView(Schema):
     id: UUID
-    cluster_id: UUID | None
+    cluster_id: UUID | None = Field(description="budcluster's id of the cluster")
     namespace: str | None
     name: str
     status: str
     node_name: str
     device_name: str
-    utilization: str | None
-    hardware: str
-    uptime: str
+    utilization: str | None = Field(
+        description="How busy the device is in percent, as text; null where that is not known"
+    )
+    hardware: str = Field(description="`CPU` or `GPU`")
+    uptime: str = Field(description="How long it has run, in words")
     last_restart_datetime: datetime | None
     last_updated_datetime: datetime | None
     created_datetime: datetime
     node_ip: str
-    cores: int
-    memory: str
-    deployment_status: str | None
+    cores: int = Field(description="How many cores it has")
+    memory: str = Field(description="Memory, in words")
+    deployment_status: str | None = Field(description="How the deployment is, in budcluster's words")
     reason: str | None
     concurrency: int
 
@@ -75,8 +77,12 @@ class WorkerUse(Schema):
 
     model_config = ConfigDict(extra="allow")
 
-    cpu_metrics: dict[str, float] | None = None
-    memory_usage: dict[str, float] | float | None = None
+    cpu_metrics: dict[str, float] | None = Field(
+        default=None, description="Seconds since 1970 → CPU in use, as budcluster gives it"
+    )
+    memory_usage: dict[str, float] | float | None = Field(
+        default=None, description="Seconds since 1970 → memory in use, as budcluster gives it; or just the last value"
+    )
 
 
 class WorkerMetrics(Answer):

@@ -53,7 +53,7 @@ class WorkflowQuery(Paging):
 class Progress(StepList):
     """The list of steps that is worked on, and what it is called among the workflow's steps."""
 
-    progress_type: str | None = None
+    progress_type: str | None = Field(default=None, description="What the list is called among the workflow's steps")
 
 
 class WorkflowSummary(Schema):
@@ -98,7 +98,9 @@ class WorkflowRetrieved(WorkflowState):
     id: UUID
     workflow_steps: SerializeAsAny[WorkflowSteps]
     experiment_id: str | None = None
-    client_metadata: ClientMetadata | None = None
+    client_metadata: ClientMetadata | None = Field(
+        default=None, description="What a browser keeps of its own, to go on where it left"
+    )
 
 
 class WorkflowUpdated(WorkflowState):

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
-from pydantic import ConfigDict, create_model
+from pydantic import ConfigDict, Field, create_model
 
 from budapp.commons.schemas import Schema
 
@@ -20,7 +20,7 @@ class EventContent(Schema):
     title: str | None = None
     message: str | None = None
     status: str | None = None
-    result: Any = None
+    result: Any = Field(default=None, description="What came of it, in the words of the service")
     icon: str | None = None
     tag: str | None = None
     primary_action: str | None = None
@@ -30,11 +30,11 @@ class EventContent(Schema):
 class EventPayload(Schema):
     """The last event of a step; empty before the first one."""
 
-    category: str | None = None
+    category: str | None = Field(default=None, description="`internal`, as services tell each other")
     type: str | None = None
-    event: str | None = None
+    event: str | None = Field(default=None, description="The step that it is about, `eta` or `results`")
     workflow_id: str | None = None
-    source: str | None = None
+    source: str | None = Field(default=None, description="The topic that it came by")
     content: EventContent | None = None
 
 
@@ -42,7 +42,7 @@ class StepProgress(Schema):
     id: str
     title: str
     description: str
-    payload: EventPayload
+    payload: EventPayload = Field(description="The last event of the step; its members are null before the first one")
 
 
 class ClusterMetadata(Schema):
@@ -56,13 +56,13 @@ class ClusterMetadata(Schema):
 class StepList(Schema):
     """The steps that another service works through; `eta` is in minutes."""
 
-    workflow_id: str | None = None
+    workflow_id: str | None = Field(default=None, description="The other service's id of the work")
     status: str | None = None
     eta: int | None = None
     steps: list[StepProgress] = []
     recommended_cluster_count: int | None = None
     endpoint_id: UUID | None = None
-    endpoint_url: str | None = None
+    endpoint_url: str | None = Field(default=None, description="Where the deployment can be called, once it runs")
     message: str | None = None
     metadata: ClusterMetadata | None = None
 

@@ -9,7 +9,7 @@ from budapp.commons.database import now
 from budapp.integrations.one_time import OneTimeValues
 from budapp.oauth_ops.models import UserOAuthProvider
 from tests.cast import PASSWORD
-from tests.sessions.surface import VISITOR, sign_in
+from tests.sessions.surface import VISITOR, forgive, sign_in
 from tests.surface.share import Audited, RequestContext, SeedContext, Share, Things, Valid
 from tests.users.surface import new_user
 
@@ -31,6 +31,10 @@ async def _exchange(context: RequestContext) -> None:
     context.things["exchange_token"] = token
 
 
+def _password_grant(_things: Things) -> dict[str, str]:
+    return {"grant_type": "password", "username": VISITOR, "password": PASSWORD}
+
+
 def _new_password(things: Things) -> dict[str, Any]:
     return {"token": things["reset_token"], "new_password": PASSWORD, "confirm_password": PASSWORD}
 
@@ -39,7 +43,10 @@ share = Share(
     "auth",
     seed=_seed,
     requests={
-        "POST /auth/login": Valid(lambda t: {"email": VISITOR, "password": PASSWORD, "tenant_id": t["tenant_id"]}),
+        "POST /auth/login": Valid(
+            lambda t: {"email": VISITOR, "password": PASSWORD, "tenant_id": t["tenant_id"]}, prepare=forgive
+        ),
+        "POST /auth/token": Valid(form=_password_grant, prepare=forgive),
         "POST /auth/refresh-token": Valid(lambda t: {"refresh_token": t["refresh_token"]}, prepare=sign_in),
         "POST /auth/logout": Valid(
             lambda t: {"refresh_token": t["refresh_token"], "tenant_id": t["tenant_id"]},
@@ -60,6 +67,7 @@ share = Share(
     },
     audited={
         "POST /auth/login": Audited("login", "session"),
+        "POST /auth/token": Audited("login", "session"),
         "POST /auth/logout": Audited("logout", "session"),
         "POST /auth/register": Audited("create", "user"),
         "POST /users/reset-password": Audited("password_reset", "user"),

@@ -8,6 +8,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
+from selenium.common.exceptions import ElementClickInterceptedException, StaleElementReferenceException
 from selenium.webdriver import Chrome, ChromeOptions
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
@@ -23,8 +24,10 @@ _FLAGS = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--window-size=1280,900",
 )
-_SECONDS = 30
+_SECONDS = 60
+"""The API's page takes half of that where others keep the machine busy."""
 
 
 class Browser:
@@ -51,6 +54,23 @@ class Browser:
             self._chrome.find_element(By.ID, "username").send_keys(email)
         self._chrome.find_element(By.ID, "password").send_keys(password)
         self.click("kc-login")
+
+    def press(self, selector: str) -> None:
+        """Click the first element that fits, once nothing covers it any more."""
+
+        def pressed(chrome: Chrome) -> bool:
+            shown = [one for one in chrome.find_elements(By.CSS_SELECTOR, selector) if one.is_displayed()]
+            for one in shown[:1]:
+                one.click()
+            return bool(shown)
+
+        moving = (ElementClickInterceptedException, StaleElementReferenceException)
+        WebDriverWait(self._chrome, _SECONDS, ignored_exceptions=moving).until(pressed)
+
+    def fill(self, element: str, text: str) -> None:
+        """Type the text into a field."""
+        WebDriverWait(self._chrome, _SECONDS).until(lambda chrome: chrome.find_elements(By.ID, element))
+        self._chrome.find_element(By.ID, element).send_keys(text)
 
     def read(self, text: str) -> None:
         """Wait until the page says so."""

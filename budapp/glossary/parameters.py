@@ -1,8 +1,4 @@
-"""What the names of parameters and members mean, for the OpenAPI document.
-
-A name stands here once, and means the same wherever it is; where it means something else, or more can be said, the
-declaration says so: `Field(description=...)`, `Query(description=...)`.
-"""
+"""Parameters: ids in paths, filters of lists, and the rest of what stands in a query or a header."""
 
 _FILTER = "Only those {}; with `search`, those that contain the text, whatever its case"
 
@@ -199,65 +195,3 @@ PARAMETERS = {
     "user_email": "The user's email address",
     "version": "The number of the version",
 }
-
-MEMBERS = {
-    # Every answer and every list
-    "limit": "How many at most",
-    "message": "What happened, for a person",
-    "next_cursor": "What `cursor` takes for the rows behind these; null where there are none",
-    "object": "The kind of the answer",
-    "page": "The number of the page, from 1",
-    "success": "Whether the request was carried out",
-    "total_record": "How many there are on all pages",
-    # Rows
-    "author": "Who made the model, such as `meta-llama`",
-    "cluster_id": "The cluster",
-    "color": "For the page, as `#RRGGBB`",
-    "connector_id": "The connector's id in the registry",
-    "created_at": "When it was created",
-    "created_by": "Who created it",
-    "credential_id": "The credential",
-    "dataset_id": "The dataset",
-    "deployment_id": "The deployment",
-    "endpoint_id": "The deployment",
-    "endpoint_ids": "The deployments",
-    "endpoint_name": "The deployment's name",
-    "experiment_id": "The experiment",
-    "icon": "The path of the icon",
-    "model_id": "The model",
-    "model_name": "The model's name",
-    "modality": "What the model takes and gives",
-    "modified_at": "When it was last changed",
-    "project_id": "The project",
-    "project_name": "The project's name",
-    "prompt_id": "The prompt",
-    "provider_id": "The provider",
-    "provider_type": "The kind of provider",
-    "updated_at": "When it was last changed",
-    "uri": "Where the model comes from: its name at the provider or hub, or an address",
-    "user_id": "The user",
-    # Workflows
-    "callback_topic": "The topic on which the outcome is told",
-    "step_number": "The number of the step, from 1",
-    "trigger_workflow": "Whether the work begins with this step",
-    "workflow_id": "The workflow; of pipelines, the pipeline",
-    "workflow_total_steps": "How many steps the workflow has",
-    # Figures
-    "cpu_available_workers": "How many CPU workers are free",
-    "cpu_total_workers": "How many CPU workers there are",
-    "change_percent": "The change since the period before, in percent",
-    "endpoints_count": "How many deployments there are",
-    "error_count": "How many calls failed",
-    "expires_in": "For how many seconds it is valid",
-    "gpu_available_workers": "How many GPU workers are free",
-    "gpu_total_workers": "How many GPU workers there are",
-    "hpu_available_workers": "How many HPU workers are free",
-    "hpu_total_workers": "How many HPU workers there are",
-    "input_tokens": "Tokens that are sent to the model",
-    "output_tokens": "Tokens that the model writes",
-    "per_tokens": "For how many tokens the price is",
-    "request_count": "How many calls there were",
-    "total_requests": "How many calls there were",
-    "total_tokens": "Tokens that are sent and written",
-}
-"""Those of bodies; not of a member that is declared with a description."""
