@@ -31,9 +31,11 @@ class Replica:
 
 
 @asynccontextmanager
-async def running_replica(settings: Settings, log: Path | None = None) -> AsyncIterator[Replica]:
+async def running_replica(
+    settings: Settings, log: Path | None = None, *, port: int | None = None
+) -> AsyncIterator[Replica]:
     """Serve with these settings within the block, and write the log where a file is given for it."""
-    port = free_port()
+    port = port or free_port()
     environment = os.environ | differences(settings)
     environment |= {"APP_PORT": str(port), "APP_HOST": "127.0.0.1", "APP_WORKERS": "1"}
     command = (sys.executable, "-m", "budapp.cli", "serve")
