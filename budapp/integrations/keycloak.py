@@ -8,7 +8,6 @@ import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from typing import Annotated, Any
 
 import httpx
@@ -326,7 +325,8 @@ class Keycloak:
             everyone = await _all_pages(admin.a_get_users)
             roles: dict[str, set[str]] = {account["id"]: set() for account in everyone}
             for role in known_roles:
-                for member in await _all_pages(partial(admin.a_get_realm_role_members, role)):
+                # It returns all pages, also where one is asked for, which `a_get_users` does not.
+                for member in await admin.a_get_realm_role_members(role, {"briefRepresentation": "true"}):
                     roles.setdefault(member["id"], set()).add(role)
         return {item["id"]: AccountState(item["enabled"], frozenset(roles[item["id"]])) for item in everyone}
 
