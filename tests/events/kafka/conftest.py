@@ -41,4 +41,5 @@ async def place(
     """Two replicas."""
     folder: Path = tmp_path_factory.mktemp("place")
     async with running_place(settings, pubsub, 2, folder) as running:
+        await running.until_all_take_part()
         yield running

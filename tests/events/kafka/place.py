@@ -20,6 +20,8 @@ from tests.waiting import until
 
 HEARD = "heard"
 """The path at which the service hears of its topic."""
+_NOBODYS = {"source": "service", "name": "bud-internal", "payload": {"category": "internal", "source": "service"}}
+"""An event that budapp does nothing about."""
 
 
 @dataclass
@@ -37,18 +39,24 @@ class Place:
 
     async def tell(self, event: bytes) -> None:
         """Have the service publish an event for budapp, as often as it takes."""
-
-        async def is_published() -> bool:
+        while True:
             with suppress(Unavailable):
-                await self.service.publish(self.settings.app_topic, json.loads(event))
-                return True
-            return False
-
-        await until(is_published)
+                return await self.service.publish(self.settings.app_topic, json.loads(event))
+            await asyncio.sleep(0.5)
 
     async def taken(self) -> list[int]:
         """Return how many events each replica has been handed."""
         return [await _events_of(replica) for replica in self.replicas]
+
+    async def until_all_take_part(self) -> None:
+        """Wait until each replica is handed events: who joins gets a share of the topic a few seconds later."""
+        before = await self.taken()
+
+        async def all_do() -> bool:
+            await self.tell(json.dumps({**_NOBODYS, "id": uuid4().hex}).encode())
+            return all(now > then for now, then in zip(await self.taken(), before, strict=True))
+
+        await until(all_do)
 
 
 async def _events_of(replica: Replica) -> int:

@@ -27,10 +27,10 @@ async def in_the_middle_of_events(place: Place) -> AsyncIterator[None]:
     async def some_are_taken() -> bool:
         return sum(await place.taken()) > before + 20
 
-    telling = asyncio.create_task(told(place, WORKFLOWS))
-    await until(some_are_taken)
-    yield
-    await telling
+    async with asyncio.TaskGroup() as group:
+        group.create_task(told(place, WORKFLOWS))
+        await until(some_are_taken)
+        yield
 
 
 async def all_were_tried(database: Database, topic: str) -> bool:
@@ -49,6 +49,7 @@ async def test_the_events_of_a_sidecar_that_is_killed_go_to_the_other_replica(pl
     async with in_the_middle_of_events(place):
         await place.sidecars[0].kill()
     await place.sidecars[0].start()
+    await place.until_all_take_part()
 
 
 async def test_the_broker_is_killed_and_started_again(database: Database, place: Place, broker: Broker) -> None:
