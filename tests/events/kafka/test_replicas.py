@@ -53,6 +53,7 @@ async def test_the_events_of_a_sidecar_that_is_killed_go_to_the_other_replica(pl
 
 
 async def test_the_broker_is_killed_and_started_again(database: Database, place: Place, broker: Broker) -> None:
+    place.peer.forget()
     async with in_the_middle_of_events(place):
         await broker.kill()
         await enqueue(database, place.topic, 3)
