@@ -14,7 +14,6 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 import asyncpg
 from uuid_utils.compat import uuid7
@@ -27,6 +26,8 @@ WORKFLOWS = 500
 RATE = 1000
 CONNECTIONS = 64
 STEPS = ("validation", "model_download", "model_extraction", "save_model")
+EVENTS = 2 * len(STEPS) + 1
+"""Of each workflow: every step begins and ends, and there are results."""
 
 _WORKFLOW = """
 insert into workflow (id, tenant_id, created_by, workflow_type, status, visibility, title, progress, current_step,
@@ -58,13 +59,13 @@ async def main() -> None:
     settings = in_process_settings().model_copy(update={"app_port": free_port()})
     async with prepared(settings, (1,)):
         connection = await asyncpg.connect(dsn(settings))
-        bodies = events(await _open_workflows(connection))
+        bodies = events(await open_workflows(connection, WORKFLOWS))
         with tempfile.TemporaryDirectory() as folder, budapp_running(settings, Path(folder)):
             for rate in (None, RATE):
                 outcome = await _send(settings, bodies, rate)
                 _report(outcome, len(bodies), rate)
-                await _check(connection, outcome, len(bodies))
-                bodies = events(await _open_workflows(connection))
+                await _check(connection, outcome, bodies)
+                bodies = events(await open_workflows(connection, WORKFLOWS))
         await connection.close()
 
 
@@ -96,11 +97,11 @@ def _result(workflow_id: str, name: str) -> dict[str, Any]:
     return {"workflow_id": workflow_id, "model_info": {"modality": "llm", "description": name}, "local_path": name}
 
 
-async def _open_workflows(connection: asyncpg.Connection) -> list[tuple[str, str]]:
-    tenant_id: UUID = await connection.fetchval("select id from tenant")
-    user_id: UUID = await connection.fetchval('select id from "user" limit 1')
+async def open_workflows(connection: asyncpg.Connection, count: int) -> list[tuple[str, str]]:
+    """Make workflows of somebody's that wait for a service's events; return the id and the model's name of each."""
+    tenant_id, user_id = await connection.fetchrow('select tenant_id, id from "user" limit 1')
     found = []
-    for _ in range(WORKFLOWS):
+    for _ in range(count):
         workflow_id, name = uuid7(), f"model {uuid7()}"
         said = {"provider_type": "disk", "name": name, "uri": f"/models/{name}", "tags": []}
         steps = [{"id": step, "title": step, "description": "", "payload": {}} for step in STEPS]
@@ -152,32 +153,44 @@ def _report(outcome: Outcome, count: int, rate: int | None) -> None:
     print(f"{count} events, {offered}: {count / outcome.seconds:.0f}/s, p50 {p50:.1f} ms, p99 {p99:.1f} ms")
 
 
-async def _check(connection: asyncpg.Connection, outcome: Outcome, count: int) -> None:
+async def _check(connection: asyncpg.Connection, outcome: Outcome, bodies: list[bytes]) -> None:
     """Compare what the database says with what was told, then clear it.
 
     Raises:
         SystemExit: an event was lost, or applied twice.
     """
+    wrong = False
+    for name, (is_there, expected) in (await came_of(connection, bodies)).items():
+        wrong |= is_there != expected
+        print(f"    {name}: {is_there} of {expected}")
+    print(f"    sent again: {outcome.again}")
+    await clear(connection)
+    if wrong:
+        sys.exit("An event was lost, or applied twice")
+
+
+async def came_of(connection: asyncpg.Connection, bodies: list[bytes]) -> dict[str, tuple[int, int]]:
+    """Return what has come of all events of some workflows: what is counted → how many there are, and should be."""
+    ids = list({json.loads(body)["id"] for body in bodies})
+    workflows = len(ids) // EVENTS
     open_steps = """
         select count(*) from workflow_step s, jsonb_array_elements(s.data->'model_extraction_events'->'steps') step
         where s.step_number = 4 and step->'payload'->'content'->>'status' is distinct from 'COMPLETED'
     """
-    found = {
-        "workflows completed": ("select count(*) from workflow where status = 'completed'", WORKFLOWS),
-        "models": ("select count(*) from model where uri like '/models/model %'", WORKFLOWS),
-        "attempts completed": ("select count(*) from workflow_attempt where state = 'completed'", WORKFLOWS),
-        "events recorded": ("select count(*) from inbox_message", count // 2),
+    expected = {
+        "workflows completed": ("select count(*) from workflow where status = 'completed'", workflows),
+        "models": ("select count(*) from model where uri like '/models/model %'", workflows),
+        "attempts completed": ("select count(*) from workflow_attempt where state = 'completed'", workflows),
         "steps not ticked": (open_steps, 0),
     }
-    wrong = False
-    for name, (statement, expected) in found.items():
-        is_there = await connection.fetchval(statement)
-        wrong |= is_there != expected
-        print(f"    {name}: {is_there} of {expected}")
-    print(f"    sent again: {outcome.again}")
+    found = {name: (await connection.fetchval(statement), count) for name, (statement, count) in expected.items()}
+    recorded = await connection.fetchval("select count(*) from inbox_message where message_id = any($1)", ids)
+    return {**found, "events recorded": (recorded, len(ids))}
+
+
+async def clear(connection: asyncpg.Connection) -> None:
+    """Forget the workflows and all that has come of them."""
     await connection.execute("truncate workflow, model, outbox_message, inbox_message cascade")
-    if wrong:
-        sys.exit("An event was lost, or applied twice")
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ class Replica:
 
 @asynccontextmanager
 async def running_replica(
-    settings: Settings, log: Path | None = None, code: Path | None = None
+    settings: Settings, log: Path | None = None, *, code: Path | None = None, port: int | None = None
 ) -> AsyncIterator[Replica]:
     """Serve with these settings within the block.
 
@@ -41,8 +41,9 @@ async def running_replica(
         settings: of the process, where they are not those of the stack.
         log: the file that gets the log.
         code: the checkout whose code is run, rather than this one.
+        port: where to serve, rather than on any port that is free.
     """
-    port = free_port()
+    port = port or free_port()
     environment = os.environ | differences(settings)
     environment |= {"APP_PORT": str(port), "APP_HOST": "127.0.0.1", "APP_WORKERS": "1"}
     command = (sys.executable, "-m", "budapp.cli", "serve")

@@ -8,7 +8,7 @@ from typing import Any
 from prometheus_client import Counter
 
 _THRESHOLDS = (5_000, 50, 100)
-"""A collection of the young objects takes some 0.7 ms for each 1,000 of them here, and stops the process for so long."""
+"""Each 1,000 young objects stop the process for some 0.7 ms when they are collected."""
 
 _SECONDS = Counter(
     "python_gc_seconds_total", "Seconds that garbage collections have stopped the process", ["generation"]

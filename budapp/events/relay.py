@@ -136,7 +136,7 @@ class Relay:
 
     async def _send(self, claim: Claim) -> None:
         if claim.kind == "publish":
-            return await self._dapr.publish(claim.target, claim.payload)
+            return await self._dapr.publish(claim.target, claim.payload, key=claim.aggregate)
         method = claim.method or "POST"
         try:
             # Tries of its own would only hold the aggregate: the relay comes back by itself.

@@ -142,12 +142,18 @@ class DaprClient:
         with timed(name if app_id in self._app_ids else "other"):
             return _answer_of(name, path, await self._http.send(call, name, timeout, retry=safe))
 
-    async def publish(self, topic: str, payload: Mapping[str, Any]) -> None:
+    async def publish(self, topic: str, payload: Mapping[str, Any], *, key: str | None = None) -> None:
         """Publish the flat envelope that the platform's services speak.
 
         What it lacks of `source`, `source_topic`, `type` and `time` is filled in.
         The content type says that it is a CloudEvent already, so that the sidecar adds its fields at the top level
         and does not wrap the envelope into `data`. It bears no `id`: receivers refuse fields they do not know.
+
+        Args:
+            topic: where it is published.
+            payload: the envelope.
+            key: what it is about. Kafka keeps the order of events with the same key; without one each may overtake
+                any other.
         """
         nested = payload.get("payload")
         defaults = {
@@ -163,6 +169,7 @@ class DaprClient:
                     self._pubsub,
                     topic,
                     jsonlib.dumps({**defaults, **payload}),
+                    publish_metadata={} if key is None else {"partitionKey": key},
                     data_content_type="application/cloudevents+json",
                 ),
                 _PUBLISH_SECONDS,

@@ -8,7 +8,6 @@ import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from typing import Annotated, Any
 
 import httpx
@@ -326,7 +325,8 @@ class Keycloak:
             enabled = {one["id"]: one["enabled"] async for one in _all_pages(admin.a_get_users)}
             roles: dict[str, list[str]] = {}
             for role in known_roles:
-                async for member in _all_pages(partial(admin.a_get_realm_role_members, role)):
+                # It returns all pages, also where one is asked for, which `a_get_users` does not.
+                for member in await admin.a_get_realm_role_members(role, {"briefRepresentation": "true"}):
                     roles.setdefault(member["id"], []).append(role)
         return {one: AccountState(is_enabled, frozenset(roles.get(one, ()))) for one, is_enabled in enabled.items()}
 

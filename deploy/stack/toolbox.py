@@ -13,6 +13,7 @@ from .client import api_client
 from .console import StackError, Stopwatch, say
 from .debian import promtool, rclone
 from .files import cached, digest, sha256
+from .maven import fetch_artifact, kafka, maven
 from .processes import Command, interrupt_commands, run
 from .python_env import Workshop, project, python_of, wheels
 from .settings import DEPLOY
@@ -22,7 +23,6 @@ DAPR_VERSION = "1.14.0"
 KEYCLOAK_VERSION = "26.7.3"
 _KEYCLOAK_SHA256 = "27a6535553c3cdcd083872ba40629efafb3475e3b758e0c6f691395561dd0f1f"
 _KEYCLOAK_JAR = "lib/quarkus-run.jar"
-_MAVEN_COPY = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy"
 _OLDEST_JAVA = 17
 
 
@@ -87,7 +87,7 @@ def install(shop: Workshop, *, with_project: bool) -> Tools:
 
 def _install(pool: ThreadPoolExecutor, shop: Workshop, *, with_project: bool) -> Tools:
     if shop.again or not (_keycloak_folder(shop) / _KEYCLOAK_JAR).exists():
-        _maven(shop)  # Better told now than after minutes of building.
+        maven(shop)  # Better told now than after minutes of building.
     environment = pool.submit(project, shop) if with_project else None
     servers, java = pool.submit(_servers, shop), pool.submit(find_java, shop)
     daprd, minio = pool.submit(go_program, shop, DAPRD), pool.submit(go_program, shop, MINIO)
@@ -127,7 +127,9 @@ def programs_of_tests(shop: Workshop) -> dict[str, str]:
     programs = {program.name.upper(): str(go_program(shop, program)) for program in (OASDIFF, HELM, COMPOSE)}
     api_client(shop)
     site(shop)
+    java = find_java(shop)
     programs |= {"PROMTOOL": str(promtool(shop)), "RCLONE": str(rclone(shop))}
+    programs |= {"JAVA": str(java), "KAFKA": str(kafka(shop, java))}
     return {**programs, "CHART_PYTHON": str(python_of(wheels(shop, "chart")))}
 
 
@@ -198,24 +200,8 @@ def _make_keycloak(shop: Workshop, java: Path, folder: Path) -> None:
 
 
 def _fetch_keycloak(shop: Workshop, java: Path, folder: Path) -> Path:
-    artifact = f"org.keycloak:keycloak-quarkus-dist:{KEYCLOAK_VERSION}:zip"
-    copy = [_maven(shop), "-q", "-B", _MAVEN_COPY, f"-Dartifact={artifact}", f"-DoutputDirectory={folder}"]
-    log, home = shop.logs / "build-maven.log", {"JAVA_HOME": str(java.parents[1])}
-    run("Fetching Keycloak", copy, log, cwd=folder, extra_env=home)
+    fetch_artifact(shop, java, f"org.keycloak:keycloak-quarkus-dist:{KEYCLOAK_VERSION}:zip", folder)
     archive = next(folder.glob("keycloak-quarkus-dist-*.zip"))
     if sha256(archive) != _KEYCLOAK_SHA256:
         raise StackError(f"{archive.name} is not what it should be (SHA-256 {sha256(archive)}). Try again.")
     return archive
-
-
-def _maven(shop: Workshop) -> str:
-    if found := shutil.which("mvn"):
-        return found
-    if os.geteuid() != 0 or not shutil.which("apt-get"):
-        raise StackError("Keycloak comes through Maven, and there is no mvn. On Debian: sudo apt-get install maven")
-    say("Installing Maven with apt-get")
-    log, quiet = shop.logs / "build-apt.log", {"DEBIAN_FRONTEND": "noninteractive"}
-    run("Updating the package lists", ["apt-get", "update"], log, extra_env=quiet)
-    install = ["apt-get", "install", "--yes", "--no-install-recommends", "maven"]
-    run("Installing Maven", install, log, extra_env=quiet)
-    return shutil.which("mvn") or "mvn"

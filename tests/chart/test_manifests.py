@@ -9,7 +9,8 @@ import yaml
 from budapp.cli.service import OPEN_REQUESTS_SECONDS
 from budapp.commons.config import Settings
 from budapp.events.relay import DELIVERY_SECONDS, LAST_CLAIM_SECONDS
-from tests.chart.conftest import EXAMPLES, Manifest, Manifests, Render
+from tests.chart.conftest import EXAMPLES, NEWEST, Helm, Manifest, Manifests, Render
+from tests.chart.settings_schema import CHART
 from tests.chart.test_values import container
 
 DEPLOYMENT = ("Deployment", "bud-budapp")
@@ -151,6 +152,27 @@ def test_the_components_are_told_what_those_of_development_are(render: Render, r
     development, ours = yaml.safe_load(file.read_text())["spec"], manifests["Resiliency", "bud-pubsub"]["spec"]
     assert ours["policies"] == development["policies"]
     assert list(ours["targets"]["components"].values()) == list(development["targets"]["components"].values())
+
+
+def test_kafka_is_spoken_to_with_the_password_and_tls_that_the_values_name(render: Render) -> None:
+    """What Dapr does not know of a mechanism is PLAIN to it, and without a password it leaves out TLS."""
+
+    def told(**kafka: object) -> tuple[str, str | None, str]:
+        values = {"components": {"pubsub": {"kafka": kafka}}}
+        found = metadata(render("production", values)["Component", "bud-pubsub"])
+        return found["authType"], found.get("saslMechanism"), found["disableTls"]
+
+    assert told() == ("password", "SHA-512", "false")
+    assert told(mechanism="SCRAM-SHA-256", tls=False) == ("password", "SHA-256", "true")
+    assert told(authType="none") == ("certificate", None, "false")
+    assert told(authType="none", tls=False) == ("none", None, "true")
+
+
+def test_kafka_without_a_password_has_no_tls_unnoticed(helm: Helm) -> None:
+    values = f"--values={CHART / 'examples' / 'production.yaml'}"
+    changes = ("components.pubsub.kafka.authType=none", "components.pubsub.kafka.caSecret=null")
+    done = helm("template", values, f"--kube-version={NEWEST}", *(f"--set={change}" for change in changes))
+    assert "name it, or set tls to false" in done.stderr
 
 
 def test_the_names_of_the_components_are_those_that_budapp_calls_them_by(render: Render) -> None:

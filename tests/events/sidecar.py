@@ -4,7 +4,7 @@ import asyncio
 import os
 import shutil
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -140,6 +140,16 @@ async def serve(app: ASGIApp) -> AsyncIterator[int]:
         await serving
 
 
+def in_memory(settings: Settings) -> dict[str, str]:
+    """Return components that keep what they hold in the sidecar, and a policy for events."""
+    names = {
+        "pubsub": settings.pubsub_name,
+        "statestore": settings.statestore_name,
+        "dead_letter_topic": settings.dead_letter_topic,
+    }
+    return {"resources": RESOURCES.format(**names), "resiliency": RESILIENCY.format(**names)}
+
+
 def daprd_binary() -> str:
     found = os.environ.get("DAPRD") or shutil.which("daprd")
     assert found, "These tests need daprd: put it on the PATH, or its path into DAPRD"
@@ -147,19 +157,30 @@ def daprd_binary() -> str:
 
 
 class Daprd:
-    """A daprd that can be stopped and started again at the same ports."""
+    """A daprd that can be stopped and started again at the same ports.
 
-    def __init__(self, settings: Settings, app_port: int, folder: Path) -> None:
-        resources = RESOURCES.format(
-            pubsub=settings.pubsub_name,
-            statestore=settings.statestore_name,
-            dead_letter_topic=settings.dead_letter_topic,
-        )
-        (folder / "resources.yaml").write_text(resources)
-        (folder / "resiliency.yaml").write_text(RESILIENCY.format(pubsub=settings.pubsub_name))
+    Args:
+        settings: name its components and topics.
+        app_port: where its app listens.
+        folder: where it finds its components.
+        app_id: its app's id; that of budnotify unless given.
+        resources: components, policies and subscriptions by the names of their files; in memory unless given.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        app_port: int,
+        folder: Path,
+        *,
+        app_id: str | None = None,
+        resources: Mapping[str, str] | None = None,
+    ) -> None:
+        for name, text in (resources or in_memory(settings)).items():
+            (folder / f"{name}.yaml").write_text(text)
         self.http_port, self.grpc_port = free_port(), free_port()
         self._flags = {
-            "app-id": settings.bud_notify_app_id,
+            "app-id": app_id or settings.bud_notify_app_id,
             "app-port": app_port,
             "dapr-http-port": self.http_port,
             "dapr-grpc-port": self.grpc_port,
@@ -175,6 +196,11 @@ class Daprd:
     @property
     def base_url(self) -> str:
         return f"http://127.0.0.1:{self.http_port}"
+
+    @property
+    def pid(self) -> int | None:
+        """Its process, while it runs."""
+        return self._process.pid if self._process else None
 
     def settings(self, settings: Settings) -> Settings:
         """Return the settings of an application whose sidecar this is."""
@@ -211,7 +237,9 @@ async def _until_healthy(url: str) -> None:
 
 
 @asynccontextmanager
-async def run_sidecar(app: FastAPI, settings: Settings, folder: Path) -> AsyncIterator[Sidecar]:
+async def run_sidecar(
+    app: FastAPI, settings: Settings, folder: Path, resources: Mapping[str, str] | None = None
+) -> AsyncIterator[Sidecar]:
     """Run daprd; it delivers events to the application, and calls of its own app id to the peer."""
     peer = Peer()
 
@@ -221,7 +249,7 @@ async def run_sidecar(app: FastAPI, settings: Settings, folder: Path) -> AsyncIt
         await target(scope, receive, send)
 
     async with serve(either) as app_port:
-        daprd = Daprd(settings, app_port, folder)
+        daprd = Daprd(settings, app_port, folder, resources=resources)
         ours = daprd.settings(settings)
         dapr = DaprClient(ours)
         try:

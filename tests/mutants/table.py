@@ -130,6 +130,7 @@ MUTANTS = (
         "MAX_ATTEMPTS",
         ("tests/events/test_relay.py",),
     ),
+    Mutant(RELAY, ", key=claim.aggregate)", ")", ("tests/events/kafka",)),
     Mutant(
         "budapp/events/inbox.py",
         "if not await crud.record_event(session, _identity(event)):",

@@ -197,6 +197,17 @@ async def test_a_custom_role_survives_a_new_built_in_role_but_not_the_highest(
     assert (row.role, row.custom_role_id) == ("super_admin", None)
 
 
+async def test_a_realm_of_several_pages_is_read_to_its_end(
+    cast: Cast, console: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = await console.keycloak.accounts(console.realm, ALL)
+    monkeypatch.setattr("budapp.integrations.keycloak._PAGE_SIZE", 2)
+    async with asyncio.timeout(60):
+        assert await console.keycloak.accounts(console.realm, ALL) == whole
+    developers = [account for account in whole.values() if "developer" in account.roles]
+    assert len(developers) > 2
+
+
 async def test_a_realm_that_knows_nobody_puts_nobody_out(
     client: httpx.AsyncClient, cast: Cast, console: Console, app: FastAPI
 ) -> None:
