@@ -2,7 +2,6 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Depends
-from pydantic import AwareDatetime
 
 from budapp.billing_ops import alerts, services, usage
 from budapp.billing_ops.schemas import (
@@ -30,6 +29,7 @@ from budapp.commons.idempotency import IdempotentRoute
 from budapp.commons.query_parameters import ignores
 from budapp.commons.schemas import Answer
 from budapp.commons.scopes import Scope
+from budapp.commons.timestamps import AwareTimestamp
 from budapp.integrations.dapr import DaprDep
 from budapp.user_ops.services import get_user
 
@@ -93,7 +93,7 @@ async def get_usage_history(data: UsageHistoryRequest, caller: SignedIn, dapr: D
 
 
 @router.get("/history/period")
-async def get_billing_period(caller: SignedIn, session: Read, date: AwareDatetime) -> UserBillingAnswer:
+async def get_billing_period(caller: SignedIn, session: Read, date: AwareTimestamp) -> UserBillingAnswer:
     """Return the caller's cycle of a moment."""
     return UserBillingAnswer(message="Cycle found", result=await services.cycle_at(session, caller, date))
 

@@ -3,11 +3,12 @@ from decimal import Decimal
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import AwareDatetime, Field, model_validator
+from pydantic import Field, model_validator
 
 from budapp.billing_ops.models import AlertType
 from budapp.commons.schemas import Answer, Name, Schema
 from budapp.commons.scopes import UserType
+from budapp.commons.timestamps import AwareTimestamp
 
 TokenQuota = Annotated[int, Field(ge=0, le=10**15)]
 CostQuota = Annotated[Decimal, Field(ge=0, max_digits=12, decimal_places=2)]
@@ -165,8 +166,8 @@ class NotificationPreferences(Schema):
 class UsageHistoryRequest(Schema):
     """The period may be a year at most."""
 
-    start_date: AwareDatetime = Field(description="From when on, with the offset from UTC")
-    end_date: AwareDatetime = Field(description="Until when, with the offset from UTC")
+    start_date: AwareTimestamp = Field(description="From when on, with the offset from UTC")
+    end_date: AwareTimestamp = Field(description="Until when, with the offset from UTC")
     granularity: Literal["hourly", "daily", "weekly", "monthly"] = Field(
         default="daily", description="How long a step is"
     )

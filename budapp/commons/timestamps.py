@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Annotated
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, AwareDatetime
 
 
 def _in_utc(moment: datetime) -> datetime:
@@ -15,3 +15,6 @@ def _in_utc(moment: datetime) -> datetime:
 
 Timestamp = Annotated[datetime, AfterValidator(_in_utc)]
 """In UTC; one without a time zone is taken for UTC."""
+
+AwareTimestamp = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+"""In UTC; one without a time zone is refused."""

@@ -3,11 +3,12 @@
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import AwareDatetime, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from budapp.commons.errors import PeerFailed
 from budapp.commons.logging import get_logger
 from budapp.commons.storable import OutsideText
+from budapp.commons.timestamps import AwareTimestamp
 from budapp.integrations.dapr import DaprClient, Peer
 from budapp.integrations.peers import Reply
 
@@ -25,7 +26,7 @@ class Address(Reply):
 
 
 class Moment(Reply):
-    timestamp: AwareDatetime
+    timestamp: AwareTimestamp
     blocked_count: _Count
 
 

@@ -5,10 +5,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from budapp.commons.errors import PeerFailed
 from budapp.commons.logging import get_logger
+from budapp.commons.timestamps import AwareTimestamp
 from budapp.integrations.dapr import DaprClient, Peer
 
 logger = get_logger(__name__)
@@ -109,7 +110,7 @@ async def usage_history(
 
 class _KeyUse(BaseModel):
     credential_id: UUID
-    last_used_at: AwareDatetime | None = None
+    last_used_at: AwareTimestamp | None = None
 
 
 class _KeyUses(BaseModel):

@@ -10,12 +10,13 @@ from functools import partial
 from typing import Annotated, Any, Literal, TypeVar
 from uuid import UUID
 
-from pydantic import AwareDatetime, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from budapp.commons.errors import NotFound, PeerFailed
 from budapp.commons.in_flight import InFlight
 from budapp.commons.logging import get_logger
 from budapp.commons.storable import OutsideText
+from budapp.commons.timestamps import AwareTimestamp
 from budapp.integrations.dapr import DaprClient, Peer, PeerRefused
 from budapp.integrations.peers import Json, Reply
 
@@ -97,7 +98,7 @@ class AnalyticsRow(Group):
 
 
 class PeriodBin(Reply):
-    time_period: AwareDatetime
+    time_period: AwareTimestamp
     items: list[AnalyticsRow] | None = None
 
 

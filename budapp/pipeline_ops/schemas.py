@@ -6,7 +6,6 @@ from uuid import UUID
 
 from pydantic import (
     AfterValidator,
-    AwareDatetime,
     BeforeValidator,
     ConfigDict,
     Field,
@@ -16,6 +15,7 @@ from pydantic import (
 
 from budapp.commons.schemas import Answer, Schema, blank_to_none
 from budapp.commons.storable import StorableText, fitting, within
+from budapp.commons.timestamps import AwareTimestamp
 from budapp.integrations import budpipeline as peer
 from budapp.integrations.peers import Json
 from budapp.pipeline_ops import dags, timing
@@ -156,8 +156,8 @@ class ExecutionQuery(Schema):
     workflow_id: Annotated[UUID | None, BeforeValidator(blank_to_none)] = None
     status: Annotated[Status | None, BeforeValidator(blank_to_none)] = None
     initiator: Annotated[Label | None, BeforeValidator(blank_to_none)] = None
-    start_date: AwareDatetime | None = None
-    end_date: AwareDatetime | None = None
+    start_date: AwareTimestamp | None = None
+    end_date: AwareTimestamp | None = None
     page: int = Field(default=1, ge=1, le=100_000)
     page_size: int = Field(default=20, ge=1, le=100)
 
@@ -180,7 +180,7 @@ class ScheduleTimingPost(Schema):
         default=None, description="A cron expression of five fields, or an interval such as `15m`; none for `one_time`"
     )
     timezone: Annotated[str, StringConstraints(max_length=64), AfterValidator(timing.check_zone)] = "UTC"
-    run_at: AwareDatetime | None = None
+    run_at: AwareTimestamp | None = None
 
     @model_validator(mode="after")
     def _due(self) -> Self:
@@ -206,7 +206,10 @@ class ScheduleCreate(Schema):
     enabled: bool = True
     description: Description | None = None
     max_runs: int | None = Field(default=None, ge=1, le=1_000_000)
-    expires_at: AwareDatetime | None = Field(default=None, description="After when it no longer runs; null for never")
+    expires_at: AwareTimestamp | None = Field(default=None, description="After when it no longer runs; null for never")
+
+
+_DISPENSABLE = frozenset({"description", "max_runs", "expires_at"})
 
 
 class ScheduleUpdate(Schema):
@@ -218,13 +221,18 @@ class ScheduleUpdate(Schema):
     enabled: bool | None = None
     description: Description | None = None
     max_runs: int | None = Field(default=None, ge=1, le=1_000_000)
-    expires_at: AwareDatetime | None = Field(default=None, description="After when it no longer runs; null for never")
+    expires_at: AwareTimestamp | None = Field(default=None, description="After when it no longer runs; null for never")
 
     @model_validator(mode="after")
     def _something(self) -> Self:
-        if not self.model_fields_set:
+        if not self.changes():
             raise ValueError("nothing is to change")
         return self
+
+    def changes(self) -> dict[str, Any]:
+        """Return what is to change, as JSON; null takes away what a schedule can do without, and leaves the rest."""
+        given = self.model_dump(mode="json", exclude_unset=True)
+        return {name: value for name, value in given.items() if value is not None or name in _DISPENSABLE}
 
 
 class WebhookConfigPost(Schema):

@@ -87,15 +87,8 @@ class Triggers:
             BadRequest: it would never fire any more.
         """
         _refuse_past(data.schedule, data.expires_at)
-        return await self._change(
-            session,
-            caller,
-            schedule_id,
-            "PUT",
-            "",
-            "Schedule changed",
-            data.model_dump(mode="json", exclude_unset=True),
-        )
+        changes = data.changes()
+        return await self._change(session, caller, schedule_id, "PUT", "", "Schedule changed", changes)
 
     async def pause(self, session: WriteSession, caller: Caller, schedule_id: UUID) -> view.ScheduleAnswer:
         """Have a schedule fire no more until it is resumed; or raise `NotFound`."""

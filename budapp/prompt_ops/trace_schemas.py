@@ -1,11 +1,12 @@
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import AwareDatetime, Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
 from budapp.commons.schemas import Answer, PageAnswer, Schema
 from budapp.commons.storable import StorableText as Text
 from budapp.commons.storable import within
+from budapp.commons.timestamps import AwareTimestamp
 from budapp.integrations.traces import Span, TelemetrySpan
 
 
@@ -13,8 +14,8 @@ class TraceQuery(Schema):
     """The calls of a prompt in a period; with `flatten`, all their parts one by one."""
 
     project_id: UUID
-    from_date: AwareDatetime
-    to_date: AwareDatetime
+    from_date: AwareTimestamp
+    to_date: AwareTimestamp
     page: int = Field(default=1, ge=1, le=100_000)
     limit: int = Field(default=50, ge=1, le=1000)
     flatten: bool = False
@@ -66,8 +67,8 @@ class TelemetryQuery(Schema):
     version: Annotated[Text, StringConstraints(max_length=20)] | None = Field(
         default=None, description="Only calls of this version, by its number"
     )
-    from_date: AwareDatetime
-    to_date: AwareDatetime | None = None
+    from_date: AwareTimestamp
+    to_date: AwareTimestamp | None = None
     trace_id: Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z]{1,64}$")] | None = None
     span_names: list[Named] | None = Field(default=None, max_length=20)
     depth: int = Field(

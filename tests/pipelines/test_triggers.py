@@ -57,6 +57,10 @@ async def test_a_schedule_is_changed_fired_out_of_turn_and_deleted(builder: Buil
     changed = await builder.call("PUT", f"/schedules/{schedule['id']}", json={"name": "Daily", "description": None})
     assert (changed["name"], changed["description"], changed["max_runs"]) == ("Daily", None, 5)
     assert changed["schedule"]["expression"] == "0 3 * * *"
+    nothing = {"name": None, "schedule": None, "params": None, "enabled": None}
+    await builder.call("PUT", f"/schedules/{schedule['id']}", 422, json=nothing)
+    left = await builder.call("PUT", f"/schedules/{schedule['id']}", json=nothing | {"max_runs": None})
+    assert (left["name"], left["schedule"], left["max_runs"]) == ("Daily", changed["schedule"], None)
     begun = await builder.call("POST", f"/schedules/{schedule['id']}/trigger")
     assert (await builder.ended(begun["execution_id"]))["execution"]["workflow_id"] == made["id"]
     assert [one["id"] for one in (await builder.call("GET", "/schedules"))["schedules"]] == [schedule["id"]]
