@@ -73,7 +73,7 @@ def among(column: Any, values: Iterable[Any]) -> ColumnElement[bool]:
     """Return the condition that the column has one of the values, however many there are.
 
     They are one parameter. With `in_` each is a parameter of its own, and SQLAlchemy writes the statement anew for each
-    execution: of some thousand values that takes tenths of a second, during which the event loop stands still.
+    execution: of some thousand values that takes tens of milliseconds, during which the event loop stands still.
     """
     condition: ColumnElement[bool] = column == any_(literal(list(values), ARRAY(column.type)))
     return condition
