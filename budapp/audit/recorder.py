@@ -1,16 +1,15 @@
 """Writes the trail: what the ORM changes by itself, what else happens by `record`.
 
-Entries are collected during a unit of work and inserted right before its commit, in one statement: they are committed
-together with what they tell of, or not at all. Bulk statements are noted as such; use the ORM where before and after
-matter, which is everywhere but in maintenance.
+Entries are committed together with what they tell of, or not at all (`commons.pending`). Bulk statements are noted as
+such; use the ORM where before and after matter, which is everywhere but in maintenance.
 """
 
 from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import event, insert, inspect
-from sqlalchemy.orm import ORMExecuteState, Session, SessionTransaction
+from sqlalchemy import event, inspect
+from sqlalchemy.orm import ORMExecuteState, Session
 from uuid_utils.compat import uuid7
 
 from budapp.audit.models import Action, AuditEntry
@@ -18,11 +17,12 @@ from budapp.audit.snapshots import clean_text, kept
 from budapp.commons.auditing import Audited, NotAudited
 from budapp.commons.context import provenance, request_id
 from budapp.commons.database import Base, WriteSession, hold, now
+from budapp.commons.pending import Pending
 from budapp.commons.signing import Keys
 
 _OPERATIONS = {"create": Action.CREATE, "update": Action.UPDATE, "delete": Action.DELETE}
 _NEVER_SHOWN = frozenset({"id", "created_at", "modified_at"})
-_PENDING = "audit_pending"
+_pending: Pending[dict[str, Any]] = Pending(AuditEntry, lambda entries: entries)
 
 
 def record(
@@ -104,7 +104,7 @@ def _note(session: Session, action: str, resource_type: str, **fields: Any) -> N
         entry["details"] = {**(entry["details"] or {}), where.source: where.name}
     entry["record_hash"] = keys.record_hash(entry)
     entry["created_at"] = entry["modified_at"] = entry["timestamp"]
-    session.info.setdefault(_PENDING, []).append(entry)
+    _pending.add(session, entry)
 
 
 def declared(model: type[Base]) -> Audited:
@@ -189,27 +189,3 @@ def _note_bulk(state: ORMExecuteState) -> None:
     says = declared(model)
     details = {"operation": operation, "table": model.__tablename__, "rows": "by one statement"}
     _note(state.session, says.action or _OPERATIONS[operation], says.resource_type, details=details)
-
-
-@event.listens_for(Session, "before_commit")
-def _write(session: Session) -> None:
-    if "audit_keys" not in session.info or session.in_nested_transaction():
-        return
-    session.flush()
-    entries = session.info.pop(_PENDING, None)
-    if entries:
-        session.connection().execute(insert(AuditEntry.__table__), entries)  # type: ignore[arg-type]
-
-
-@event.listens_for(Session, "after_transaction_create")
-def _mark(session: Session, transaction: SessionTransaction) -> None:
-    if transaction.nested:
-        session.info.setdefault("audit_marks", {})[transaction] = len(session.info.get(_PENDING, ()))
-
-
-@event.listens_for(Session, "after_soft_rollback")
-def _forget(session: Session, previous: SessionTransaction) -> None:
-    if previous.parent is None:
-        session.info.pop(_PENDING, None)
-    elif previous.nested:
-        del session.info.get(_PENDING, [])[session.info["audit_marks"].pop(previous, 0) :]

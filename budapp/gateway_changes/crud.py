@@ -8,13 +8,14 @@ from collections.abc import Collection, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, delete, event, insert, inspect, select
+from sqlalchemy import Row, delete, event, inspect, select
 from sqlalchemy import Sequence as DatabaseSequence
-from sqlalchemy.orm import ORMExecuteState, Session, SessionTransaction
+from sqlalchemy.orm import ORMExecuteState, Session
 from uuid_utils.compat import uuid7
 
-from budapp.commons.database import Base, WriteSession, among, now
+from budapp.commons.database import Base, WriteSession, among
 from budapp.commons.feeding import FeedsGateway
+from budapp.commons.pending import Pending
 from budapp.gateway_changes.models import GatewayChange
 
 EVERYTHING = "everything"
@@ -23,8 +24,19 @@ EVERYTHING = "everything"
 wakeups: set[asyncio.Event] = set()
 """Set after each commit that left notes, so that a worker in this process need not wait for its next look."""
 
-_PENDING = "gateway_pending"
 _VERSIONS = DatabaseSequence("gateway_version", metadata=Base.metadata)
+
+
+async def _wake() -> None:
+    for wakeup in wakeups:
+        wakeup.set()
+
+
+def _each_once(items: Sequence[tuple[str, str]]) -> list[dict[str, Any]]:
+    return [{"id": uuid7(), "kind": kind, "item": item} for kind, item in sorted(set(items))]
+
+
+_pending: Pending[tuple[str, str]] = Pending(GatewayChange, _each_once, _wake)
 
 
 async def waiting(session: WriteSession, limit: int) -> Sequence[Row[Any]]:
@@ -56,7 +68,7 @@ def _note_rows(session: Session, _context: object) -> None:
     for row in (*session.new, *session.dirty, *session.deleted):
         feeds = _feeds(type(row))
         if feeds is not None and _matters(session, row, feeds):
-            session.info.setdefault(_PENDING, set()).update(_items(row, feeds))
+            _pending.add(session, *_items(row, feeds))
 
 
 def _matters(session: Session, row: Any, feeds: FeedsGateway) -> bool:
@@ -83,36 +95,9 @@ def _note_bulk(state: ORMExecuteState) -> None:
     """Note a statement that changes rows past the ORM: nobody knows which."""
     changes = state.is_insert or state.is_update or state.is_delete
     if changes and state.bind_mapper is not None and _feeds(state.bind_mapper.class_) is not None:
-        state.session.info.setdefault(_PENDING, set()).add((EVERYTHING, ""))
+        _pending.add(state.session, (EVERYTHING, ""))
 
 
 def note(session: Session, kind: str, item: str) -> None:
     """Note that something has changed which follows from no flushed row."""
-    session.info.setdefault(_PENDING, set()).add((kind, item))
-
-
-@event.listens_for(Session, "before_commit")
-def _write(session: Session) -> None:
-    if session.in_nested_transaction():
-        return
-    session.flush()
-    found = session.info.pop(_PENDING, None)
-    if found:
-        at = now()
-        rows = [
-            {"id": uuid7(), "kind": kind, "item": item, "created_at": at, "modified_at": at}
-            for kind, item in sorted(found)
-        ]
-        session.connection().execute(insert(GatewayChange.__table__), rows)  # type: ignore[arg-type]
-        session.info.setdefault("after_commit", []).append(_wake)
-
-
-@event.listens_for(Session, "after_soft_rollback")
-def _drop(session: Session, previous: SessionTransaction) -> None:
-    if previous.parent is None:
-        session.info.pop(_PENDING, None)
-
-
-async def _wake() -> None:
-    for wakeup in wakeups:
-        wakeup.set()
+    _pending.add(session, (kind, item))

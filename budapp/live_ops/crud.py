@@ -6,20 +6,32 @@ from typing import Any
 from uuid import UUID
 
 from pydantic_core import to_jsonable_python
-from sqlalchemy import Row, delete, event, func, insert, inspect, select
-from sqlalchemy.orm import Session, SessionTransaction
+from sqlalchemy import Row, delete, event, func, inspect, select
+from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
 from budapp.commons.announcing import AltersReach, Announced
-from budapp.commons.database import ReadSession, WriteSession, among, now
+from budapp.commons.database import ReadSession, WriteSession, among
 from budapp.commons.leases import from_now
+from budapp.commons.pending import Pending
 from budapp.live_ops.models import LiveEvent
 from budapp.live_ops.schemas import REACH
 
 wakeups: set[asyncio.Event] = set()
 """Set after each commit that left events, so that a publisher in this process need not wait for its next look."""
 
-_PENDING, _MARKS = "live_pending", "live_marks"
+
+async def _wake() -> None:
+    for wakeup in wakeups:
+        wakeup.set()
+
+
+def _last_of_each(events: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    last = {(each["type"], each["object_id"]): each for each in events}
+    return [{"id": uuid7(), **each} for each in last.values()]
+
+
+_pending: Pending[dict[str, Any]] = Pending(LiveEvent, _last_of_each, _wake)
 
 
 async def waiting(session: ReadSession, limit: int, *, older_than: Any = None) -> Sequence[Row[Any]]:
@@ -45,9 +57,7 @@ async def count_waiting(session: ReadSession) -> int:
 
 @event.listens_for(Session, "after_flush")
 def _note_rows(session: Session, _context: object) -> None:
-    found = [*_announced(session), *_altered(session)]
-    if found:
-        session.info.setdefault(_PENDING, []).extend(found)
+    _pending.add(session, *_announced(session), *_altered(session))
 
 
 def _announced(session: Session) -> Iterator[dict[str, Any]]:
@@ -89,37 +99,3 @@ def _event(row: Any, says: Announced, type: str) -> dict[str, Any]:
         "audience": {name: str(value) for name, value in audience.items() if value is not None},
         "data": to_jsonable_python(says.shows(row)),
     }
-
-
-@event.listens_for(Session, "before_commit")
-def _write(session: Session) -> None:
-    if session.in_nested_transaction():
-        return
-    session.flush()
-    pending = session.info.pop(_PENDING, None)
-    if not pending:
-        return
-    at = now()
-    last = {(each["type"], each["object_id"]): each for each in pending}
-    rows = [{"id": uuid7(), "created_at": at, "modified_at": at, **each} for each in last.values()]
-    session.connection().execute(insert(LiveEvent.__table__), rows)  # type: ignore[arg-type]
-    session.info.setdefault("after_commit", []).append(_wake)
-
-
-@event.listens_for(Session, "after_transaction_create")
-def _mark(session: Session, transaction: SessionTransaction) -> None:
-    if transaction.nested:
-        session.info.setdefault(_MARKS, {})[transaction] = len(session.info.get(_PENDING, ()))
-
-
-@event.listens_for(Session, "after_soft_rollback")
-def _drop(session: Session, previous: SessionTransaction) -> None:
-    if previous.parent is None:
-        session.info.pop(_PENDING, None)
-    elif previous.nested:
-        del session.info.get(_PENDING, [])[session.info.get(_MARKS, {}).pop(previous, 0) :]
-
-
-async def _wake() -> None:
-    for wakeup in wakeups:
-        wakeup.set()

@@ -141,15 +141,15 @@ async def test_a_flood_from_many_addresses_is_bounded(database: Database, app: F
     await components_of(app)[Denials].flush(all=True)
 
 
-async def test_recording_costs_one_insert_and_reads_nothing(
+async def test_recording_costs_one_statement_and_reads_nothing(
     client: httpx.AsyncClient, cast: Cast, statements: Statements
 ) -> None:
     project = await create(client, cast.admin)
     statements.clear()
     body = {"name": "Boreas", "description": "More"}
     await client.patch(f"/projects/{project['id']}", json=body, headers=cast.admin.headers)
-    assert [s for s in statements if "audit" in s] == [s for s in statements if s.startswith("INSERT INTO audit_trail")]
-    assert len([s for s in statements if "audit" in s]) == 1
+    (written,) = [s for s in statements if "audit" in s]
+    assert written.count("INSERT INTO audit_trail ") == 1
     statements.clear()
     await client.get(f"/projects/{project['id']}", headers=cast.admin.headers)
     assert not [s for s in statements if "audit" in s]

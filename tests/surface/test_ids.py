@@ -170,6 +170,7 @@ async def test_a_cursor_of_another_tenant_leads_to_no_row_of_it(surface: Surface
     foreign = set(ids_of(surface.scene.there))
     there = fill(paged, surface.scene.there)
     one = with_value(there, Location("query", ("limit",), {}), 1)
+    await surface.prepare(paged, "other_admin", surface.scene.there)
     cursor = (await surface.send(one, "other_admin")).json()["next_cursor"]
     for caller in CALLING:
         here = with_value(fill(paged, surface.scene.here), Location("query", ("cursor",), {}), cursor)

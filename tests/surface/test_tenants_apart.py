@@ -94,6 +94,7 @@ async def test_a_search_finds_nothing_of_another_tenant(surface: Surface, search
     places = {str(place): place for place in surface.document.locations(searched) if place.part == "query"}
     request = with_value(fill(searched, surface.scene.here), Location("query", ("search",), {}), "true")
     fields = [places[name] for name in ("query:name", "query:email", "query:search_term") if name in places]
+    await surface.prepare(searched, "super_admin", surface.scene.here)
     found = [await surface.send(with_value(request, field, text), "super_admin") for text in TEXTS for field in fields]
     await empty_the_other_tenant(surface)
     with failures() as failed:
