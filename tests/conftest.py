@@ -1,7 +1,6 @@
 """The fixtures that every test shares: the real stack, a database per worker, two realms per run, and a cast."""
 
 import asyncio
-import gc
 import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -56,11 +55,6 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def repetition(request: pytest.FixtureRequest) -> int:
     """Which time it is that the test runs, with `--times`."""
     return int(request.param)
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_sessionfinish() -> None:
-    gc.unfreeze()  # Hypothesis, imported for its summary, looks for objects that a frozen heap hides
 
 
 @pytest.fixture(scope="session")

@@ -61,10 +61,10 @@ def files(folder: Path) -> dict[str, bytes]:
 
 @pytest.fixture
 def copy(root: Path, tmp_path: Path, page: str) -> Path:
-    """The project with the domain, but without its migration."""
+    """The project, with its compiled modules, and with the domain, but without its migration."""
     for name in COPIED:
         if (root / name).is_dir():
-            shutil.copytree(root / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__", ".*"))
+            shutil.copytree(root / name, tmp_path / name, ignore=shutil.ignore_patterns(".*"))
         else:
             shutil.copy(root / name, tmp_path)
     for path, content in printed(page).items():
@@ -77,12 +77,12 @@ def copy(root: Path, tmp_path: Path, page: str) -> Path:
 
 
 @pytest.fixture
-def environment(settings: Settings, run_id: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+def environment(settings: Settings, run_id: str) -> Iterator[dict[str, str]]:
     """The environment of commands, with an empty database."""
     name = f"domain-{run_id}"
     asyncio.run(create_database(settings, name))
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
-    yield inherited | {"PSQL_DB_NAME": name, "PYTHONPYCACHEPREFIX": str(tmp_path_factory.mktemp("compiled"))}
+    yield inherited | {"PSQL_DB_NAME": name}
     asyncio.run(drop_database(settings, name))
 
 

@@ -27,7 +27,8 @@ SNAPSHOT = "docs/openapi.json"
 ACCEPTED = "docs/openapi-accepted.txt"
 """Breaking changes that are meant, one message of oasdiff a line, with the reason in the commit."""
 
-EARLIER_VERSIONS = 8
+EARLIER_VERSIONS = (0, 1, 3, 7, 15, 31)
+"""How many versions ago: the further back, the fewer, as what broke one of them mostly broke its neighbours too."""
 
 MANY = 3
 CLEAR_FROM_ITS_SCHEMA = {
@@ -100,11 +101,13 @@ def test_no_earlier_version_of_the_document_is_broken(root: Path, tmp_path: Path
     oasdiff = os.environ.get("OASDIFF")
     if oasdiff is None:
         pytest.fail("OASDIFF must say where oasdiff is; deploy/run_tests.sh does")
-    revisions = git(root, "log", f"-{EARLIER_VERSIONS}", "--format=%H", "--", SNAPSHOT).split()
+    revisions = git(root, "log", f"-{max(EARLIER_VERSIONS) + 1}", "--format=%H", "--", SNAPSHOT).split()
     accepted = ["--err-ignore", ACCEPTED] if (root / ACCEPTED).exists() else []
-    for revision in revisions:
+    for revision in [revisions[ago] for ago in EARLIER_VERSIONS if ago < len(revisions)]:
         earlier = tmp_path / f"{revision}.json"
         earlier.write_text(git(root, "show", f"{revision}:{SNAPSHOT}"))
+        if earlier.read_text() == (root / SNAPSHOT).read_text():
+            continue
         command = [oasdiff, "breaking", *accepted, "--fail-on", "ERR", str(earlier), SNAPSHOT]
         compared = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
         assert compared.returncode == 0, f"since {revision[:10]}:\n{compared.stdout}{compared.stderr}"

@@ -11,6 +11,7 @@ from alembic import command
 from budapp.cli.migrations import alembic_config
 from budapp.commons.commands import run_with
 from budapp.commons.config import get_settings
+from budapp.commons.garbage import grow_heap
 from budapp.commons.seeds import run_seeds
 
 app = typer.Typer()
@@ -27,6 +28,7 @@ def serve(
 ) -> None:
     """Serve requests until stopped."""
     settings = get_settings()
+    grow_heap()
     uvicorn.run(
         "budapp.main:create_app",
         factory=True,

@@ -95,6 +95,7 @@ async def test_walking_by_cursor_sees_each_row_once_and_in_order(
     while True:
         assert page.total == len(values)
         seen += [row.id for row in page.rows]
+        assert (page.next_cursor is None) == (len(seen) == len(values)), "a full last page leads nowhere"
         if page.next_cursor is None:
             break
         assert len(page.rows) == limit

@@ -67,11 +67,17 @@ async def test_a_savepoint_that_is_rolled_back_takes_along_what_was_left_in_it(d
     assert await about(database, before, within, after) == {table: ["after", "before"] for table in TABLES}
 
 
-async def test_a_savepoint_that_is_released_keeps_what_was_left_in_it(database: Database, cast: Cast) -> None:
-    within = model_named(cast, "within")
-    async with database.write() as session, session.begin_nested():
-        session.add(within)
-    assert await about(database, within) == {table: ["within"] for table in TABLES}
+async def test_what_was_left_in_a_savepoint_that_is_released_is_written_with_the_rest(
+    database: Database, cast: Cast
+) -> None:
+    within, after = model_named(cast, "within"), model_named(cast, "after")
+    with count_statements(database) as sent:
+        async with database.write() as session:
+            async with session.begin_nested():
+                session.add(within)
+            session.add(after)
+    assert len([each for each in sent if "INSERT INTO audit_trail " in each]) == 1
+    assert await about(database, within, after) == {table: ["after", "within"] for table in TABLES}
 
 
 async def test_notes_for_the_gateway_are_written_in_order_and_once_each(database: Database) -> None:

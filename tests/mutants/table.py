@@ -10,6 +10,7 @@ CALLERS = "budapp/user_ops/callers.py"
 CRUD = "budapp/commons/crud.py"
 PAGING = "budapp/commons/paging.py"
 PAGES = "budapp/commons/pages.py"
+PENDING = "budapp/commons/pending.py"
 ATTEMPTS = "budapp/workflow_ops/attempts.py"
 CALLS = "budapp/workflow_ops/peer_calls.py"
 STEPS = "budapp/workflow_ops/step_list.py"
@@ -23,6 +24,7 @@ _SIGN_ON = ("tests/oauth/test_single_sign_on.py",)
 _SIGNING = ("tests/audit/test_signing.py",)
 _CALLERS = ("tests/users/test_callers.py",)
 _PAGING = ("tests/commons/test_paging.py",)
+_PENDING = ("tests/commons/test_pending.py",)
 _GATEWAY = ("tests/gateway/test_entries.py", "tests/gateway/test_tables.py")
 _BUDGETS = ("tests/gateway/test_budgets.py",)
 _LOCAL = ("tests/workflows/test_local_model.py",)
@@ -88,6 +90,9 @@ MUTANTS = (
     ),
     Mutant(PAGING, "return (self.page - 1) * self.limit", "return self.page * self.limit", _PAGING),
     Mutant(PAGES, "more = len(found) > paging.limit and rows", "more = len(found) >= paging.limit and rows", _PAGING),
+    # what a unit of work leaves
+    Mutant(PENDING, "    if session.in_nested_transaction():\n        return\n", "", _PENDING),
+    Mutant(PENDING, "    elif previous.nested:", "    elif previous.nested and previous.parent is None:", _PENDING),
     # workflows
     Mutant(
         ATTEMPTS,

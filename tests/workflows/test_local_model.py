@@ -12,6 +12,7 @@ from budapp.workflow_ops.services import Workflows
 from tests.cast import Cast
 from tests.projects.data import messages
 from tests.statements import Statements
+from tests.waiting import until
 from tests.workflows.conftest import LOCAL, Bench
 
 STEPS = ["validation", "model_download", "model_extraction", "save_model"]
@@ -285,6 +286,20 @@ async def test_a_service_that_never_answers_is_503_and_can_be_asked_again(
     await bench.trigger(workflow_id, 503)
     await bench.trigger(workflow_id)
     await bench.until(workflow_id, "completed")
+
+
+async def test_a_failure_that_comes_after_another_process_took_the_call_over_ends_nothing(bench: Bench) -> None:
+    workflow_id = await bench.draft()
+    await bench.peer.does_wrong(workflow_id, delay_seconds=1, status=500, times=1)
+    asking = asyncio.create_task(bench.trigger(workflow_id))
+    await until(lambda: _is_asking(bench), 30)
+    await bench.sql("update workflow_attempt set lock_token = gen_random_uuid()")
+    assert (await asking)["status"] == "in_progress"
+    assert await _is_asking(bench)
+
+
+async def _is_asking(bench: Bench) -> bool:
+    return [row.state for row in await bench.sql("select state from workflow_attempt")] == ["asking"]
 
 
 async def test_work_whose_answer_was_lost_is_followed_by_its_events(
