@@ -95,11 +95,11 @@ async def test_a_model_whose_budget_is_used_up_is_shut_and_opens_when_it_is_rais
     [seen] = await keys_seen(client, cast.manager)
     assert {model: Decimal(amount) for model, amount in seen["spent"].items()} == {str(dear.model_id): Decimal(2)}
     await opens("dear", "other")
+    assert await told(database) == []
     await call(key, dear)
     await count()
     await opens("other")
-    told = [body["payload"] for _, body in await messages(database)]
-    assert [one["content"]["title"] for one in told if one["type"] == "credential_budget"] == [key["name"]]
+    assert await told(database) == [key["name"]]
     await count()
     [seen] = await keys_seen(client, cast.manager)
     assert Decimal(seen["spent"][str(dear.model_id)]) == 4, "the same requests were charged twice"
@@ -107,6 +107,12 @@ async def test_a_model_whose_budget_is_used_up_is_shut_and_opens_when_it_is_rais
     answer = await client.put(f"{PATH}{key['id']}", json=raised, headers=cast.manager.headers)
     assert answer.status_code == 200, answer.text
     await opens("dear", "other")
+
+
+async def told(database: Database) -> list[str]:
+    """Return the names of the keys of which somebody was told that a budget is used up."""
+    payloads = [body["payload"] for _, body in await messages(database)]
+    return [each["content"]["title"] for each in payloads if each["type"] == "credential_budget"]
 
 
 async def test_a_key_whose_budget_is_used_up_opens_nothing_and_others_go_on(
@@ -122,12 +128,16 @@ async def test_a_key_whose_budget_is_used_up_opens_nothing_and_others_go_on(
     chat = await deploy(project_id, inference_cost=PRICE)
     spent = await make_key(client, cast.manager, project_id, name="spent", max_budget="4")
     fresh = await make_key(client, cast.manager, project_id, name="fresh", max_budget="4")
-    await call(spent, chat, times=2)
-    await count()
+
+    async def are_open() -> bool:
+        return await opened(valkey, spent) == await opened(valkey, fresh) == {"chat"}
 
     async def is_shut() -> bool:
         return (await opened(valkey, spent), await opened(valkey, fresh)) == (None, {"chat"})
 
+    await until(are_open)
+    await call(spent, chat, times=2)
+    await count()
     await until(is_shut)
 
 

@@ -1,5 +1,6 @@
 """The pure functions: whatever the rows say, what comes out is what the gateway's parser accepts."""
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -8,7 +9,7 @@ from fastapi import FastAPI
 from uuid_utils.compat import uuid7
 
 from budapp.commons.domain import components_of
-from budapp.gateway_ops.entries import model_entries, reason_against
+from budapp.gateway_ops.entries import PUBLISHED, model_entries, published_entry, reason_against
 from budapp.gateway_ops.rows import Deployment, ProviderAccess
 from budapp.integrations.outgoing import Outgoing
 from budapp.provider_credential_ops.fields import fields_of
@@ -50,6 +51,21 @@ def deployment(source: str, **fields: Any) -> Deployment:
 
 async def offered(app: FastAPI) -> list[OfferedProvider]:
     return await read_catalog(None, components_of(app)[Outgoing])
+
+
+def test_customers_may_call_what_the_platform_itself_runs_and_has_published() -> None:
+    offered = deployment("openai", name="offered", is_published=True)
+    changes: dict[str, dict[str, Any]] = {
+        "of a tenant": {"of_platform": False},
+        "not published": {"is_published": False},
+        "not running": {"status": "unhealthy"},
+        "served nowhere": {"supported_endpoints": ()},
+    }
+    kept_back = [replace(offered, name=name, **changed) for name, changed in changes.items()]
+    entry = published_entry([offered, *kept_back])[PUBLISHED]
+    assert {name: found["endpoint_id"] for name, found in json.loads(entry.value).items()} == {
+        "offered": str(offered.id)
+    }
 
 
 async def test_every_model_of_the_catalogue_has_a_form_or_a_reason(app: FastAPI) -> None:

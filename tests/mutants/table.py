@@ -119,7 +119,7 @@ MUTANTS = (
         FLOWS,
         "select(Workflow).where(Workflow.id == workflow_id).with_for_update()",
         "select(Workflow).where(Workflow.id == workflow_id)",
-        _ORDER,
+        _LOCAL,
     ),
     # events out and in
     Mutant(

@@ -1,13 +1,17 @@
 """Adding a model with files of its own, walked over HTTP with budmodel's stand-in, straight and in every other way."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
+from budapp.commons.database import WriteSession
 from budapp.commons.domain import components_of
 from budapp.integrations.dapr import DaprClient
+from budapp.workflow_ops import crud
+from budapp.workflow_ops.models import Workflow
 from budapp.workflow_ops.services import Workflows
 from tests.cast import Cast
 from tests.projects.data import messages
@@ -15,6 +19,7 @@ from tests.statements import Statements
 from tests.waiting import until
 from tests.workflows.conftest import LOCAL, Bench
 
+Lock = Callable[[WriteSession, UUID], Awaitable[Workflow | None]]
 STEPS = ["validation", "model_download", "model_extraction", "save_model"]
 
 
@@ -298,6 +303,26 @@ async def test_a_failure_that_comes_after_another_process_took_the_call_over_end
     assert await _is_asking(bench)
 
 
+@pytest.mark.parametrize("lock", [crud.lock, crud.lock_of])
+async def test_a_workflow_that_somebody_changes_is_waited_for(bench: Bench, lock: Lock) -> None:
+    workflow_id = UUID(await bench.draft())
+    await interrupted(bench, str(workflow_id))
+
+    async def step_that_is_seen() -> int | None:
+        async with bench.database.write() as session:
+            found = await lock(session, workflow_id)
+            return found.current_step if found else None
+
+    async with bench.database.write() as session:
+        workflow = await lock(session, workflow_id)
+        assert workflow is not None
+        waiting = asyncio.create_task(step_that_is_seen())
+        await asyncio.sleep(0.3)
+        assert not waiting.done()
+        workflow.current_step = 7
+    assert await waiting == 7
+
+
 async def _is_asking(bench: Bench) -> bool:
     return [row.state for row in await bench.sql("select state from workflow_attempt")] == ["asking"]
 
@@ -353,7 +378,10 @@ async def test_a_process_that_dies_after_the_call_loses_nothing_and_asks_no_seco
 
 
 async def interrupted(bench: Bench, workflow_id: str) -> None:
-    """Leave what a process leaves that dies between writing down that it asks, and asking."""
+    """Leave what a process leaves that dies between writing down that it asks, and asking.
+
+    The attempt's correlation id is the workflow's id.
+    """
     await bench.sql(
         "insert into workflow_attempt (id, tenant_id, workflow_id, number, state, correlation_id, step_number,"
         " early_events, lease_expires_at, created_at, modified_at)"
