@@ -74,7 +74,7 @@ SQL_MODULES = {"crud", "columns", "models"}
 """Where statements are built, in a domain; and in modules called `..._crud`."""
 COMMONS_WITH_SQL = {
     *("advisory_locks", "crud", "database", "encrypted_columns", "idempotency", "isolation", "jobs", "json_columns"),
-    *("key_rotation", "leases", "pages", "paging", "postgresql", "prepared", "reading", "seeds"),
+    *("key_rotation", "leases", "pages", "paging", "pending", "postgresql", "prepared", "reading", "seeds"),
 }
 SQL_BY_NAME = {"audit/recorder.py"}
 """It hears what the ORM is about to write."""

@@ -93,8 +93,8 @@ async def test_what_a_stopping_replica_was_at_is_taken_up_at_once(database: Data
 
 
 async def test_a_claim_is_renewed_for_as_long_as_the_job_runs(database: Database, runs: Runs) -> None:
-    sweep = job(runs, seconds=1)
-    running = asyncio.create_task(Jobs(database, lease=timedelta(seconds=0.3)).run_if_due(sweep))
+    sweep = job(runs, seconds=4)
+    running = asyncio.create_task(Jobs(database, lease=timedelta(seconds=2)).run_if_due(sweep))
     await runs.reach(1)
     while not running.done():
         await make_due(database)
