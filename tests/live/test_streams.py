@@ -145,32 +145,69 @@ class Held(Reach):
             await work()
 
 
-async def test_whoever_joins_while_others_are_being_told_misses_nothing(
-    cast: Cast, database: Database, live: Live
-) -> None:
+@dataclasses.dataclass
+class Behind:
+    """A hub that is about to put the first event into its streams, and the stream of who was there before."""
+
+    hub: Hub
+    reach: Held
+    first: Stream
+
+    async def tell(self) -> None:
+        """Wait until the first event is in the stream."""
+
+        async def is_told() -> bool:
+            return bool(self.first.events)
+
+        await until(is_told)
+
+
+@pytest.fixture
+async def behind(cast: Cast, database: Database, live: Live) -> AsyncIterator[Behind]:
     components = components_of(live.app)
     callers, reach = components[Callers], Held(database)
     hub = Hub(components[EventStreams], reach, callers)
-    try:
-        caller = await caller_of(live.app, cast.manager.tokens["access_token"])
-        first, _ = await hub.join(caller, EventQuery(), None)
-        late: list[Stream] = []
+    caller = await caller_of(live.app, cast.manager.tokens["access_token"])
+    first, _ = await hub.join(caller, EventQuery(), None)
+    yield Behind(hub, reach, first)
+    await hub.stop()
+    callers.listeners.remove(hub.forget)
 
-        async def another_joins() -> None:
-            caller = await caller_of(live.app, cast.developer.tokens["access_token"])
-            late.append((await hub.join(caller, EventQuery(), str(first.position)))[0])
 
-        reach.meanwhile = another_joins
-        await happen(database, cast, "one")
+async def test_whoever_joins_while_others_are_being_told_misses_nothing(
+    cast: Cast, database: Database, live: Live, behind: Behind
+) -> None:
+    late: list[Stream] = []
 
-        async def is_told() -> bool:
-            return bool(first.events)
+    async def another_joins() -> None:
+        caller = await caller_of(live.app, cast.developer.tokens["access_token"])
+        late.append((await behind.hub.join(caller, EventQuery(), str(behind.first.position)))[0])
 
-        await until(is_told)
-        assert [event.object_id for event in late[0].events] == [event.object_id for event in first.events]
-    finally:
-        await hub.stop()
-        callers.listeners.remove(hub.forget)
+    behind.reach.meanwhile = another_joins
+    await happen(database, cast, "one")
+    await behind.tell()
+    assert [event.object_id for event in late[0].events] == [event.object_id for event in behind.first.events]
+
+
+async def test_whoever_was_told_at_another_replica_is_not_told_again_at_one_that_is_behind(
+    cast: Cast, database: Database, live: Live, behind: Behind
+) -> None:
+    moved: list[Stream] = []
+
+    async def comes_from_the_other() -> None:
+        caller = await caller_of(live.app, cast.developer.tokens["access_token"])
+        _, newest = await components_of(live.app)[EventStreams].open(cast.tenant_id)
+        moved.append((await behind.hub.join(caller, EventQuery(), str(newest)))[0])
+
+    async def is_told() -> bool:
+        return bool(moved[0].events)
+
+    behind.reach.meanwhile = comes_from_the_other
+    await happen(database, cast, "one")
+    await behind.tell()
+    [two] = await happen(database, cast, "two")
+    await until(is_told)
+    assert [event.object_id for event in moved[0].events] == [two]
 
 
 @pytest.mark.parametrize("query", ["?type=Endpoint", "?object_id=1", "?max_seconds=-1", "?types=endpoint"])
