@@ -1,17 +1,22 @@
 """The walk to the stack's Keycloak and back, and everything that somebody else could bring back."""
 
 from collections.abc import Callable
-from urllib.parse import parse_qs, urlsplit
+from dataclasses import replace
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import httpx
 import pytest
+from sqlalchemy import select
 
 from budapp.commons.config import Settings
-from tests.cast import Cast
+from budapp.commons.database import Database
+from budapp.connector_ops.models import ConnectorGateway
+from tests.cast import PASSWORD, Cast
 from tests.connectors.conftest import Desk, Json
 
 Browsers = Callable[[], httpx.AsyncClient]
 CALLBACK = "/connectors/oauth/public-callback"
+STATE = "the state of one consent"
 
 
 async def has_consent(desk: Desk, gateway: Json) -> bool:
@@ -116,6 +121,45 @@ async def test_another_persons_return_does_not_count(desk: Desk, browser: Browse
         await desk.of(other).call("POST", "/connectors/oauth/callback", 400, json=body)
     assert not await has_consent(desk, gateway)
     assert not await has_consent(desk.of(cast.admin), gateway)
+
+
+async def test_a_return_to_another_session_of_the_same_person_does_not_count(
+    desk: Desk, browser: Browsers, client: httpx.AsyncClient
+) -> None:
+    gateway = await desk.custom()
+    begun = await desk.begin(gateway)
+    back = await desk.provider.consent(await desk.depart(begun, browser()))
+    login = {"email": desk.person.email, "password": PASSWORD}
+    tokens = (await client.post("/auth/login", json=login)).json()["token"]
+    elsewhere = desk.of(replace(desk.person, tokens=tokens))
+    body = {"code": back["code"], "state": back["state"]}
+    await elsewhere.call("POST", "/connectors/oauth/callback", 400, json=body)
+    assert not await has_consent(desk, gateway)
+
+
+@pytest.mark.parametrize(
+    ("address", "state"),
+    [
+        ("https://evil.example/auth", STATE),
+        ("{base}/elsewhere", STATE),
+        ("{base}/auth", STATE[::-1]),
+        ("{base}/auth", None),
+        ("javascript:alert(1)", STATE),
+    ],
+)
+async def test_nobody_is_sent_to_an_authorization_server_that_the_connector_does_not_have(
+    desk: Desk, database: Database, address: str, state: str | None
+) -> None:
+    gateway = await desk.custom()
+    async with database.read() as session:
+        foundry_id = await session.scalar(select(ConnectorGateway.foundry_id))
+    assert foundry_id is not None
+    query = urlencode({"state": state} if state else {})
+    url = f"{address.format(base=desk.provider.base)}?{query}"
+    begun = {"authorization_url": url, "state": STATE}
+    await desk.peer.does_wrong(foundry_id, status=200, answer=begun, times=1)
+    refused = await desk.begin(gateway, 502)
+    assert "authorization server" in refused["message"]
 
 
 async def test_a_state_that_nobody_began_with_and_a_refusal_do_not_count(desk: Desk, browser: Browsers) -> None:

@@ -12,8 +12,11 @@ from uuid_utils.compat import uuid7
 
 from budapp.commons.announcing import Announced
 from budapp.commons.database import Base, Database
+from budapp.commons.domain import components_of
 from budapp.events.notify import notify_users
 from budapp.model_ops.models import Model
+from budapp.user_ops.callers import Callers
+from budapp.user_ops.models import User
 from budapp.workflow_ops.models import Workflow
 from tests.cast import Cast, Person
 from tests.live.client import Listener, listening
@@ -192,3 +195,17 @@ async def test_a_role_that_is_taken_away_shows_at_once(
 async def test_who_has_set_no_password_yet_is_told_nothing(cast: Cast, live: Live) -> None:
     async with listening(live.port, cast.invited.headers) as refused:
         assert refused.status == 403
+
+
+async def test_who_has_to_set_a_password_again_is_told_nothing_more(cast: Cast, database: Database, live: Live) -> None:
+    async with (
+        listening(live.port, cast.developer.headers) as found,
+        listening(live.port, cast.manager.headers) as other,
+    ):
+        async with database.write() as session:
+            (await session.get_one(User, cast.developer.id)).status = "invited"
+        await components_of(live.app)[Callers].forget(cast.developer.id)
+        await add(database, cluster_row(cast.manager, "unseen"))
+        await other.until(lambda it: it.happened)
+        await asyncio.sleep(0.1)
+        assert found.happened == []
