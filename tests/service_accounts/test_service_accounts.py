@@ -235,6 +235,19 @@ async def test_deleted_people_leave_their_accounts_behind(
     assert back.status_code == 200, "the account at Keycloak is every test's"
 
 
+async def test_a_deleted_account_leaves_no_key_behind(
+    client: httpx.AsyncClient, cast: Cast, database: Database
+) -> None:
+    account, other = [await make_account(client, cast.manager, name=name) for name in ("gone", "kept")]
+    for each in (account, other):
+        await make_service_key(client, cast.manager, each["id"])
+    gone = await client.delete(f"{PATH}/{account['id']}", headers=cast.manager.headers)
+    assert gone.status_code == 200, gone.text
+    async with database.read() as session:
+        owners = await session.scalars(select(Credential.user_id))
+        assert [str(owner) for owner in owners] == [other["id"]]
+
+
 @pytest.mark.parametrize("where", ["other", "missing"])
 async def test_foreign_accounts_and_keys_are_not_there(client: httpx.AsyncClient, cast: Cast, where: str) -> None:
     account = await make_account(client, cast.manager)
