@@ -17,6 +17,20 @@ STEPS = "budapp/workflow_ops/step_list.py"
 FLOWS = "budapp/workflow_ops/crud.py"
 RELAY = "budapp/events/relay.py"
 ENTRIES = "budapp/gateway_ops/entries.py"
+HUB = "budapp/live_ops/hub.py"
+REACH = "budapp/live_ops/reach.py"
+CONSENTS = "budapp/connector_ops/consents.py"
+ACCOUNTS = "budapp/service_account_ops/services.py"
+SESSIONS = "budapp/session_ops/services.py"
+SENDER = "budapp/webhook_ops/sender.py"
+LOOKING = "budapp/metric_ops/looking.py"
+DRAFTS = "budapp/prompt_ops/drafts.py"
+EXECUTIONS = "budapp/pipeline_ops/executions.py"
+ROOM = "budapp/gateway_ops/reservations.py"
+ONCE = "budapp/commons/idempotency.py"
+SCORES = "budapp/experiment_ops/score_crud.py"
+INTERVALS = "budapp/experiment_ops/interval_crud.py"
+RIGHTS = "budapp/user_ops/rights.py"
 
 _ROUTES = ("tests/test_routes.py",)
 _TOKENS = ("tests/auth/test_tokens.py",)
@@ -29,6 +43,19 @@ _GATEWAY = ("tests/gateway/test_entries.py", "tests/gateway/test_tables.py")
 _BUDGETS = ("tests/gateway/test_budgets.py",)
 _LOCAL = ("tests/workflows/test_local_model.py",)
 _ORDER = ("tests/workflows/test_any_order.py",)
+_STREAMS = ("tests/live/test_streams.py",)
+_REACH = ("tests/live/test_reach.py",)
+_CONSENTS = ("tests/connectors/test_consents.py",)
+_ACCOUNTS = ("tests/service_accounts/test_service_accounts.py", "tests/service_accounts/test_keys_at_budapp.py")
+_SESSIONS = ("tests/sessions/test_sessions.py",)
+_WEBHOOKS = ("tests/webhooks/test_webhooks.py",)
+_METRICS = ("tests/metrics/test_scoping.py", "tests/metrics/test_metrics.py")
+_PROMPTS = ("tests/prompts/test_prompts.py", "tests/prompts/test_versions.py")
+_EXECUTIONS = ("tests/pipelines/test_executions.py",)
+_ROOM = ("tests/playground/test_quotas.py",)
+_ONCE = ("tests/test_idempotency.py",)
+_SCORES = ("tests/evaluations/test_scores.py",)
+_RIGHTS = ("tests/permissions", "tests/roles")
 
 
 @dataclass(frozen=True)
@@ -211,4 +238,34 @@ MUTANTS = (
     Mutant(
         "budapp/main.py", '["Idempotent-Replayed", "Retry-After"', '["Retry-After"', ("tests/commons/test_http.py",)
     ),
+    # live events
+    Mutant(HUB, "if event.id <= self.position or self.lost:", "if self.lost:", _STREAMS),
+    Mutant(HUB, "if len(self.events) >= MAX_BUFFERED:", "if len(self.events) >= MAX_BUFFERED * 1000:", _STREAMS),
+    Mutant(HUB, "if stream.caller.session_id in ended or (", "if (", _STREAMS),
+    Mutant(HUB, "first <= known <= max(last, tenant.position)", "known <= max(last, tenant.position)", _STREAMS),
+    Mutant(REACH, 'if caller is None or caller.status != "active":', "if caller is None:", _REACH),
+    Mutant(REACH, "audience.or_scope is not None and caller.may(audience.or_scope)", "True", _REACH),
+    Mutant(REACH, "return audience.scope is None or caller.may(audience.scope)", "return True", _REACH),
+    # consent to connectors
+    Mutant(
+        CONSENTS,
+        "(pending.user_id, pending.session_id) != (caller.user_id, caller.session_id)",
+        "pending.user_id != caller.user_id",
+        _CONSENTS,
+    ),
+    Mutant(CONSENTS, "(parts.scheme, parts.netloc, parts.path) in known and parse_qs", "parse_qs", _CONSENTS),
+    Mutant(CONSENTS, ' and parse_qs(parts.query).get("state") == [begun.state]', "", _CONSENTS),
+    Mutant(CONSENTS, "if gateway_id not in {None, pending.gateway_id}:", "if False:", ("tests/connectors",)),
+    # service accounts and sessions
+    Mutant(ACCOUNTS, "await require_scopes(session, caller, project_id, scopes)", "pass", _ACCOUNTS),
+    Mutant(
+        ACCOUNTS, "    refuse_more_than_own(caller, held_by(user))\n    return account", "    return account", _ACCOUNTS
+    ),
+    Mutant(ACCOUNTS, "if key.user_id != account_id:", "if False:", _ACCOUNTS),
+    Mutant(ACCOUNTS, "    await api_keys.delete_keys_of(session, account_id)\n", "", _ACCOUNTS),
+    Mutant(SESSIONS, "    callers.forget_after_commit(session, user.id)\n    return len", "    return len", _SESSIONS),
+    Mutant(SESSIONS, "if only in {None, known} and known != but)", "if only in {None, known})", _SESSIONS),
+    # rights
+    Mutant(RIGHTS, "    refuse_more_than_own(caller, given)\n", "", _RIGHTS),
+    Mutant(RIGHTS, "    refuse_more_than_own(caller, held_by(user))\n", "", _RIGHTS),
 )
