@@ -290,10 +290,11 @@ async def test_state_is_kept_changed_and_deleted(sidecar: Sidecar) -> None:
 
 
 async def test_a_first_write_leaves_what_is_there(sidecar: Sidecar) -> None:
-    await sidecar.dapr.save_state("first", 1, first_write=True)
+    key = f"first-{uuid4()}"
+    await sidecar.dapr.save_state(key, 1, first_write=True)
     with pytest.raises(Conflict):
-        await sidecar.dapr.save_state("first", 2, first_write=True)
-    assert (await sidecar.dapr.get_state("first"))[0] == 1
+        await sidecar.dapr.save_state(key, 2, first_write=True)
+    assert (await sidecar.dapr.get_state(key))[0] == 1
 
 
 @pytest.mark.parametrize("store", ["in memory", "of the stack"])

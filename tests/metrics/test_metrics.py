@@ -11,6 +11,7 @@ import pytest
 from uuid_utils.compat import uuid7
 
 from budapp.commons.database import Database
+from budapp.endpoint_ops.models import Endpoint
 from budapp.integrations import traffic
 from budapp.integrations.traffic import TrafficScope
 from budapp.model_ops.models import Model
@@ -267,6 +268,20 @@ async def test_a_customers_user_sees_what_their_own_keys_did(
     assert [(one["project_id"], one["api_key_project_id"]) for one in listed["items"]] == [(None, own["id"])] * 2
     await counted.post(AGGREGATED, 422, **WEEK, metrics=["total_requests"], group_by=["project"])
     await counted.post(ANALYTICS, 403, **WEEK, metrics=["latency"])
+
+
+async def test_a_customers_user_knows_of_published_deployments_only(
+    counted: Counted, cast: Cast, client: httpx.AsyncClient, database: Database
+) -> None:
+    await create(client, cast.client)
+    published, hidden = counted.endpoints
+    async with database.write() as session:
+        (await session.get_one(Endpoint, UUID(published))).is_published = True
+    counted.person = cast.client
+    assert (await counted.get("/metrics/count"))["total_endpoints_count"] == 1
+    for endpoint_id, status in ((published, 200), (hidden, 404)):
+        filters = {"endpoint_id": [endpoint_id]}
+        await counted.post(AGGREGATED, status, **WEEK, metrics=["total_requests"], filters=filters)
 
 
 async def test_counts_are_of_what_the_caller_may_see(counted: Counted, cast: Cast) -> None:
