@@ -191,6 +191,7 @@ async def test_people_say_how_they_are_told(client: httpx.AsyncClient, cast: Cas
         {"type": "model_scan_success", "mail": True},
     )
     assert answer.status_code == 200, answer.text
+    await prefer(client, cast.manager, {"type": "deployment_success", "mail": False})
     await tell(database, cast.developer, cast.manager)
     await tell(database, cast.developer, type="model_scan_success", title="llama")
 

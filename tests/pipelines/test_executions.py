@@ -1,3 +1,5 @@
+from uuid import uuid4
+
 from tests.cast import Cast
 from tests.pipelines.conftest import Builder, dag
 
@@ -58,6 +60,14 @@ async def test_without_a_pipeline_the_callers_own_are_listed(builder: Builder, c
     assert mine["execution_id"] in listed
     assert theirs["execution_id"] not in listed
     await builder.call("GET", "/executions", 400, params={"initiator": str(cast.manager.id)})
+
+
+async def test_what_budpipeline_lists_of_others_is_not_shown(builder: Builder, cast: Cast) -> None:
+    mine, theirs = (str(person.id) for person in (builder.person, cast.manager))
+    listed = [{"id": str(uuid4()), "status": "RUNNING", "initiator": one} for one in (mine, theirs, None)]
+    await builder.peer.does_wrong(mine, status=200, answer={"executions": listed}, times=1)
+    shown = (await builder.call("GET", "/executions"))["executions"]
+    assert [one["id"] for one in shown] == [listed[0]["id"]]
 
 
 async def test_executions_of_others_are_not_there(builder: Builder, cast: Cast) -> None:
