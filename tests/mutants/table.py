@@ -26,6 +26,7 @@ SENDER = "budapp/webhook_ops/sender.py"
 LOOKING = "budapp/metric_ops/looking.py"
 DRAFTS = "budapp/prompt_ops/drafts.py"
 EXECUTIONS = "budapp/pipeline_ops/executions.py"
+LIMITS = "budapp/billing_ops/limits.py"
 ROOM = "budapp/gateway_ops/reservations.py"
 ONCE = "budapp/commons/idempotency.py"
 SCORES = "budapp/experiment_ops/score_crud.py"
@@ -51,6 +52,8 @@ _SESSIONS = ("tests/sessions/test_sessions.py",)
 _WEBHOOKS = ("tests/webhooks/test_webhooks.py",)
 _METRICS = ("tests/metrics/test_scoping.py", "tests/metrics/test_metrics.py")
 _PROMPTS = ("tests/prompts/test_prompts.py", "tests/prompts/test_versions.py")
+_NOTIFICATIONS = ("tests/notifications/test_notifications.py",)
+_LIMITS = ("tests/billing", "tests/gateway/test_tables.py")
 _EXECUTIONS = ("tests/pipelines/test_executions.py",)
 _ROOM = ("tests/playground/test_quotas.py",)
 _ONCE = ("tests/test_idempotency.py",)
@@ -268,4 +271,36 @@ MUTANTS = (
     # rights
     Mutant(RIGHTS, "    refuse_more_than_own(caller, given)\n", "", _RIGHTS),
     Mutant(RIGHTS, "    refuse_more_than_own(caller, held_by(user))\n", "", _RIGHTS),
+    # webhooks, metrics, prompts, notifications, pipelines, quotas
+    Mutant(SENDER, "                webhook.failing_since = None\n", "                pass\n", _WEBHOOKS),
+    Mutant(SENDER, "if error.status == _GONE or (given_up", "if (given_up", _WEBHOOKS),
+    Mutant(LOOKING, "if not reached.issuperset(projects or ()):", "if False:", _METRICS),
+    Mutant(LOOKING, "wanted.intersection_update(projects)", "wanted.update(projects)", _METRICS),
+    Mutant("budapp/metric_ops/crud.py", "and_(*mine, Endpoint.is_published)", "and_(*mine)", _METRICS),
+    Mutant(DRAFTS, "if prompt is None and await crud.is_live(session, called):", "if False:", _PROMPTS),
+    Mutant(
+        DRAFTS,
+        "    await MANAGING.check(session, caller, endpoint.project_id)\n    return endpoint",
+        "    return endpoint",
+        ("tests/prompts",),
+    ),
+    Mutant(
+        "budapp/notification_ops/services.py",
+        "return await is_reached(session, caller, message.project_id, scope)",
+        "return True",
+        _NOTIFICATIONS,
+    ),
+    Mutant("budapp/notification_ops/services.py", "        if row.mail:", "        if row.type:", _NOTIFICATIONS),
+    Mutant(
+        EXECUTIONS,
+        " if query.workflow_id or one.initiator == str(caller.user_id)]",
+        "]",
+        _EXECUTIONS,
+    ),
+    Mutant(EXECUTIONS, "if query.initiator not in {None, str(caller.user_id)}:", "if False:", _EXECUTIONS),
+    Mutant(LIMITS, "tokens >= standing.tokens_quota", "tokens > standing.tokens_quota", _LIMITS),
+    Mutant(LIMITS, "cost >= standing.cost_quota", "cost > standing.cost_quota", _LIMITS),
+    Mutant(ROOM, "redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', time[1])\n", "", _ROOM),
+    Mutant(ROOM, "cjson.encode(limit), 'KEEPTTL')", "cjson.encode(limit))", _ROOM),
+    Mutant(ROOM, "limit.tokens_used + taken + tonumber(ARGV[2])", "limit.tokens_used + tonumber(ARGV[2])", _ROOM),
 )

@@ -2,15 +2,19 @@
 
 import asyncio
 from collections import Counter
+from contextlib import suppress
 from typing import Any
 
 import httpx
 import pytest
 from fastapi import FastAPI
+from redis.asyncio import Redis
 
 from budapp.commons.config import Settings
 from budapp.commons.database import Database
 from budapp.commons.domain import components_of
+from budapp.commons.errors import TooManyRequests
+from budapp.gateway_ops.entries import usage_limit
 from budapp.gateway_ops.reservations import Reservations, estimate
 from tests.billing.test_billing import set_up
 from tests.cast import Cast
@@ -18,6 +22,7 @@ from tests.playground.test_playground import CHAT, ModelServer, asking, enter, m
 from tests.projects.data import create
 from tests.replicas import running_replica
 from tests.stack import http_client
+from tests.waiting import until
 
 __all__ = ["model"]
 
@@ -88,8 +93,31 @@ async def test_a_plan_that_is_used_up_says_so_and_who_has_none_goes_on(
     await reservations.renew(cast.client.id)
     room = await reservations.take(cast.client.id, 1)
     await reservations.settle(room, COST)
+    assert await components_of(app)[Redis].ttl(usage_limit(cast.client.id)) > 0, "it ends where nobody renews it"
     refused = await ask(client, cast, own)
     assert (refused.status_code, refused.json()["message"]) == (429, "The tokens of this cycle are used up")
+
+
+async def test_room_that_nobody_settles_is_free_again_after_a_while(
+    client: httpx.AsyncClient, cast: Cast, app: FastAPI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await set_up(client, cast.admin, cast.client.id, custom_token_quota=100)
+    reservations = components_of(app)[Reservations]
+    await reservations.renew(cast.client.id)
+    with monkeypatch.context() as patched:
+        patched.setattr("budapp.gateway_ops.reservations.LASTS_SECONDS", 1)
+        await reservations.take(cast.client.id, 90)  # its replica is killed
+    await reservations.take(cast.client.id, 5)
+    with pytest.raises(TooManyRequests):
+        await reservations.take(cast.client.id, 50)
+
+    async def is_free() -> bool:
+        with suppress(TooManyRequests):
+            await reservations.take(cast.client.id, 50)
+            return True
+        return False
+
+    await until(is_free)
 
 
 def test_the_estimate_is_of_what_is_asked_and_of_what_may_be_answered() -> None:
