@@ -51,6 +51,13 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("repetition", range(1, times + 1), indirect=True, ids=lambda number: f"time {number}")
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say why a test failed that passed at the second try."""
+    for report in terminalreporter.stats.get("rerun", ()):
+        terminalreporter.section(f"failed at first: {report.nodeid}")
+        terminalreporter.line(report.longreprtext[-5000:])
+
+
 @pytest.fixture
 def repetition(request: pytest.FixtureRequest) -> int:
     """Which time it is that the test runs, with `--times`."""

@@ -101,12 +101,16 @@ async def test_a_key_is_rotated(stack: httpx.AsyncClient, tmp_path: Path) -> Non
 async def test_events_are_followed_from_where_they_stopped(stack: httpx.AsyncClient, tmp_path: Path) -> None:
     follow, place = ("follow_events.py", "workflow"), tmp_path / "last-event-id"
 
+    async def is_there() -> bool:
+        return place.exists()
+
     async def is_kept() -> bool:
-        return place.exists() and place.read_text() != before
+        return place.read_text() != before
 
     async with example(*follow, cwd=tmp_path, api=stack) as process:
         await printed(process, "ready ")
-        before = place.read_text() if place.exists() else ""
+        await until(is_there)
+        before = place.read_text()
         seen = await begin_workflow(stack)
         await printed(process, f"workflow.status .*{seen}")
         await until(is_kept)

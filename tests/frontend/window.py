@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import httpx
 
-from tests.peers.notification_centre import NotificationCentre
+from tests.peers.notification_centre import SECONDS, NotificationCentre
 
 Json = dict[str, Any]
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
@@ -170,10 +170,10 @@ class Window:
         await self._centre.get("/notifications/unread", limit=100)
         return user
 
-    async def hears(self) -> Json:
-        """Return the next notification that the socket brings."""
+    async def hears(self, seconds: float = SECONDS) -> Json:
+        """Return the next notification that the socket brings, or raise `TimeoutError`."""
         assert self._centre is not None, "no page is open"
-        shown: Json = (await self._centre.hears("notification_received"))["message"]["payload"]
+        shown: Json = (await self._centre.hears("notification_received", seconds))["message"]["payload"]
         return shown
 
     async def close(self) -> None:

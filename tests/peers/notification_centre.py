@@ -1,6 +1,7 @@
 """A user's notification centre, as the browser has it."""
 
 import asyncio
+import time
 from typing import Any
 
 import socketio
@@ -31,13 +32,17 @@ class NotificationCentre:
         options = {"auth": {"token": token}, "transports": ["websocket"]}
         await asyncio.to_thread(self.socket.connect, self.address, **options)
 
-    async def hears(self, name: str) -> Fields:
-        """Returns what comes next under a name."""
-        async with asyncio.timeout(SECONDS):
-            while True:
-                heard = await asyncio.to_thread(self.socket.receive, SECONDS)
-                if heard[0] == name:
-                    return dict(heard[1])
+    async def hears(self, name: str, seconds: float = SECONDS) -> Fields:
+        """Returns what comes next under a name, or raises `TimeoutError`; nothing that comes later is lost by that."""
+        ends = time.monotonic() + seconds
+        while (left := ends - time.monotonic()) > 0:
+            try:
+                heard = await asyncio.to_thread(self.socket.receive, left)
+            except socketio.exceptions.TimeoutError as error:
+                raise TimeoutError from error
+            if heard[0] == name:
+                return dict(heard[1])
+        raise TimeoutError
 
     async def get(self, path: str, **query: Any) -> Any:
         answer = await self.http.get(path, params=query)

@@ -28,6 +28,13 @@ def messages(lines: Iterator[str]) -> Iterator[dict[str, str]]:
             message = {}
 
 
+def keep(place: str) -> None:
+    """Write the place down so that a program that is killed leaves this one or the one before, never half of it."""
+    written = PLACE.with_suffix(".new")
+    written.write_text(place)
+    written.replace(PLACE)
+
+
 def follow(http: httpx.Client) -> None:
     """Print events until the stream ends."""
     place = {"Last-Event-ID": PLACE.read_text()} if PLACE.exists() else {}
@@ -38,7 +45,7 @@ def follow(http: httpx.Client) -> None:
             if event:
                 print(event, MISSED.get(event) or json.loads(message["data"]), flush=True)
             if "id" in message:
-                PLACE.write_text(message["id"])  # only once the event is handled
+                keep(message["id"])  # only once the event is handled
 
 
 headers = {"Authorization": f"Bearer {os.environ['BUDAPP_TOKEN']}"}
