@@ -26,6 +26,7 @@ from tests.databases import create_database, drop_database
 from tests.emptying import empty
 from tests.logs import Logged, collect_logs
 from tests.loop_watch import LoopWatch
+from tests.stack import number_of, valkey_url
 from tests.statements import Statements, count_statements
 from tests.surface.routes import document
 from tests.surface.scene import Extras, Stage, make_extras, remove_idle_realms
@@ -72,10 +73,11 @@ def run_id(worker_id: str) -> str:
 
 @pytest.fixture(scope="session")
 def settings(run_id: str, worker_id: str) -> Settings:
-    """The test stack's settings, with a database and realms of this worker's own."""
+    """The test stack's settings, with databases and realms of this worker's own."""
     policy = Settings.model_fields["keycloak_password_policy"].default
     return load_settings(
         psql_db_name=f"test-{run_id}",
+        tensorzero_redis_url=valkey_url(load_settings(), 16 + number_of(worker_id)),
         default_realm_name=f"test-{run_id}-a",
         keycloak_access_token_lifespan_seconds=3600,
         bud_notify_app_id=f"notify-{run_id}",  # mDNS would mix a test's own sidecar up with the stack's

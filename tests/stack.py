@@ -10,6 +10,9 @@ from typing import Any
 
 import httpx
 from dotenv import dotenv_values
+from pydantic import SecretStr
+
+from budapp.commons.config import Settings
 
 
 @cache
@@ -22,6 +25,21 @@ def environment() -> dict[str, str]:
 def address_of(part: str) -> str:
     """Return the URL of a part, such as `budcluster`."""
     return f"http://127.0.0.1:{environment()[f'{part.upper()}_PORT']}"
+
+
+def valkey_url(settings: Settings, database: int) -> str:
+    """Return the address of a database of Valkey; those from 16 on belong to the workers of the tests, two to each."""
+    return f"{settings.tensorzero_redis_url.get_secret_value().rpartition('/')[0]}/{database}"
+
+
+def in_valkey_database(settings: Settings, database: int) -> Settings:
+    """Return the settings of a process that keeps its keys in this database of Valkey."""
+    return settings.model_copy(update={"tensorzero_redis_url": SecretStr(valkey_url(settings, database))})
+
+
+def number_of(worker_id: str) -> int:
+    """Return the number of a worker of pytest-xdist, below 16."""
+    return int(worker_id[2:]) % 16 if worker_id.startswith("gw") else 0
 
 
 @cache

@@ -146,9 +146,15 @@ class Window:
         self.storage |= {name: body["token"][name] for name in ("access_token", "refresh_token")}
 
     async def sign_in(self, email: str, password: str) -> Json:
-        """Send the form of the first page, and return the answer."""
+        """Send the form of the first page, and return the answer.
+
+        Raises:
+            Refused: nobody is signed in; says what the page shows.
+        """
         body = {"email": email, "password": password, "user_type": "admin"}
         answer = await self.post("/auth/login", body)
+        if not answer:
+            raise Refused(self.toasts[-1])
         self._keep(answer)
         return answer
 

@@ -3,7 +3,6 @@ from typing import Any
 
 import pytest
 from fastapi import FastAPI
-from pydantic import SecretStr
 from redis.asyncio import Redis
 from uuid_utils.compat import uuid7
 
@@ -20,6 +19,7 @@ from budapp.provider_credential_ops.services import ProviderCredentials
 from tests.cast import Cast, Person
 from tests.gateway.reader import read_any
 from tests.projects.data import add, endpoint_row
+from tests.stack import in_valkey_database, number_of
 
 Deploy = Callable[..., Awaitable[Endpoint]]
 
@@ -27,9 +27,7 @@ Deploy = Callable[..., Awaitable[Endpoint]]
 @pytest.fixture
 def own_settings(settings: Settings, worker_id: str) -> Settings:
     """The settings with a database of Valkey that is this worker's alone, so that it can be emptied."""
-    number = 8 + (int(worker_id[2:]) % 8 if worker_id.startswith("gw") else 0)
-    url = settings.tensorzero_redis_url.get_secret_value().rsplit("/", 1)[0]
-    return settings.model_copy(update={"tensorzero_redis_url": SecretStr(f"{url}/{number}")})
+    return in_valkey_database(settings, 32 + number_of(worker_id))
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ from budapp.integrations.dapr import DaprClient
 from budapp.main import create_app
 from tests.events.sidecar import free_port
 from tests.logs import Logged
+from tests.stack import valkey_url
 
 STORE = "configstore"
 SETTINGS = Path(__file__).resolve().parents[2] / "docs" / "reference" / "settings.md"
@@ -46,8 +47,7 @@ class Store:
 
 @pytest.fixture
 async def store(settings: Settings) -> AsyncIterator[Store]:
-    url = settings.tensorzero_redis_url.get_secret_value().rpartition("/")[0]
-    valkey = Redis.from_url(f"{url}/3")
+    valkey = Redis.from_url(valkey_url(settings, 3))
     store = Store(valkey)
     yield store
     await store.clear()

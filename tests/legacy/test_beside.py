@@ -9,7 +9,6 @@ import asyncpg
 import httpx
 import pytest
 from fastapi import FastAPI
-from pydantic import SecretStr
 from redis.asyncio import Redis
 from sqlalchemy import select
 from uuid_utils.compat import uuid7
@@ -29,6 +28,7 @@ from tests.legacy.conftest import Run
 from tests.legacy.generating import add, change
 from tests.legacy.old_secrets import old_key, old_lookup_hash, rsa_hex
 from tests.legacy.values import row_id
+from tests.stack import in_valkey_database
 
 GATEWAY_TABLES = 7
 """The database of Valkey that is emptied here."""
@@ -44,8 +44,7 @@ async def valkey(settings: Settings) -> AsyncIterator[Redis]:
 
 
 def _with_own_valkey(settings: Settings) -> Settings:
-    url = settings.tensorzero_redis_url.get_secret_value().rsplit("/", 1)[0]
-    return settings.model_copy(update={"tensorzero_redis_url": SecretStr(f"{url}/{GATEWAY_TABLES}")})
+    return in_valkey_database(settings, GATEWAY_TABLES)
 
 
 async def test_an_old_key_opens_at_the_gateway_what_it_opened(

@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 from budapp.commons.config import load_settings
 from budapp.integrations.dapr import DaprClient
 from tests import stack
-from tests.stack import address_of, http_client
+from tests.stack import address_of, http_client, valkey_url
 from tests.waiting import until
 
 Fields = dict[str, Any]
@@ -108,8 +108,7 @@ class Topic:
 @pytest.fixture
 async def topic() -> AsyncIterator[Topic]:
     """A topic that nobody else has; it is the callers' in place of `budAppMessages`."""
-    url = load_settings().tensorzero_redis_url.get_secret_value()
-    redis = Redis.from_url(f"{url.rpartition('/')[0]}/0")
+    redis = Redis.from_url(valkey_url(load_settings(), 0))
     made = Topic(f"peers-{uuid4()}", redis)
     yield made
     await redis.delete(made.name)

@@ -14,7 +14,7 @@ from dotenv import dotenv_values
 from redis.asyncio import Redis
 
 from budapp.commons.config import load_settings
-from tests.stack import http_client
+from tests.stack import http_client, valkey_url
 
 Fields = dict[str, Any]
 
@@ -183,8 +183,7 @@ async def test_a_peers_work_is_told_to_budapp_step_by_step(
 @pytest.fixture
 async def stored_setting() -> AsyncIterator[None]:
     """`APP_WORKERS` in the configuration store, as an operator writes it."""
-    url = load_settings().tensorzero_redis_url.get_secret_value()
-    store = Redis.from_url(f"{url.rpartition('/')[0]}/3")
+    store = Redis.from_url(valkey_url(load_settings(), 3))
     await store.set("budapp_APP_WORKERS", "3||1")
     yield
     await store.delete("budapp_APP_WORKERS")

@@ -20,6 +20,7 @@ from budapp.workflow_ops.services import Workflows
 from tests.cast import Cast, Person
 from tests.peers.conftest import StandIn, environment, stand_in
 from tests.replicas import Replica, running_replica
+from tests.stack import valkey_url
 from tests.waiting import until
 
 __all__ = ["environment", "stand_in"]
@@ -149,8 +150,7 @@ async def bench(
 ) -> AsyncIterator[Bench]:
     async with database.write() as session:
         await ensure_providers(session, components_of(app))
-    url = settings.tensorzero_redis_url.get_secret_value()
-    redis = Redis.from_url(f"{url.rpartition('/')[0]}/0")
+    redis = Redis.from_url(valkey_url(settings, 0))
     await redis.delete(settings.app_topic)
     peer = stand_in("budmodel")
     yield Bench(client, cast.developer, peer, redis, settings, database, app)

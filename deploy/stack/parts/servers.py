@@ -21,6 +21,7 @@ def valkey(settings: Settings, tools: Tools) -> Part:
     lines = [
         "bind 127.0.0.1",
         f"port {port}",
+        "databases 64",  # of which each worker of the tests has two to itself
         "requirepass " + _quoted(password),
         "notify-keyspace-events KEA",
         "dir " + _quoted(str(data)),
