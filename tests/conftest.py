@@ -8,12 +8,10 @@ from typing import Any
 
 import httpx
 import pytest
-from alembic import command
 from fastapi import FastAPI
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
-from budapp.cli.migrations import alembic_config
 from budapp.commons.config import Settings, load_settings
 from budapp.commons.database import Database
 from budapp.commons.domain import components_of
@@ -21,8 +19,9 @@ from budapp.commons.garbage import freeze_heap
 from budapp.integrations.keycloak import Keycloak
 from budapp.main import create_app
 from budapp.user_ops.callers import Callers
+from tests import stack
 from tests.cast import Cast, Realms, make_realms, remove_realms_of_ended_runs
-from tests.databases import create_database, drop_database
+from tests.databases import create_database, drop_database, migrated_template
 from tests.emptying import empty
 from tests.logs import Logged, collect_logs
 from tests.loop_watch import LoopWatch
@@ -77,7 +76,7 @@ def settings(run_id: str, worker_id: str) -> Settings:
     policy = Settings.model_fields["keycloak_password_policy"].default
     return load_settings(
         psql_db_name=f"test-{run_id}",
-        tensorzero_redis_url=valkey_url(load_settings(), 16 + number_of(worker_id)),
+        tensorzero_redis_url=valkey_url(stack.settings(), 16 + number_of(worker_id)),
         default_realm_name=f"test-{run_id}-a",
         keycloak_access_token_lifespan_seconds=3600,
         bud_notify_app_id=f"notify-{run_id}",  # mDNS would mix a test's own sidecar up with the stack's
@@ -97,11 +96,12 @@ def settings(run_id: str, worker_id: str) -> Settings:
 
 @pytest.fixture(scope="session")
 def migrated(settings: Settings) -> Iterator[None]:
-    """The worker's database, made by the migrations."""
+    """The worker's database, as the migrations make it."""
 
-    config = alembic_config()
-    config.attributes["url"] = asyncio.run(create_database(settings, settings.psql_db_name))
-    command.upgrade(config, "head")
+    async def make() -> None:
+        await create_database(settings, settings.psql_db_name, template=await migrated_template(settings))
+
+    asyncio.run(make())
     yield
     asyncio.run(drop_database(settings, settings.psql_db_name))
 

@@ -2,33 +2,55 @@
 
 import asyncio
 import os
-import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import Protocol
 
 import httpx
 from pydantic import SecretStr
 
-from budapp.commons.config import Settings, load_settings
+from budapp.commons.config import Settings
+from tests import stack
 from tests.events.sidecar import free_port
+from tests.processes import forked
 from tests.stack import http_client
 from tests.waiting import until
+
+
+class Process(Protocol):
+    """A process that runs by itself."""
+
+    def kill(self) -> None: ...
+
+    async def wait(self) -> object: ...
 
 
 @dataclass
 class Replica:
     """A process of its own, as in production."""
 
-    process: asyncio.subprocess.Process
+    process: Process
     http: httpx.AsyncClient
 
     def kill(self) -> None:
         """End it at once; it gets no chance to clean up."""
         with suppress(ProcessLookupError):
-            self.process.send_signal(signal.SIGKILL)
+            self.process.kill()
+
+
+@dataclass
+class _Forked:
+    _process: BaseProcess
+
+    def kill(self) -> None:
+        self._process.kill()
+
+    async def wait(self) -> None:
+        await asyncio.to_thread(self._process.join)
 
 
 @asynccontextmanager
@@ -46,11 +68,8 @@ async def running_replica(
     port = port or free_port()
     environment = os.environ | differences(settings)
     environment |= {"APP_PORT": str(port), "APP_HOST": "127.0.0.1", "APP_WORKERS": "1"}
-    command = (sys.executable, "-m", "budapp.cli", "serve")
-    with (log or Path(os.devnull)).open("wb") as output:
-        process = await asyncio.create_subprocess_exec(
-            *command, cwd=code, env=environment, stdout=output, stderr=output
-        )
+    log = log or Path(os.devnull)
+    process = await (_started(environment, log, code) if code else _forked(environment, log))
     async with http_client(f"http://127.0.0.1:{port}", timeout=30) as http:
         found = Replica(process, http)
         try:
@@ -61,6 +80,16 @@ async def running_replica(
             await process.wait()
 
 
+async def _forked(environment: dict[str, str], log: Path) -> Process:
+    return _Forked(await asyncio.to_thread(forked, "serve", environment=environment, log=log))
+
+
+async def _started(environment: dict[str, str], log: Path, code: Path) -> Process:
+    command = (sys.executable, "-m", "budapp.cli", "serve")
+    with log.open("wb") as output:
+        return await asyncio.create_subprocess_exec(*command, cwd=code, env=environment, stdout=output, stderr=output)
+
+
 async def _is_up(http: httpx.AsyncClient) -> bool:
     with suppress(httpx.TransportError):
         return (await http.get("/livez")).is_success
@@ -69,7 +98,7 @@ async def _is_up(http: httpx.AsyncClient) -> bool:
 
 def differences(settings: Settings) -> dict[str, str]:
     """Return the variables that make a process's settings these, beside those of the stack."""
-    of_stack = load_settings()
+    of_stack = stack.settings()
     values = {name: getattr(settings, name) for name in Settings.model_fields}
     changed = {name: value for name, value in values.items() if value != getattr(of_stack, name)}
     return {

@@ -2,8 +2,6 @@
 
 import os
 import ssl
-import subprocess
-import sys
 import time
 from functools import cache
 from typing import Any
@@ -12,7 +10,8 @@ import httpx
 from dotenv import dotenv_values
 from pydantic import SecretStr
 
-from budapp.commons.config import Settings
+from budapp.commons.config import Settings, load_settings
+from tests.processes import forked
 
 
 @cache
@@ -22,19 +21,25 @@ def environment() -> dict[str, str]:
     return {name: value for name, value in values.items() if value is not None}
 
 
+@cache
+def settings() -> Settings:
+    """Return the settings as budapp reads them, which takes a moment."""
+    return load_settings()
+
+
 def address_of(part: str) -> str:
     """Return the URL of a part, such as `budcluster`."""
     return f"http://127.0.0.1:{environment()[f'{part.upper()}_PORT']}"
 
 
-def valkey_url(settings: Settings, database: int) -> str:
+def valkey_url(of: Settings, database: int) -> str:
     """Return the address of a database of Valkey; those from 16 on belong to the workers of the tests, two to each."""
-    return f"{settings.tensorzero_redis_url.get_secret_value().rpartition('/')[0]}/{database}"
+    return f"{of.tensorzero_redis_url.get_secret_value().rpartition('/')[0]}/{database}"
 
 
-def in_valkey_database(settings: Settings, database: int) -> Settings:
+def in_valkey_database(of: Settings, database: int) -> Settings:
     """Return the settings of a process that keeps its keys in this database of Valkey."""
-    return settings.model_copy(update={"tensorzero_redis_url": SecretStr(valkey_url(settings, database))})
+    return of.model_copy(update={"tensorzero_redis_url": SecretStr(valkey_url(of, database))})
 
 
 def number_of(worker_id: str) -> int:
@@ -49,8 +54,9 @@ def administrator() -> tuple[str, str]:
     Keycloak refuses a sign-in while another to the same account is under way.
     """
     email = f"administrator-{time.time_ns()}@example.com"
-    seeded = os.environ | {"SUPER_USER_EMAIL": email}
-    subprocess.run([sys.executable, "-m", "budapp.cli", "seed"], env=seeded, check=True, timeout=120)
+    seed = forked("seed", environment=os.environ | {"SUPER_USER_EMAIL": email})
+    seed.join(120)
+    assert seed.exitcode == 0, "budapp seed failed"
     return email, environment()["SUPER_USER_PASSWORD"]
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from budapp.commons.config import Settings
-from tests.databases import create_database, drop_database
+from tests.databases import create_database, drop_database, migrated_template
 
 COPIED = ("alembic", "alembic.ini", "budapp", "deploy", "docs", "pyproject.toml", "tests")
 TESTS = (
@@ -30,7 +30,6 @@ from budapp.cli.migrations import alembic_config
 from budapp.cli.service import openapi
 
 config = alembic_config()
-command.upgrade(config, "head")
 command.revision(config, "notes", autogenerate=True, rev_id=sys.argv[1])
 command.upgrade(config, "head")
 command.check(config)
@@ -78,9 +77,13 @@ def copy(root: Path, tmp_path: Path, page: str) -> Path:
 
 @pytest.fixture
 def environment(settings: Settings, run_id: str) -> Iterator[dict[str, str]]:
-    """The environment of commands, with an empty database."""
+    """The environment of commands, with a database as the migrations make it."""
     name = f"domain-{run_id}"
-    asyncio.run(create_database(settings, name))
+
+    async def make() -> None:
+        await create_database(settings, name, template=await migrated_template(settings))
+
+    asyncio.run(make())
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     yield inherited | {"PSQL_DB_NAME": name}
     asyncio.run(drop_database(settings, name))

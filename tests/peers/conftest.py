@@ -10,7 +10,6 @@ import httpx
 import pytest
 from redis.asyncio import Redis
 
-from budapp.commons.config import load_settings
 from budapp.integrations.dapr import DaprClient
 from tests import stack
 from tests.stack import address_of, http_client, valkey_url
@@ -28,7 +27,7 @@ def environment() -> dict[str, str]:
 @pytest.fixture(scope="session")
 async def dapr() -> AsyncIterator[DaprClient]:
     """The client that budapp asks its peers with, on the stack's own sidecar."""
-    client = DaprClient(load_settings())
+    client = DaprClient(stack.settings())
     yield client
     await client.close()
 
@@ -108,7 +107,7 @@ class Topic:
 @pytest.fixture
 async def topic() -> AsyncIterator[Topic]:
     """A topic that nobody else has; it is the callers' in place of `budAppMessages`."""
-    redis = Redis.from_url(valkey_url(load_settings(), 0))
+    redis = Redis.from_url(valkey_url(stack.settings(), 0))
     made = Topic(f"peers-{uuid4()}", redis)
     yield made
     await redis.delete(made.name)

@@ -5,7 +5,8 @@ the scene anew costs hundreds.
 """
 
 import asyncpg
-from sqlalchemy import Table
+from sqlalchemy import Table, text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from budapp.commons.database import Base, Database
 
@@ -43,22 +44,22 @@ class Copies:
             await driver.execute(
                 f"drop schema if exists {_SCHEMA} cascade; create schema {_SCHEMA}; {'; '.join(copies)}"
             )
-            self._marks = await self._read(driver)
+            self._marks = await self._read(connection)
 
     async def put_back(self) -> None:
         """Have exactly these rows in the tables again."""
         async with self._database.engine.begin() as connection:
-            driver = (await connection.get_raw_connection()).driver_connection
-            assert isinstance(driver, asyncpg.Connection)
-            found = await self._read(driver)
+            found = await self._read(connection)
             changed = {str(name) for name, *_ in self._marks ^ found}
             if not changed:
                 return
+            driver = (await connection.get_raw_connection()).driver_connection
+            assert isinstance(driver, asyncpg.Connection)
             statements = (_put_back(self._tables[name]) for name in changed)
             # past foreign keys and triggers
             await driver.execute(f"set local session_replication_role = replica; {'; '.join(statements)}")
-            self._marks = await self._read(driver)
+            self._marks = await self._read(connection)
 
-    async def _read(self, driver: asyncpg.Connection) -> set[tuple[object, ...]]:
-        marks = " union all ".join(map(_mark, self._tables))
-        return {tuple(record) for record in await driver.fetch(marks)}
+    async def _read(self, connection: AsyncConnection) -> set[tuple[object, ...]]:
+        marks = text(" union all ".join(map(_mark, self._tables)))  # prepared: planning it takes longest
+        return set(map(tuple, await connection.execute(marks)))

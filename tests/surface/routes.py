@@ -52,8 +52,8 @@ class Document:
     """
 
     def __init__(self) -> None:
-        published: dict[str, Any] = json.loads(_SNAPSHOT.read_text())
-        self._documents = [published, _unpublished(published)]
+        self.published: dict[str, Any] = json.loads(_SNAPSHOT.read_text())
+        self._documents = [self.published, _unpublished(self.published)]
 
     def takes(self, operation: str, location: str) -> bool:
         """Tell whether the operation's request has this place, such as `query:cursor`."""

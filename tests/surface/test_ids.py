@@ -88,7 +88,7 @@ def outcome_of(answer: httpx.Response, sent: str) -> tuple[int, Any]:
     return answer.status_code, str(body).replace(sent, "<id>")
 
 
-SAMPLE = 5
+SAMPLE = 2
 """How many ids of other kinds than its own each place is tried with, beside those of people."""
 
 

@@ -24,7 +24,13 @@ _SERVER = {
     "log_timezone": "UTC",
     "timezone": "UTC",
 }
-_FOR_TESTS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+_FOR_TESTS = {
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    # Their tables are small, and most queries of them shorter than it takes to start a worker.
+    "max_parallel_workers_per_gather": "0",
+}
 
 
 def postgres(settings: Settings, tools: Tools) -> Part:
