@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+from fastapi import FastAPI
 from uuid_utils.compat import uuid7
 
 from budapp.commons.config import Settings
 from budapp.commons.database import Database
+from budapp.commons.domain import components_of
 from budapp.commons.encryption import Encryption
 from budapp.commons.errors import AppError
 from budapp.commons.scopes import UserRole, UserType
@@ -73,6 +75,12 @@ async def remove_realms_of_ended_runs(keycloak: Keycloak, settings: Settings) ->
         if process and not _alive(int(process[1])):
             with contextlib.suppress(AppError):  # another run was quicker, or Keycloak can't; the next run tries again
                 await keycloak.delete_realm(realm["realm"])
+
+
+async def forget_failures(app: FastAPI) -> None:
+    """Have Keycloak forget wrong passwords, for which it locks an account: the tests of a worker share them."""
+    admin = components_of(app)[Keycloak].admin(components_of(app)[Settings].default_realm_name)
+    await admin.a_clear_all_bruteforce_attempts()
 
 
 async def make_realms(keycloak: Keycloak, settings: Settings) -> Realms:

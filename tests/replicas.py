@@ -24,6 +24,9 @@ from tests.waiting import until
 class Process(Protocol):
     """A process that runs by itself."""
 
+    @property
+    def pid(self) -> int: ...
+
     def kill(self) -> None: ...
 
     async def wait(self) -> object: ...
@@ -45,6 +48,11 @@ class Replica:
 @dataclass
 class _Forked:
     _process: BaseProcess
+
+    @property
+    def pid(self) -> int:
+        assert self._process.pid is not None
+        return self._process.pid
 
     def kill(self) -> None:
         self._process.kill()

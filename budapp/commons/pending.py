@@ -33,7 +33,8 @@ class Pending(Generic[T]):
         Args:
             model: the table.
             rows: makes its rows of what was collected, in the order in which they are written. `created_at` and
-                `modified_at` are filled in where a row lacks them.
+                `modified_at` are filled in where a row lacks them; any other column that it lacks is NULL, whatever
+                the column's default.
             after_commit: runs once items of this kind are committed.
         """
         self.table = cast("Table", model.__table__)

@@ -6,8 +6,8 @@ from fastapi import FastAPI
 
 from budapp.commons.config import Settings
 from budapp.commons.domain import components_of
-from tests.auth.test_sign_in_limits import WRONG, At, at, attempt, forget_failures, somewhere
-from tests.cast import PASSWORD, Cast, Realms
+from tests.auth.test_sign_in_limits import WRONG, At, at, attempt, somewhere
+from tests.cast import PASSWORD, Cast, Realms, forget_failures
 
 __all__ = ["at"]
 

@@ -17,7 +17,7 @@ from budapp.commons.errors import TooManyRequests
 from budapp.commons.rate_limits import FailureLimiter, Pauses
 from budapp.integrations.keycloak import Keycloak
 from tests.auth.test_sessions import refresh, sign_in
-from tests.cast import PASSWORD, Cast
+from tests.cast import PASSWORD, Cast, forget_failures
 
 WRONG = "Wrong-Password-1"
 HOME = "203.0.113.7"
@@ -43,12 +43,6 @@ async def at(app: FastAPI, cast: Cast, monkeypatch: pytest.MonkeyPatch) -> Async
 
     yield make
     await forget_failures(app)
-
-
-async def forget_failures(app: FastAPI) -> None:
-    """Have Keycloak, where all tests share the accounts, forget what was wrong before."""
-    admin = components_of(app)[Keycloak].admin(components_of(app)[Settings].default_realm_name)
-    await admin.a_clear_all_bruteforce_attempts()
 
 
 def somewhere() -> str:

@@ -16,7 +16,7 @@ from budapp.commons.database import Database
 from budapp.commons.domain import components_of
 from budapp.integrations.keycloak import Keycloak
 from budapp.integrations.storage import Storage
-from tests.cast import Cast, Realms
+from tests.cast import Cast, Realms, forget_failures
 from tests.emptying import empty
 from tests.replicas import running_replica
 from tests.system.faults.proxy import FAULTS, Fault, Proxy
@@ -130,6 +130,7 @@ async def site(
         traffic = Traffic(replicas, cast, "")
         traffic.dataset_id = await _new_dataset(traffic)
         yield Site(traffic, proxies, logs)
+    await forget_failures(app)
 
 
 @pytest.mark.timeout(180)
