@@ -117,8 +117,15 @@ async def app(settings: Settings, migrated: None) -> AsyncIterator[FastAPI]:
 
 @pytest.fixture(scope="session")
 def openapi(app: FastAPI) -> dict[str, Any]:
-    """The OpenAPI document: to build it takes longer, on a busy machine, than a request may."""
-    return app.openapi()
+    """The committed OpenAPI document, which the application now serves: to build it takes seconds."""
+    app.openapi_schema = document().published
+    return document().published
+
+
+@pytest.fixture(scope="session")
+def order(request: pytest.FixtureRequest) -> int:
+    """The seed of the order of the tests: what is chosen by it is another sample in each run, and can be had again."""
+    return int(request.config.getoption("randomly_seed", default=0))
 
 
 @pytest.fixture(scope="session")

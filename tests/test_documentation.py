@@ -42,11 +42,11 @@ async def test_a_browser_shows_the_routes(app: FastAPI) -> None:
             window.read("/v1 - Version 1")
             window.read("projects")
 
-    await asyncio.to_thread(app.openapi)  # built once, which may take longer than a request may on a busy machine
     async with serve(app) as port:
         await asyncio.to_thread(look, port)
 
 
+@pytest.mark.usefixtures("openapi")
 async def test_people_sign_in_by_the_dialog_and_try_routes_out(app: FastAPI, cast: Cast) -> None:
     def look(port: int) -> None:
         with browser() as window:
@@ -63,6 +63,5 @@ async def test_people_sign_in_by_the_dialog_and_try_routes_out(app: FastAPI, cas
             window.press("#operations-users-users_get_current button.execute")
             window.read(str(cast.developer.id))
 
-    await asyncio.to_thread(app.openapi)  # built once, which may take longer than a request may on a busy machine
     async with serve(app) as port:
         await asyncio.to_thread(look, port)

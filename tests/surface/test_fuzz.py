@@ -1,7 +1,7 @@
 """Whatever is put into whatever field: a clear 4xx or a success, never a failure of ours.
 
 The fields are read off the OpenAPI document. The rest of each request stays valid, so that the odd value gets as far as
-it can. What is tried is the same in every run: chosen by the name of the route and of the caller.
+it can. What is tried is chosen by the seed of the order of the tests, so that each commit tries something else.
 """
 
 import itertools
@@ -63,7 +63,7 @@ ODD_VALUES: list[Any] = [
     {"a": {"a": {"a": []}}},
     ["a"] * 2000,
 ]
-ROUNDS = {"super_admin": 60, "client": 12, "member": 12, "invited": 6, "nobody": 6, "other_admin": 6}
+ROUNDS = {"super_admin": 30, "client": 8, "member": 8, "invited": 4, "nobody": 4, "other_admin": 4}
 PUBLIC_ROUNDS = {"nobody": 30}
 """How many odd values each caller tries at each route."""
 
@@ -82,12 +82,12 @@ def rounds(operation: str) -> dict[str, int]:
     return PUBLIC_ROUNDS if access is not None and access.kind == "public" else ROUNDS
 
 
-async def test_odd_values_are_never_a_failure_of_ours(surface: Surface, with_places: str) -> None:
+async def test_odd_values_are_never_a_failure_of_ours(surface: Surface, with_places: str, order: int) -> None:
     places = surface.document.locations(with_places)
     restores = 0
     for caller, number in rounds(with_places).items():
         await surface.prepare(with_places, caller, surface.scene.here)
-        chosen = random.Random(f"{with_places} {caller}")
+        chosen = random.Random(f"{order} {with_places} {caller}")
         for _ in range(number):
             place, value = chosen.choice(places), chosen.choice(ODD_VALUES)
             if not sendable(place.part, value):
