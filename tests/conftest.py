@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,10 @@ hypothesis_settings.register_profile("any machine", deadline=None, suppress_heal
 hypothesis_settings.load_profile("any machine")
 
 
+MOST_CASES = 12
+"""So many cases of a test are repeated with `--times`."""
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--rewrite-access-matrix", action="store_true", help="write what is found, for review")
     parser.addoption("--times", type=int, default=1, help="run each test so many times")
@@ -49,6 +54,22 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if times > 1:
         metafunc.fixturenames.append("repetition")
         metafunc.parametrize("repetition", range(1, times + 1), indirect=True, ids=lambda number: f"time {number}")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """With `--times`, leave a few cases of each test: one of all routes would take as long as all tests."""
+    if config.getoption("--times") == 1:
+        return
+    chosen: dict[str, set[str]] = {}
+    kept, left = [], []
+    for item in items:
+        name, _, case = re.sub(r"-?time \d+", "", item.nodeid).partition("[")
+        cases = chosen.setdefault(name, set())
+        if len(cases) < MOST_CASES:
+            cases.add(case)
+        (kept if case in cases else left).append(item)
+    config.hook.pytest_deselected(items=left)
+    items[:] = kept
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
