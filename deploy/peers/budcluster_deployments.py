@@ -211,10 +211,11 @@ class BudClusterDeployments:
         return self._works.start(Order(flows.MORE_WORKERS, request, result, facts, deeds, undo))
 
     async def delete(self, request: DeletionRequest) -> WorkAnswer:
-        """Delete a deployment; one that is not there is deleted already."""
+        """Delete a deployment; one that is not there is deleted already, and one made since of that name stays."""
+        found = self.deployments.find(request.namespace, request.cluster_id)
 
         def drop() -> None:
-            if self.deployments.find(request.namespace, request.cluster_id):
+            if found and self.deployments.by_namespace.get(request.namespace) is found:
                 del self.deployments.by_namespace[request.namespace]
 
         deeds = {"delete_namespace": _doing(drop)}
@@ -258,13 +259,13 @@ class BudClusterDeployments:
         return JSONResponse({"object": "worker.metrics", "message": "Metrics found", "data": data})
 
     async def delete_worker(self, request: WorkerDeletionRequest) -> WorkAnswer:
-        """Delete a worker."""
+        """Delete a worker, but none of a deployment made known since."""
         found = self.deployments.worker(request.worker_id)
         name = found[1].name if found else ""
 
         def drop() -> None:
             here = self.deployments.worker(request.worker_id)
-            if here is None:
+            if found is None or here is None or here[0] is not found[0]:
                 raise StepFailed(f"Worker {request.worker_id} not found")
             deployment, worker = here
             deployment.workers = [one for one in deployment.workers if one.id != worker.id]

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -71,6 +72,22 @@ async def test_a_deleted_deployment_is_gone(
     await topic.until_told("delete_namespace")
     assert (await http.get("/control/deployments", params={"contains": cluster})).json() == []
     assert (await ask(deployed)).status_code == 404
+
+
+async def test_a_deletion_leaves_what_was_made_known_after_it_was_asked_for(
+    dapr: DaprClient, caller: Caller, topic: Topic, http: httpx.AsyncClient
+) -> None:
+    place, worker_id = {"cluster_id": str(uuid4()), "namespace": f"known-{uuid4()}"}, str(uuid4())
+    known = {**place, "worker_ids": [worker_id]}
+    await http.post("/control/deployments", json=known)
+    await dapr.invoke(Peer.BUDCLUSTER, "POST", "deployment/delete", {**place, **caller.meta()})
+    worker = {"worker_id": worker_id, **caller.meta()}
+    await dapr.invoke(Peer.BUDCLUSTER, "DELETE", "deployment/worker-info", worker)
+    await http.post("/control/deployments", json=known)
+    await topic.until_told("delete_namespace")
+    await topic.until_told("delete_worker", "FAILED")
+    [kept] = (await http.get("/control/deployments", params={"contains": known["cluster_id"]})).json()
+    assert [one["id"] for one in kept["workers"]] == [worker_id]
 
 
 async def test_a_node_that_went_away_is_down_until_it_comes_back(
