@@ -61,7 +61,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if config.getoption("--times") == 1:
         return
     chosen: dict[str, set[str]] = {}
-    kept, left = [], []
+    kept: list[pytest.Item] = []
+    left: list[pytest.Item] = []
     for item in items:
         name, _, case = re.sub(r"-?time \d+", "", item.nodeid).partition("[")
         cases = chosen.setdefault(name, set())

@@ -18,10 +18,10 @@ from tests.command_line import budapp
 from tests.permissions.people import assign, make_role
 from tests.projects import data
 from tests.surface.callers import CALLERS
+from tests.surface.matrix import SHARE_OF, expected_at
 from tests.surface.routes import ROUTES
 from tests.surface.share import Things
 from tests.surface.surface import Surface
-from tests.surface.test_access_matrix import SHARE_OF, read_matrix
 from tests.test_routes import ROWS_OF_PEERS, declared, method_of, url
 from tests.users import test_users as users
 
@@ -135,7 +135,7 @@ async def test_explanations_agree_with_the_access_matrix(surface: Surface) -> No
             continue
         if operation.startswith("GET "):
             await surface.prepare(operation, "super_admin", surface.scene.here)
-        statuses = dict(zip(CALLERS, read_matrix(SHARE_OF[operation])[operation], strict=True))
+        statuses = expected_at(operation)
         method, _, path = operation.partition(" ")
         for caller in callers:
             person = surface.person(caller)

@@ -9,12 +9,11 @@ import pytest
 
 from budapp.commons.access import access_of, takes_service_accounts
 from tests.cast import Person
-from tests.surface.callers import CALLERS
+from tests.surface.matrix import expected_at
 from tests.surface.requests import REQUESTS, fill
 from tests.surface.routes import ROUTES
 from tests.surface.share import RequestContext, Things, Valid
 from tests.surface.surface import Surface
-from tests.surface.test_access_matrix import SHARE_OF, read_matrix
 
 CLOSED = ("users", "roles", "permissions", "credentials", "billing", "auth", "audit", "tenants", "service-accounts")
 """How paths begin that are never open to service accounts."""
@@ -38,7 +37,7 @@ def service_of(surface: Surface) -> Person:
 
 def expected_of(operation: str) -> str:
     """Return the status that the matrix has for an administrator, or the refusal of who comes with a key."""
-    row = dict(zip(CALLERS, read_matrix(SHARE_OF[operation])[operation], strict=True))
+    row = expected_at(operation)
     if takes_service_accounts(ROUTES[operation]):
         return "404" if operation in OF_OTHERS else row["admin"]
     access = access_of(ROUTES[operation])

@@ -4,57 +4,16 @@ The `access_matrix.txt` beside each share holds what is expected, to be read in 
 column. Write them anew with `./deploy/run_tests.sh tests/surface --rewrite-access-matrix`, and read the difference.
 """
 
-import fcntl
-from pathlib import Path
-
 import pytest
 
 from tests.surface.callers import CALLERS
+from tests.surface.matrix import SHARE_OF, file_of, read_matrix, render, rewrite
 from tests.surface.published import check_headers
 from tests.surface.requests import REQUESTS
 from tests.surface.routes import ROUTES
 from tests.surface.share import Share
-from tests.surface.shares import FOLDERS, SHARES, operations_of
+from tests.surface.shares import SHARES, operations_of
 from tests.surface.surface import Surface
-
-SHARE_OF = {operation: share for share in SHARES for operation in operations_of(share)}
-
-Matrix = dict[str, list[str]]
-"""Operation → the expected status for each caller."""
-
-
-def file_of(share: Share) -> Path:
-    return FOLDERS[share] / "access_matrix.txt"
-
-
-def read_matrix(share: Share) -> Matrix:
-    """Return what is expected at the routes of the share's domain."""
-    return parse_matrix(file_of(share))
-
-
-def parse_matrix(file: Path) -> Matrix:
-    """Return what the file says; nothing where there is none."""
-    lines = [line.split() for line in file.read_text().splitlines()[1:]] if file.exists() else []
-    return {f"{method} {path}": statuses for *statuses, method, path in lines}
-
-
-def render(matrix: Matrix) -> str:
-    """Return the file's text: sorted by path, each column as wide as its head."""
-    lines = [f"{'  '.join(CALLERS)}  route"]
-    for operation in sorted(matrix, key=lambda operation: operation.split()[::-1]):
-        cells = (f"{status:>{len(name)}}" for name, status in zip(CALLERS, matrix[operation], strict=True))
-        lines.append(f"{'  '.join(cells)}  {operation}")
-    return "\n".join(lines) + "\n"
-
-
-def rewrite(operation: str, statuses: list[str]) -> None:
-    """Put the line in, and take out those of routes that are gone; workers wait for each other."""
-    share = SHARE_OF[operation]
-    with (FOLDERS[share] / "surface.py").open() as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        matrix = read_matrix(share) | {operation: statuses}
-        kept = {name: row for name, row in matrix.items() if name in operations_of(share) and len(row) == len(CALLERS)}
-        file_of(share).write_text(render(kept))
 
 
 async def statuses_of(surface: Surface, operation: str) -> list[str]:

@@ -6,6 +6,7 @@ it can. What is tried is chosen by the seed of the order of the tests, so that e
 
 import itertools
 import random
+from functools import partial
 from typing import Any
 
 import httpx
@@ -139,11 +140,12 @@ async def test_what_is_no_json_is_never_a_failure_of_ours(surface: Surface, with
 
 
 async def test_every_field_of_every_list_can_be_searched_and_sorted_by_anything(
-    surface: Surface, sorted_list: str
+    surface: Surface, sorted_list: str, order: int
 ) -> None:
     places = {str(place): place for place in surface.document.locations(sorted_list)}
     searched = with_value(fill(sorted_list, surface.scene.here), Location("query", ("search",), {}), "true")
-    for text in ODD_TEXTS:
-        for name, place in places.items():
-            if place.part == "query" and name != "query:cursor" and sendable("query", text):
+    texts, chosen = list(filter(partial(sendable, "query"), ODD_TEXTS)), random.Random(f"{order} {sorted_list}")
+    for name, place in places.items():
+        if place.part == "query" and name != "query:cursor":
+            for text in chosen.sample(texts, len(texts) // 2):
                 await surface.send(with_value(searched, place, text), "super_admin")

@@ -16,10 +16,10 @@ from budapp.commons.database import Base
 from tests.failures import failures
 from tests.replicas import Replica, running_replica
 from tests.surface.callers import CALLERS
+from tests.surface.matrix import parse_matrix
 from tests.surface.routes import ROUTES
 from tests.surface.shares import FOLDERS
 from tests.surface.surface import Surface
-from tests.surface.test_access_matrix import parse_matrix
 
 CALLER = "admin"
 KEPT = ("budapp", "alembic", "alembic.ini", "tests")

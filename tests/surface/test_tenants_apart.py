@@ -12,12 +12,11 @@ from budapp.commons.domain import components_of
 from budapp.user_ops.callers import Callers
 from tests.append_only import without_triggers
 from tests.failures import failures
-from tests.surface.callers import CALLERS
+from tests.surface.matrix import succeeds
 from tests.surface.requests import fill
 from tests.surface.routes import Location
 from tests.surface.scene import fingerprints
 from tests.surface.surface import Surface, with_value
-from tests.surface.test_access_matrix import SHARE_OF, read_matrix
 
 CALLING = ("super_admin", "admin", "member", "reader", "client", "outsider")
 
@@ -49,42 +48,73 @@ NEVER_THE_SAME = {
 }
 
 
-async def test_what_the_other_tenant_has_changes_no_answer(surface: Surface, reading: str) -> None:
-    if reading in NEVER_THE_SAME:
-        pytest.skip(NEVER_THE_SAME[reading])
-    await surface.prepare(reading, "super_admin", surface.scene.here)
-    request = fill(reading, surface.scene.here)
-    with_them = [(await surface.send(request, caller)).text for caller in CALLING]
+async def test_what_the_other_tenant_has_changes_no_answer(surface: Surface, readings: list[str]) -> None:
+    requests = {}
+    for reading in set(readings) - NEVER_THE_SAME.keys():
+        await surface.prepare(reading, "super_admin", surface.scene.here)
+        requests[reading] = fill(reading, surface.scene.here)
+
+    async def answers() -> dict[tuple[str, str], str]:
+        own = r'"(request_id|last_used_at|last_updated)":"[^"]+"|X-Amz-[^"]+'
+        return {
+            (reading, caller): re.sub(own, "", (await surface.send(request, caller)).text)
+            for reading, request in requests.items()
+            for caller in CALLING
+        }
+
+    with_them = await answers()
     await empty_the_other_tenant(surface)
-    without_them = [(await surface.send(request, caller)).text for caller in CALLING]
-    requests = r'"(request_id|last_used_at|last_updated)":"[^"]+"|X-Amz-[^"]+'
-    assert [re.sub(requests, "", text) for text in with_them] == [re.sub(requests, "", text) for text in without_them]
+    without_them = await answers()
+    with failures() as failed:
+        for case, text in with_them.items():
+            with failed(" as ".join(case)):
+                assert without_them[case] == text
 
 
-@pytest.mark.parametrize("caller", ["super_admin", "client"])
-async def test_the_same_done_by_the_other_tenant_changes_no_answer(surface: Surface, writing: str, caller: str) -> None:
-    """Names, e-mails and whatever else must be unique may be the same in both: no conflict tells of the other."""
-    first = steady(await surface.ask(writing, caller, surface.scene.here))
+async def changes_no_answer(surface: Surface, operation: str, caller: str) -> None:
+    """Have the other tenant do the same before the caller does it."""
+    first = steady(await surface.ask(operation, caller, surface.scene.here))
     await surface.restore()
-    theirs = await surface.ask(writing, "other_admin", surface.scene.there)
+    theirs = await surface.ask(operation, "other_admin", surface.scene.there)
     assert theirs.is_success, theirs.text
-    assert steady(await surface.ask(writing, caller, surface.scene.here)) == first
+    assert steady(await surface.ask(operation, caller, surface.scene.here)) == first
+
+
+async def test_the_same_done_by_the_other_tenant_changes_no_answer(surface: Surface, writing: str) -> None:
+    """Names, e-mails and whatever else must be unique may be the same in both: no conflict tells of the other."""
+    await changes_no_answer(surface, writing, "super_admin")
+
+
+async def test_the_same_done_by_the_other_tenant_changes_no_answer_to_clients(
+    surface: Surface, writing_of_client: str
+) -> None:
+    await changes_no_answer(surface, writing_of_client, "client")
 
 
 def owner_of(operation: str) -> str:
     """Return who succeeds at the route by the matrix: the super administrator, or else the owner of what is private."""
-    row = dict(zip(CALLERS, read_matrix(SHARE_OF[operation])[operation], strict=True))
-    return "super_admin" if row["super_admin"].startswith("2") else "admin"
+    return "super_admin" if succeeds(operation, "super_admin") else "admin"
+
+
+async def touches_none_of_the_other(surface: Surface, operations: list[str], *, is_here: bool) -> None:
+    """Succeed with the operations in one tenant, and find all rows of the other as they were."""
+    scene, cast = surface.scene, surface.scene.cast
+    mine, other = (scene.here, cast.other_tenant_id) if is_here else (scene.there, cast.tenant_id)
+    before = await fingerprints(surface.database, other)
+    for operation in operations:
+        answer = await surface.ask(operation, owner_of(operation) if is_here else "other_admin", mine)
+        assert answer.is_success, answer.text
+    assert await fingerprints(surface.database, other) == before
 
 
 @pytest.mark.parametrize("is_here", [True, False])
-async def test_a_write_touches_no_row_of_another_tenant(surface: Surface, of_tenant: str, is_here: bool) -> None:
-    scene, cast = surface.scene, surface.scene.cast
-    mine, other = (scene.here, cast.other_tenant_id) if is_here else (scene.there, cast.tenant_id)
-    caller = owner_of(of_tenant) if is_here else "other_admin"
-    before = await fingerprints(surface.database, other)
-    assert (await surface.ask(of_tenant, caller, mine)).is_success
-    assert await fingerprints(surface.database, other) == before
+async def test_a_write_touches_no_row_of_another_tenant(surface: Surface, writing: str, is_here: bool) -> None:
+    await touches_none_of_the_other(surface, [writing], is_here=is_here)
+
+
+@pytest.mark.parametrize("is_here", [True, False])
+async def test_reading_touches_no_row_of_another_tenant(surface: Surface, readings: list[str], is_here: bool) -> None:
+    await touches_none_of_the_other(surface, readings, is_here=is_here)
 
 
 TEXTS = ("throw-away", "newcomer@example.com", "Atlas", "%", "_", "other")
