@@ -289,6 +289,8 @@ async def _take_back(session: AsyncSession) -> None:
             await callback()
         except AppError as error:
             logger.warning("take_back_failed", reason=repr(error))
+        except Exception as error:  # noqa: BLE001 - a boundary: what went wrong before is what is answered
+            log_failure(logger, "take_back_failed", error)
 
 
 def after_commit(session: WriteSession, callback: Callback) -> None:

@@ -130,10 +130,11 @@ async def set_active(session: WriteSession, keycloak: Keycloak, tenant_id: UUID,
         return tenant
     tenant.is_active = active
     await session.flush()
-    await keycloak.set_realm_enabled(tenant.realm_name, enabled=active)
+    realm = tenant.realm_name  # the row can't be read any more when it was rolled back
+    await keycloak.set_realm_enabled(realm, enabled=active)
 
     async def take_back() -> None:
-        await keycloak.set_realm_enabled(tenant.realm_name, enabled=not active)
+        await keycloak.set_realm_enabled(realm, enabled=not active)
 
     after_rollback(session, take_back)
     return tenant

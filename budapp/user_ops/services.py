@@ -318,10 +318,11 @@ def _apply(user: User, data: UserUpdate, *, own: bool) -> None:
 async def _set_enabled(session: WriteSession, keycloak: Keycloak, caller: Caller, user: User, *, enabled: bool) -> None:
     """Change Keycloak last, once nothing else can be refused, and change it back if the commit fails."""
     await session.flush()
-    await keycloak.set_enabled(caller.realm, user.auth_id, enabled=enabled)
+    auth_id = user.auth_id  # the row can't be read any more when it was rolled back
+    await keycloak.set_enabled(caller.realm, auth_id, enabled=enabled)
 
     async def take_back() -> None:
-        await keycloak.set_enabled(caller.realm, user.auth_id, enabled=not enabled)
+        await keycloak.set_enabled(caller.realm, auth_id, enabled=not enabled)
 
     after_rollback(session, take_back)
 
@@ -329,9 +330,10 @@ async def _set_enabled(session: WriteSession, keycloak: Keycloak, caller: Caller
 async def _set_realm_role(session: WriteSession, keycloak: Keycloak, caller: Caller, user: User) -> None:
     """Change Keycloak once nothing else can be refused; if the commit fails, what it held before comes back."""
     await session.flush()
-    before = await keycloak.set_role(caller.realm, user.auth_id, user.role, list(UserRole))
+    auth_id, role = user.auth_id, user.role
+    before = await keycloak.set_role(caller.realm, auth_id, role, list(UserRole))
 
     async def take_back() -> None:
-        await keycloak.restore_roles(caller.realm, user.auth_id, user.role, before, list(UserRole))
+        await keycloak.restore_roles(caller.realm, auth_id, role, before, list(UserRole))
 
     after_rollback(session, take_back)

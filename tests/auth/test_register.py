@@ -1,5 +1,6 @@
 import asyncio
 import time
+from datetime import timedelta
 
 import httpx
 import pytest
@@ -9,9 +10,11 @@ from sqlalchemy import select
 from budapp.commons.config import Settings
 from budapp.commons.database import Database
 from budapp.commons.domain import components_of
-from budapp.integrations.keycloak import Keycloak
+from budapp.commons.scopes import UserRole
+from budapp.integrations.keycloak import Keycloak, NewUser
 from budapp.user_ops.models import User, UserPermission
 from tests.cast import PASSWORD, Cast
+from tests.refused_commits import refusing
 
 
 def newcomer(**more: object) -> dict[str, object]:
@@ -63,6 +66,34 @@ async def test_an_identity_that_only_keycloak_knows_is_not_taken_over(
     assert (await client.post("/auth/register", json=data)).status_code == 409
 
 
+async def test_an_identity_that_we_failed_to_keep_is_made_anew_once_it_is_nobodys(
+    client: httpx.AsyncClient, cast: Cast, app: FastAPI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = newcomer()
+    keycloak, realm = components_of(app)[Keycloak], components_of(app)[Settings].default_realm_name
+    left = await keycloak.create_user(realm, NewUser(str(data["email"]), "Left", "Other-Horse-1", [UserRole.DEVELOPER]))
+    assert (await client.post("/auth/register", json=data)).status_code == 409, "another request may be about to commit"
+    monkeypatch.setattr("budapp.integrations.keycloak._ORPHAN_AGE", timedelta(0))
+    assert (await client.post("/auth/register", json=data)).status_code == 200
+    assert await keycloak.find_user(realm, str(data["email"])) != left
+    login = {"email": data["email"], "password": PASSWORD}
+    assert (await client.post("/auth/login", json=login)).status_code == 200
+
+
+async def test_an_identity_that_somebody_has_is_never_made_anew(
+    client: httpx.AsyncClient, cast: Cast, app: FastAPI, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = newcomer()
+    keycloak, realm = components_of(app)[Keycloak], components_of(app)[Settings].default_realm_name
+    assert (await client.post("/auth/register", json=data)).status_code == 200
+    async with database.write() as session:
+        user = (await session.scalars(select(User).where(User.email == data["email"]))).one()
+        user.email = f"other-{data['email']}"
+    monkeypatch.setattr("budapp.integrations.keycloak._ORPHAN_AGE", timedelta(0))
+    assert (await client.post("/auth/register", json=data)).status_code == 409
+    assert await keycloak.find_user(realm, str(data["email"])) == user.auth_id
+
+
 async def test_parallel_registrations_of_one_email_make_one_user(
     client: httpx.AsyncClient, cast: Cast, database: Database
 ) -> None:
@@ -77,20 +108,8 @@ async def test_a_registration_that_fails_to_commit_leaves_no_identity(
     client: httpx.AsyncClient, cast: Cast, app: FastAPI, database: Database
 ) -> None:
     data = newcomer()
-    async with database.engine.begin() as connection:
-        await connection.exec_driver_sql(
-            "create or replace function refuse() returns trigger language plpgsql as "
-            "$$ begin raise exception 'no'; end $$"
-        )
-        await connection.exec_driver_sql(
-            'create constraint trigger refuse after insert on "user" '
-            "deferrable initially deferred for each row execute function refuse()"
-        )
-    try:
+    async with refusing(database, "user", "insert"):
         assert (await client.post("/auth/register", json=data)).status_code == 500
-    finally:
-        async with database.engine.begin() as connection:
-            await connection.exec_driver_sql('drop trigger refuse on "user"')
     assert (
         await components_of(app)[Keycloak].find_user(
             components_of(app)[Settings].default_realm_name, str(data["email"])

@@ -38,13 +38,14 @@ async def test_what_raises_leaves_nothing_and_runs_only_the_hooks_that_take_back
             after_commit(session, hooks.hook("told"))
             after_rollback(session, hooks.hook("first"))
             after_rollback(session, hooks.hook("second", Unavailable()))
+            after_rollback(session, hooks.hook("third", RuntimeError("a mistake of ours")))
             session.add(tenant("gone"))
             await session.flush()
             raise Conflict
 
     with pytest.raises(Conflict):
         await fail()
-    assert hooks.ran == ["second", "first"]
+    assert hooks.ran == ["third", "second", "first"]
     async with database.read() as session:
         assert (await session.scalars(select(Tenant))).all() == []
 
@@ -130,3 +131,12 @@ async def test_thousands_of_values_are_one_parameter(database: Database) -> None
     async with database.read() as session:
         assert (await session.scalars(statement)).all() == ["acme"]
         assert (await session.scalars(select(Tenant.name).where(among(Tenant.name, [])))).all() == []
+
+
+async def test_a_snapshot_sees_all_as_it_was_when_it_began(database: Database) -> None:
+    names = select(Tenant.name)
+    async with database.snapshot() as session:
+        assert (await session.scalars(names)).all() == []
+        async with database.write() as other:
+            other.add(tenant("later"))
+        assert (await session.scalars(names)).all() == []

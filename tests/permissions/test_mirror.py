@@ -21,6 +21,8 @@ from budapp.user_ops.keycloak_mirror import KeycloakMirror, role_of
 from budapp.user_ops.models import User
 from tests.cast import PASSWORD, Cast, Person
 from tests.permissions.people import assign, held, make_role
+from tests.projects.data import messages
+from tests.refused_commits import refusing
 from tests.users.test_users import create
 
 ALL = list(UserRole)
@@ -113,6 +115,8 @@ async def test_who_is_disabled_or_deleted_in_the_console_is_out_after_the_next_r
     await console.mirror.mirror_all()
     assert (await client.get("/users/me", headers=person.headers)).status_code == 401
     assert (await client.get("/users/me", headers=cast.tester.headers)).status_code == 200
+    last, _ = (await messages(console.database))[-1]
+    assert (last.method, last.path) == ("DELETE", f"subscribers/{person.id}")
     back = await client.patch(f"/users/{person.id}/reactivate", headers=cast.admin.headers)
     assert back.status_code == (200 if how == "disabled" else 404)
     assert (await client.get("/users/me", headers=person.headers)).status_code == 401
@@ -153,6 +157,18 @@ async def test_a_change_that_fails_at_the_commit_brings_back_what_keycloak_held_
     await console.set_role(person, "tester")
     await console.keycloak.restore_roles(console.realm, auth_id, "admin", before, ALL)
     assert await console.held(person) == {"tester"}
+
+
+async def test_keycloak_is_as_before_when_a_change_of_ours_fails_to_commit(
+    client: httpx.AsyncClient, cast: Cast, person: Person, console: Console, database: Database
+) -> None:
+    path, headers = f"/users/{person.id}", cast.admin.headers
+    async with refusing(database, "user", "update"):
+        assert (await client.patch(path, json={"role": "tester"}, headers=headers)).status_code == 500
+        assert (await client.delete(path, headers=headers)).status_code == 500
+    assert await console.held(person) == {"admin"}
+    signed_in = await client.post("/auth/login", json={"email": person.email, "password": PASSWORD})
+    assert signed_in.status_code == 200, signed_in.text
 
 
 async def test_a_run_beside_a_change_of_ours_never_brings_the_former_role_back(

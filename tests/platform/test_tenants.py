@@ -22,6 +22,7 @@ from budapp.user_ops.callers import Callers
 from tests.cast import PASSWORD, Cast
 from tests.command_line import budapp
 from tests.projects.data import messages
+from tests.refused_commits import refusing
 from tests.waiting import until
 
 
@@ -85,6 +86,8 @@ async def test_tenants_are_listed_found_and_renamed(client: httpx.AsyncClient, c
     listed = (await client.get("/tenants", params={"name": "umbr", "search": True}, headers=headers)).json()
     assert [row["id"] for row in listed["tenants"]] == [tenant["id"]]
     assert (await client.get(path, headers=headers)).json()["tenant"]["description"] == "Rain"
+    cleared = await client.patch(path, json={"name": None, "description": None}, headers=headers)
+    assert [cleared.json()["tenant"][name] for name in ("name", "description")] == ["Umbrella", None]
     taken = await client.patch(path, json={"name": (await own_tenant(client, cast))["name"].upper()}, headers=headers)
     assert (taken.status_code, taken.json()["param"]) == (409, "name")
 
@@ -217,6 +220,33 @@ async def test_a_password_reset_is_not_for_a_disabled_tenant(
         assert (await client.post("/users/reset-password", json=body)).json()["acknowledged"] is True
     assert await messages(database) == []
     await client.post(f"/tenants/{cast.other_tenant_id}/enable", headers=cast.admin.headers)
+
+
+async def test_a_link_mailed_before_the_tenant_was_disabled_sets_no_password(
+    client: httpx.AsyncClient, cast: Cast, database: Database
+) -> None:
+    body = {"email": cast.other_admin.email, "tenant_id": str(cast.other_tenant_id)}
+    await client.post("/users/reset-password", json=body)
+    [(_, payload)] = await messages(database)
+    token = payload["payload"]["content"]["token"]
+    await client.post(f"/tenants/{cast.other_tenant_id}/disable", headers=cast.admin.headers)
+    looked = await client.post("/users/validate-reset-token", json={"token": token})
+    used = await client.post(
+        "/users/reset-password-with-token",
+        json={"token": token, "new_password": PASSWORD, "confirm_password": PASSWORD},
+    )
+    await client.post(f"/tenants/{cast.other_tenant_id}/enable", headers=cast.admin.headers)
+    assert (looked.json()["is_valid"], used.status_code) == (False, 400)
+
+
+async def test_a_tenant_whose_disabling_fails_to_commit_goes_on(
+    client: httpx.AsyncClient, cast: Cast, database: Database
+) -> None:
+    async with refusing(database, "tenant", "update"):
+        answer = await client.post(f"/tenants/{cast.other_tenant_id}/disable", headers=cast.admin.headers)
+    assert answer.status_code == 500
+    signed_in = await login(client, cast.other_admin.email, PASSWORD, tenant_id=str(cast.other_tenant_id))
+    assert signed_in.status_code == 200, signed_in.text
 
 
 async def test_the_platforms_own_tenant_cannot_be_disabled(client: httpx.AsyncClient, cast: Cast) -> None:
