@@ -61,8 +61,7 @@ async def create_webhook(
         await MANAGING.check(session, caller, data.project_id, lock="share")
     elif not caller.may(Scope.USER_MANAGE):
         raise Forbidden(f"Permission required: {Scope.USER_MANAGE}; or name a project that you manage")
-    if len(await crud.active_of(session, [caller.tenant_id])) >= MOST_OF_TENANT:
-        raise UnprocessableContent(f"A tenant has at most {MOST_OF_TENANT} webhooks that are turned on")
+    await _refuse_too_many(session, caller)
     owned = {"tenant_id": caller.tenant_id, "created_by": caller.user_id, "project_id": data.project_id}
     webhook = Webhook(id=uuid7(), name=data.name, url=str(data.url), event_types=data.event_types, **owned)
     secret = _new_secret(session, webhook)
@@ -78,11 +77,13 @@ async def update_webhook(
 
     Raises:
         NotFound: no such webhook, or none that the caller may manage.
-        UnprocessableContent: the address must not be posted to.
+        UnprocessableContent: the address must not be posted to, or too many webhooks are turned on.
     """
     if data.url is not None:
         await _check_address(outgoing, str(data.url))
     webhook = await WebhookCrud(session, caller).get(webhook_id, for_update=True)
+    if data.is_active and not webhook.is_active:
+        await _refuse_too_many(session, caller)
     for name, value in data.model_dump(exclude_none=True, mode="json").items():
         setattr(webhook, name, value)
     if data.is_active or data.url is not None:
@@ -212,6 +213,11 @@ def _new_secret(session: WriteSession, webhook: Webhook) -> str:
     secret = "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
     seal(session.info["encryption"], webhook, Webhook.secret_encrypted, secret)
     return secret
+
+
+async def _refuse_too_many(session: ReadSession, caller: Caller) -> None:
+    if len(await crud.active_of(session, [caller.tenant_id])) >= MOST_OF_TENANT:
+        raise UnprocessableContent(f"A tenant has at most {MOST_OF_TENANT} webhooks that are turned on")
 
 
 async def _check_address(outgoing: Outgoing, url: str) -> None:

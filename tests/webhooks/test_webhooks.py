@@ -18,13 +18,14 @@ from uuid_utils.compat import uuid7
 
 from budapp.commons.database import Database, now
 from budapp.commons.domain import components_of
+from budapp.events.notify import notify_users
 from budapp.integrations.outgoing import Outgoing
 from budapp.live_ops.publisher import Publisher
 from budapp.webhook_ops.models import Webhook, WebhookDelivery
 from budapp.webhook_ops.sender import DISABLED_AFTER, PAUSES, Sender
 from budapp.webhook_ops.services import KEEP, purge_deliveries
 from tests.cast import Cast, Person
-from tests.projects.data import add, cluster_row, create, endpoint_row
+from tests.projects.data import add, cluster_row, create, endpoint_row, join
 
 
 @dataclass
@@ -367,3 +368,74 @@ async def test_a_deleted_webhook_is_gone(
     webhook = await make(client, cast.admin, receiver.url)
     assert (await client.delete(f"/webhooks/{webhook['id']}", headers=cast.admin.headers)).status_code == 200
     assert (await client.get(f"/webhooks/{webhook['id']}", headers=cast.admin.headers)).status_code == 404
+
+
+async def test_an_address_inside_our_walls_is_refused_at_a_change_too(
+    app: FastAPI, client: httpx.AsyncClient, cast: Cast, outgoing: Outgoing, receiver: Receiver
+) -> None:
+    webhook = await make(client, cast.admin, receiver.url)
+    components_of(app).override(Outgoing, Outgoing())
+    body = {"url": "https://169.254.169.254/"}
+    answer = await client.patch(f"/webhooks/{webhook['id']}", json=body, headers=cast.admin.headers)
+    assert (answer.status_code, answer.json()["param"]) == (422, "url")
+    assert (await look(client, cast.admin, webhook))["url"] == receiver.url
+
+
+async def test_a_tenant_turns_on_only_so_many(
+    client: httpx.AsyncClient, cast: Cast, outgoing: Outgoing, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("budapp.webhook_ops.services.MOST_OF_TENANT", 2)
+    first, _ = [await make(client, cast.admin, receiver.url) for _ in range(2)]
+    body = {"name": "third", "url": receiver.url}
+    assert (await client.post("/webhooks", json=body, headers=cast.admin.headers)).status_code == 422
+    await make(client, cast.other_admin, receiver.url)
+
+    async def turn(on: bool) -> int:
+        path = f"/webhooks/{first['id']}"
+        return (await client.patch(path, json={"is_active": on}, headers=cast.admin.headers)).status_code
+
+    assert (await turn(True), await turn(False)) == (200, 200)
+    await make(client, cast.admin, receiver.url)
+    assert await turn(True) == 422
+
+
+async def test_what_concerns_one_person_alone_is_posted_to_nobody(
+    client: httpx.AsyncClient, cast: Cast, database: Database, publisher: Publisher, sender: Sender, receiver: Receiver
+) -> None:
+    await make(client, cast.admin, receiver.url)
+    project = (await create(client, cast.manager))["id"]
+    await join(database, project, cast.developer)
+    async with database.write() as session:
+        await notify_users(
+            session, aggregate="test", subscriber_ids=[cast.developer.id], type="t", title="For you", message="m"
+        )
+    await publisher.look()
+    await sender.drain()
+    assert {body["object"]["type"] for body in receiver.bodies}.isdisjoint({"user", "notification"})
+
+
+@pytest.mark.parametrize("change", ["url", "is_active"])
+async def test_a_webhook_that_was_mended_is_not_turned_off_for_what_was_before(
+    client: httpx.AsyncClient, cast: Cast, database: Database, sender: Sender, receiver: Receiver, change: str
+) -> None:
+    webhook = await make(client, cast.admin, receiver.url)
+    async with database.write() as session:
+        (await session.get_one(Webhook, UUID(webhook["id"]))).failing_since = now() - DISABLED_AFTER
+    body = {"url": receiver.url} if change == "url" else {"is_active": True}
+    await client.patch(f"/webhooks/{webhook['id']}", json=body, headers=cast.admin.headers)
+    assert (await look(client, cast.admin, webhook))["failing_since"] is None
+
+
+async def test_what_is_replayed_has_all_its_attempts_again(
+    client: httpx.AsyncClient, cast: Cast, database: Database, sender: Sender, receiver: Receiver
+) -> None:
+    webhook = await make(client, cast.admin, receiver.url)
+    path = f"/webhooks/{webhook['id']}"
+    await client.post(f"{path}/test", headers=cast.admin.headers)
+    (delivery,) = await deliveries(client, cast.admin, webhook)
+    for url in (f"{path}/deliveries/{delivery['id']}/replay", f"{path}/replay"):
+        async with database.write() as session:
+            await session.execute(update(WebhookDelivery).values(state="failed", attempts=len(PAUSES) + 1))
+        assert (await client.post(url, headers=cast.admin.headers)).json()["replayed"] == 1
+        (delivery,) = await deliveries(client, cast.admin, webhook)
+        assert (delivery["state"], delivery["attempts"]) == ("pending", 0)
