@@ -20,11 +20,22 @@ from budapp.commons.database import Database, now
 from budapp.commons.domain import components_of
 from budapp.integrations.dapr import DaprClient
 from budapp.integrations.recipients import Recipients
+from budapp.user_ops.callers import Callers
+from budapp.user_ops.models import User, UserStatus
 from tests.api_keys.data import PATH, keys_seen, make_key
 from tests.cast import Cast, Person
 from tests.logs import Logged
 from tests.peers.conftest import StandIn, environment, stand_in
-from tests.projects.data import MISSING, add, create, endpoint_row, join, messages
+from tests.projects.data import (
+    MISSING,
+    add,
+    create,
+    credential_row,
+    endpoint_row,
+    join,
+    messages,
+    project_row,
+)
 
 __all__ = ["environment", "stand_in"]
 
@@ -276,6 +287,9 @@ async def test_customers_have_keys_of_their_own_kind(client: httpx.AsyncClient, 
         assert (refused.status_code, refused.json()["param"]) == (400, name)
     renamed = await client.put(PATH + made["id"], json={"name": "d", "model_budgets": {}}, headers=cast.client.headers)
     assert renamed.status_code == 200, renamed.text
+    theirs = await create(client, cast.other_admin, project_type="client_app")
+    elsewhere = await make_key(client, cast.other_admin, theirs["id"], credential_type="client_app")
+    assert elsewhere["key"].startswith("bud_customer_"), "the gateway would open what the platform has published"
 
 
 async def test_all_keys_of_a_person_or_a_project_are_revoked_at_once(
@@ -334,6 +348,83 @@ async def test_owners_are_told_once_before_a_key_expires(
     assert payload["payload"]["content"]["title"] == "soon"
 
 
+async def test_owners_are_told_again_of_a_key_that_was_prolonged_and_not_of_one_that_is_over(
+    client: httpx.AsyncClient, cast: Cast, database: Database, project_id: str
+) -> None:
+    made = await make_key(client, cast.developer, project_id, expiry="30")
+
+    async def expires_in(time: timedelta) -> int:
+        async with database.write() as session:
+            await session.execute(update(Credential).values(expiry=now() + time))
+        return await tell_of_expiry(database)
+
+    assert await expires_in(-timedelta(minutes=1)) == 0
+    body = {"default_expiry_days": None, "notify_days": 2}
+    assert (await client.put(f"{PATH}settings", json=body, headers=cast.admin.headers)).status_code == 200
+    assert await expires_in(timedelta(days=3)) == 0
+    assert await expires_in(timedelta(days=1)) == 1
+    prolonged = await client.put(PATH + made["id"], json={"expiry": "30"}, headers=cast.developer.headers)
+    assert prolonged.status_code == 200
+    assert await expires_in(timedelta(days=1)) == 1
+
+
+async def test_a_secret_before_the_rotation_never_outlives_the_key(
+    client: httpx.AsyncClient, cast: Cast, database: Database, project_id: str
+) -> None:
+    made = await make_key(client, cast.developer, project_id, expiry="30")
+    path = f"{PATH}{made['id']}/rotate"
+
+    async def rotated(expiry: datetime) -> httpx.Response:
+        async with database.write() as session:
+            await session.execute(update(Credential).values(expiry=expiry))
+        return await client.post(path, json={"grace_seconds": 7200}, headers=cast.developer.headers)
+
+    soon = now() + timedelta(hours=1)
+    assert (await rotated(soon)).status_code == 200
+    assert (await stored(database, made["id"])).previous_expires_at == soon
+    over = await rotated(now())
+    assert (over.status_code, over.json()["param"]) == (400, "expiry")
+
+
+async def test_a_secret_opens_the_playground_no_longer_than_it_counts(
+    client: httpx.AsyncClient, cast: Cast, database: Database, project_id: str
+) -> None:
+    made = await make_key(client, cast.developer, project_id)
+    path = f"{PATH}{made['id']}/rotate"
+    fresh = (await client.post(path, json={"grace_seconds": 3600}, headers=cast.developer.headers)).json()["result"]
+
+    async def opened() -> list[int]:
+        secrets = (made["key"], fresh["key"])
+        answers = [await client.get("/playground/deployments", headers={"api-key": secret}) for secret in secrets]
+        return [answer.status_code for answer in answers]
+
+    assert await opened() == [200, 200]
+    async with database.write() as session:
+        await session.execute(update(Credential).values(previous_expires_at=now()))
+    assert await opened() == [400, 200]
+
+
+async def test_a_key_opens_nothing_while_its_owner_must_set_a_password(
+    app: FastAPI, client: httpx.AsyncClient, cast: Cast, database: Database, project_id: str
+) -> None:
+    secret = (await make_key(client, cast.developer, project_id))["key"]
+    async with database.write() as session:
+        (await session.get_one(User, cast.developer.id)).status = UserStatus.INVITED
+    components_of(app)[Callers].forget_all()
+    answer = await client.get("/playground/deployments", headers={"api-key": secret})
+    assert (answer.status_code, answer.json()["param"]) == (403, "password")
+
+
+async def test_keys_of_benchmarks_are_not_listed(
+    client: httpx.AsyncClient, cast: Cast, database: Database, project_id: str
+) -> None:
+    hidden = project_row(cast.manager, "Benchmark", benchmark=True)
+    await add(database, hidden)
+    await add(database, credential_row(str(hidden.id), cast.developer, "of the benchmark"))
+    await make_key(client, cast.developer, project_id)
+    assert [key["name"] for key in await keys_seen(client, cast.admin)] == ["CI"]
+
+
 async def test_uses_are_taken_over_from_budmetrics_and_never_set_back(
     app: FastAPI,
     client: httpx.AsyncClient,
@@ -356,6 +447,13 @@ async def test_uses_are_taken_over_from_budmetrics_and_never_set_back(
     assert (await stored(database, made["id"])).last_used_at == used
     [listed] = await keys_seen(client, cast.developer)
     assert listed["last_used_at"] is not None
+    long_ago = datetime.now(UTC) - timedelta(days=3)
+    async with database.write() as session:
+        await session.execute(update(Credential).values(last_used_at=long_ago))
+    during_an_outage = long_ago + timedelta(days=1)
+    await tell_use(budmetrics, made["id"], during_an_outage)
+    await take_over_uses(database, dapr)
+    assert (await stored(database, made["id"])).last_used_at == during_an_outage
 
 
 async def test_a_token_of_the_hub_is_kept_as_a_providers_credential(

@@ -17,9 +17,10 @@ from starlette.requests import ClientDisconnect
 from budapp.audit.models import AuditEntry
 from budapp.audit_ops.export import BadExport, verify_export
 from budapp.commons.database import Database
+from budapp.user_ops.models import UserPermission
 from tests.audit.data import by_hand, entries
 from tests.cast import Cast, Person
-from tests.projects.data import create
+from tests.projects.data import add, create
 from tests.statements import Statements
 
 
@@ -111,6 +112,62 @@ async def test_a_changed_record_is_found(client: httpx.AsyncClient, cast: Cast, 
     assert (await client.get(path, headers=cast.admin.headers)).json()["data"]["is_valid"] is False
     found = (await client.get("/audit/find-tampered", headers=cast.admin.headers)).json()["data"]
     assert found["tampered_ids"] == [str(entry.id)]
+
+
+async def test_changed_records_are_looked_for_in_a_period_and_up_to_a_limit(
+    client: httpx.AsyncClient, cast: Cast, database: Database
+) -> None:
+    for name in ("one", "two", "three"):
+        await create(client, cast.manager, name=name)
+    changed = await entries(database, AuditEntry.resource_type == "project")
+    await by_hand(database, "update audit_trail set resource_name = 'x' where resource_type = 'project'")
+
+    async def found(**query: Any) -> list[str]:
+        answer = await client.get("/audit/find-tampered", params=query, headers=cast.admin.headers)
+        document = answer.json()["data"]
+        assert document["tampered_count"] == len(document["tampered_ids"])
+        return sorted(document["tampered_ids"])
+
+    ids = [str(entry.id) for entry in changed]
+    assert await found() == sorted(ids)
+    assert len(await found(limit=2)) == 2
+    middle = changed[1].timestamp.isoformat()
+    assert await found(start_date=middle) == sorted(ids[1:])
+    assert await found(end_date=middle) == sorted(ids[:2])
+
+
+async def test_the_summary_counts_entries_changed_things_and_failures(
+    client: httpx.AsyncClient, cast: Cast, database: Database
+) -> None:
+    project = await create(client, cast.manager)
+    await create(client, cast.manager, name="Untouched")
+    before = (await client.get("/audit/summary", headers=cast.admin.headers)).json()["data"]
+    for name in ("Boreas", "Notos"):
+        await client.patch(f"/projects/{project['id']}", json={"name": name}, headers=cast.manager.headers)
+    await client.post("/auth/login", json={"email": cast.tester.email, "password": "Wrong-Password-1"})
+    after = (await client.get("/audit/summary", headers=cast.admin.headers)).json()["data"]
+    more = {name: after[name] - before[name] for name in before if isinstance(before[name], int)}
+    assert more == {
+        "total_records": 3,
+        "unique_users": 0,  # both are on the trail already
+        "unique_resources_updated": 1,
+        "failure_events_count": 1,
+    }
+
+
+async def test_whoever_has_not_set_a_password_yet_sees_what_concerns_them_alone(
+    client: httpx.AsyncClient, cast: Cast, database: Database
+) -> None:
+    await add(database, UserPermission(tenant_id=cast.tenant_id, user_id=cast.invited.id, scope="user:manage"))
+    await create(client, cast.manager)
+    found = (await records(client, cast.invited))["data"]
+    assert {row["user_id"] for row in found} <= {str(cast.invited.id)}
+
+
+async def test_people_see_what_others_have_changed_about_them(client: httpx.AsyncClient, cast: Cast) -> None:
+    await client.patch(f"/users/{cast.developer.id}", json={"company": "Acme"}, headers=cast.manager.headers)
+    (record,) = (await records(client, cast.developer, resource_type="user", action="update"))["data"]
+    assert (record["user_id"], record["actioned_by"]) == (str(cast.developer.id), str(cast.manager.id))
 
 
 async def test_lists_and_summary_take_three_statements_at_most(

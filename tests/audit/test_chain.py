@@ -10,8 +10,8 @@ from sqlalchemy.exc import DBAPIError
 from budapp.audit.hash_chain import seal
 from budapp.audit.models import PLATFORM, Action, ResourceType
 from budapp.audit.recorder import record
-from budapp.audit.verification import Finding, Verdict, chains, verify_chain
-from budapp.commons.database import Database
+from budapp.audit.verification import SEALED_WITHIN, Finding, Verdict, chains, verify_chain
+from budapp.commons.database import Database, now
 from tests.audit.data import by_hand, entries
 from tests.loop_watch import MOST_SECONDS, longest_step
 from tests.waiting import until
@@ -190,6 +190,17 @@ async def test_seals_cut_off_without_their_rows_are_found(database: Database) ->
     await fill(database)
     await by_hand(database, "delete from audit_seal where position > 7")
     assert (await finding(database)).kind == "inserted"
+
+
+async def test_an_entry_that_nobody_seals_is_named_after_a_while(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await write(database, "waiting")
+    (entry,) = await entries(database)
+    assert (await verify_chain(database, TENANT)).finding is None
+    monkeypatch.setattr("budapp.audit.verification.now", lambda: now() + SEALED_WITHIN)
+    found = await finding(database)
+    assert (found.kind, found.entry_id) == ("inserted", entry.id)
 
 
 @pytest.mark.parametrize("table", ["audit_trail", "audit_seal"])

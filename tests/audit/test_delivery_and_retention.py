@@ -25,6 +25,7 @@ from budapp.audit_ops.retention import remove_old
 from budapp.commons.config import Settings
 from budapp.commons.database import Database, now
 from budapp.commons.domain import components_of
+from budapp.commons.isolation import JobFailure
 from budapp.integrations.outgoing import Outgoing
 from budapp.integrations.storage import Storage
 from budapp.integrations.webhooks import WebhookError, post_signed
@@ -204,6 +205,53 @@ async def test_a_secret_that_is_made_up_is_shown_once(
     assert first.new_state["secret_encrypted"] == "***"
     assert (await client.delete("/audit/delivery", headers=cast.admin.headers)).status_code == 200
     assert (await client.get("/audit/delivery", headers=cast.admin.headers)).status_code == 404
+
+
+async def test_a_new_address_is_tried_at_once_and_from_the_place_that_is_asked_for(
+    client: httpx.AsyncClient, cast: Cast, database: Database, delivering: Delivering, receiver: Receiver
+) -> None:
+    await configure(client, cast, kind="webhook", url=receiver.url, secret=SECRET)
+    await seal(database)
+    receiver.status = 500
+    await delivering.run()
+    assert (await state(client, cast))["attempts"] == 1
+    receiver.status = 200
+    async with database.write() as session:  # as after a mistake of ours
+        later = {"reason": "r", "next_attempt_at": now() + timedelta(days=1)}
+        session.add(JobFailure(job="deliver_audit_entries", item=str(cast.tenant_id), **later))
+    await configure(client, cast, kind="webhook", url=f"{receiver.url}/new")
+    renewed = await state(client, cast)
+    assert (renewed["attempts"], renewed["last_error"]) == (0, None)
+    await delivering.run()
+    assert receiver.positions[0] == 1
+    receiver.posts.clear()
+    await configure(client, cast, kind="webhook", url=receiver.url, position=1)
+    await delivering.run()
+    assert receiver.positions[0] == 2
+
+
+async def test_what_was_under_way_does_not_move_a_delivery_that_was_changed_meanwhile(
+    client: httpx.AsyncClient,
+    cast: Cast,
+    database: Database,
+    delivering: Delivering,
+    receiver: Receiver,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    await configure(client, cast, kind="webhook", url=receiver.url, secret=SECRET)
+    await seal(database)
+    send = delivering._send
+
+    async def changed_meanwhile(*sent: Any) -> None:
+        await send(*sent)
+        monkeypatch.undo()
+        await configure(client, cast, kind="webhook", url=f"{receiver.url}/new")
+
+    monkeypatch.setattr(delivering, "_send", changed_meanwhile)
+    await delivering.run()
+    assert (await state(client, cast))["position"] == 0, "the new address has had nothing yet"
+    await delivering.run()
+    assert [post["entries"][0]["position"] for post in receiver.posts] == [1, 1]
 
 
 async def keep_until(

@@ -6,14 +6,16 @@ from pathlib import Path
 import httpx
 import pytest
 from fastapi import FastAPI
-from sqlalchemy import update
+from sqlalchemy import select, update
+from starlette.requests import Request
 
 import budapp
 from budapp.audit.denials import MAX_KINDS, Denials
-from budapp.audit.models import AuditEntry
+from budapp.audit.models import Action, AuditEntry, ResourceType
+from budapp.audit.recorder import record
 from budapp.commons.auditing import Audited, NotAudited
 from budapp.commons.config import Settings, audit_keys_of, parse_encryption_keys
-from budapp.commons.database import Base, Database
+from budapp.commons.database import Base, Database, release
 from budapp.commons.domain import components_of
 from budapp.project_ops.models import Project
 from tests.audit.data import entries
@@ -128,6 +130,39 @@ async def test_a_flood_of_refused_requests_leaves_two_entries(
     assert (first.actioned_by, first.resource_name) == (cast.developer.id, "GET /users/")
     assert rest.details is not None
     assert (rest.details["repeated"], rest.actioned_by) == (19, cast.developer.id)
+
+
+async def test_refusals_that_were_only_counted_are_written_when_the_service_stops(
+    client: httpx.AsyncClient, cast: Cast, database: Database
+) -> None:
+    denials = Denials(database)
+    request = Request({"type": "http", "method": "GET", "path": "/users/", "headers": [], "server": ("x", 1)})
+    for _ in range(3):
+        await denials.note(request, "no")
+    await denials.stop()
+    found = [entry.details for entry in await entries(database, AuditEntry.action == "access_denied")]
+    assert [details.get("repeated") for details in found if details] == [None, 2]
+
+
+async def test_what_was_counted_in_a_minute_is_written_when_the_next_one_begins(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    denials = Denials(database)
+    request = Request({"type": "http", "method": "GET", "path": "/users/", "headers": [], "server": ("x", 1)})
+    for _ in range(3):
+        await denials.note(request, "no")
+    monkeypatch.setattr("budapp.audit.denials.WINDOW_SECONDS", 0)
+    await denials.note(request, "no")
+    found = [entry.details for entry in await entries(database, AuditEntry.action == "access_denied")]
+    assert [details.get("repeated") for details in found if details] == [None, 2, None]
+
+
+async def test_what_is_recorded_stays_though_the_connection_is_given_back(database: Database) -> None:
+    async with database.write() as session:
+        await session.scalars(select(Project))
+        record(session, Action.LOGIN_FAILED, ResourceType.SESSION, resource_name="kept")
+        await release(session)
+    assert [entry.resource_name for entry in await entries(database)] == ["kept"]
 
 
 async def test_a_flood_from_many_addresses_is_bounded(database: Database, app: FastAPI) -> None:

@@ -8,8 +8,10 @@ from fastapi import FastAPI
 
 from budapp.auth.schemas import Login
 from budapp.auth.services import AuthService
+from budapp.auth.tokens import unverified_claims
 from budapp.commons.config import Settings
 from budapp.commons.domain import components_of
+from budapp.integrations.keycloak import Keycloak
 from tests.cast import PASSWORD, Cast
 
 
@@ -80,6 +82,15 @@ async def test_every_way_to_fail_answers_the_same_body_and_never_sooner(
 
     assert all(found == bodies[0] for found in bodies)
     assert min(quickest) >= components_of(app)[Settings].login_failure_seconds
+
+
+async def test_a_refused_sign_in_leaves_no_session_behind(client: httpx.AsyncClient, cast: Cast, app: FastAPI) -> None:
+    keycloak, realm = components_of(app)[Keycloak], components_of(app)[Settings].default_realm_name
+    auth_id = unverified_claims(cast.client.tokens["access_token"])["sub"]
+    before = set(await keycloak.session_ids(realm, auth_id))
+    answer = await client.post("/auth/login", json=body(cast.client.email, user_type="admin"))
+    assert answer.status_code == 400
+    assert set(await keycloak.session_ids(realm, auth_id)) == before
 
 
 async def test_the_other_tenants_people_sign_in_with_their_tenant_id(client: httpx.AsyncClient, cast: Cast) -> None:

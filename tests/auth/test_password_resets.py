@@ -53,20 +53,40 @@ async def test_the_mailed_link_sets_a_new_password_once_and_ends_every_session(
     client: httpx.AsyncClient, someone: str, database: Database
 ) -> None:
     tokens = (await login(client, someone, PASSWORD)).json()["token"]
+    headers = {"Authorization": f"Bearer {tokens['access_token']}"}
     assert (await ask(client, someone)).json()["acknowledged"] is True
     [mail] = await mails(database)
     assert mail["reset_url"].endswith(f"/reset-password?token={mail['token']}")
     valid = (await client.post("/users/validate-reset-token", json={"token": mail["token"]})).json()
     assert (valid["is_valid"], valid["email"]) == (True, someone)
 
+    assert (await client.get("/users/me", headers=headers)).status_code == 200
     assert (await use(client, mail["token"])).status_code == 200
+    assert (await client.get("/users/me", headers=headers)).status_code == 401, "though it was known just now"
     assert (await login(client, someone, PASSWORD)).status_code == 400
     assert (await login(client, someone, NEW_PASSWORD)).status_code == 200
-    headers = {"Authorization": f"Bearer {tokens['access_token']}"}
-    assert (await client.get("/users/me", headers=headers)).status_code == 401
     assert (await use(client, mail["token"])).status_code == 400
     spent = (await client.post("/users/validate-reset-token", json={"token": mail["token"]})).json()
     assert (spent["is_valid"], spent["email"]) == (False, None)
+
+
+async def test_a_link_leads_clients_and_administrators_to_their_own_frontend(
+    client: httpx.AsyncClient,
+    cast: Cast,
+    someone: str,
+    database: Database,
+    app: FastAPI,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    settings = components_of(app)[Settings]
+    monkeypatch.setattr(settings, "frontend_url", "https://clients.example/")
+    monkeypatch.setattr(settings, "admin_frontend_url", "https://staff.example")
+    await ask(client, someone)
+    await ask(client, cast.tester.email)
+    assert [mail["reset_url"].partition("?")[0] for mail in await mails(database)] == [
+        "https://clients.example/reset-password",
+        "https://staff.example/reset-password",
+    ]
 
 
 async def test_parallel_uses_of_one_link_set_one_password(

@@ -201,6 +201,19 @@ async def test_logout_ends_the_access_token_and_the_refresh_token(client: httpx.
     assert (await refresh(client, tokens["refresh_token"])).status_code == 401
 
 
+async def test_logout_ends_the_callers_session_and_that_of_the_refresh_token(
+    client: httpx.AsyncClient, cast: Cast
+) -> None:
+    both = here, other = [await sign_in(client, cast.developer.email) for _ in range(2)]
+    for tokens in both:
+        assert (await client.get("/users/me", headers=bearer(tokens))).status_code == 200
+    body = {"refresh_token": other["refresh_token"]}
+    assert (await client.post("/auth/logout", json=body, headers=bearer(here))).status_code == 200
+    for tokens in both:
+        assert (await client.get("/users/me", headers=bearer(tokens))).status_code == 401
+        assert (await refresh(client, tokens["refresh_token"])).status_code == 401
+
+
 async def test_logout_works_without_an_access_token_and_twice(client: httpx.AsyncClient, cast: Cast) -> None:
     tokens = await sign_in(client, cast.developer.email)
     body = {"refresh_token": tokens["refresh_token"]}

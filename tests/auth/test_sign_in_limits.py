@@ -188,6 +188,18 @@ async def test_pauses_grow_up_to_the_longest(app: FastAPI) -> None:
     assert pauses == [60, 120, 240, 300, 300]
 
 
+async def test_a_success_takes_back_what_it_counted_and_failures_are_forgotten_in_time(app: FastAPI) -> None:
+    valkey, account, address = components_of(app)[Redis], f"a:{time.time_ns()}", f"b:{time.time_ns()}"
+    limiter = FailureLimiter(valkey, Pauses(60, 300, 3600))
+    await limiter.begin({account: 0, address: 0})
+    with pytest.raises(TooManyRequests):
+        await limiter.begin({address: 0})
+    assert 3590 < await valkey.ttl(f"failures:{address}") <= 3600
+    await limiter.take_back([account, address], forget=account)
+    assert await valkey.mget(f"failures:{account}", f"failures:{address}") == [None, "0"]
+    await limiter.begin({address: 1})
+
+
 async def test_renewals_are_limited_by_session_and_not_by_address(
     app: FastAPI, client: httpx.AsyncClient, cast: Cast, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -189,3 +189,32 @@ async def test_without_budmetrics_rules_are_known_and_their_counts_are_not(desk:
     assert rule["match_count"] is None
     await desk.call("GET", "/metrics/gateway/blocking-dashboard-stats", 502)
     await desk.call("POST", f"{RULES}/sync-stats", 502)
+
+
+async def test_there_is_an_end_to_the_rules_that_the_gateway_looks_at(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("budapp.blocking_rule_ops.services.MOST_RULES", 2)
+    for name in ("one", "two"):
+        await desk.make(name=name)
+    await desk.make(400, name="three")
+
+
+async def test_what_others_have_put_beside_the_rules_stays(desk: Desk) -> None:
+    await desk.valkey.set("blocking_rule_reason:Theirs", "not ours")
+    made = await desk.make(reason="They scrape")
+    await desk.call("DELETE", f"{RULES}/{made['id']}")
+    assert await desk.valkey.get("blocking_rule_reason:Theirs") == "not ours"
+
+
+@pytest.mark.parametrize(
+    "period",
+    [
+        {"start_time": "2026-02-01T00:00:00Z", "end_time": "2026-01-01T00:00:00Z"},
+        {"start_time": "2023-01-01T00:00:00Z", "end_time": "2026-01-01T00:00:00Z"},
+        {"end_time": "0001-01-02T00:00:00Z"},
+    ],
+)
+async def test_a_period_that_makes_no_sense_is_422(desk: Desk, period: Json) -> None:
+    for path in ("blocking-rules-stats", "blocking-stats"):
+        await desk.call("GET", f"/metrics/gateway/{path}", 422, **period)

@@ -77,3 +77,13 @@ async def test_values_that_are_not_what_the_schema_says_are_422_at_their_place(
     refused = await client.post(PATH, json=body, headers=cast.manager.headers)
     assert (refused.status_code, refused.json()["param"]) == (422, f"credential_values.{place}")
     assert "very-secret" not in refused.text
+
+
+async def test_a_provider_that_is_not_enabled_takes_no_credential(
+    client: httpx.AsyncClient, cast: Cast, database: Database, providers: dict[str, Any]
+) -> None:
+    async with database.write() as session:
+        await session.execute(text("update cloud_provider set is_enabled = false where unique_id = 'aws'"))
+    body = {"provider_id": providers["aws"]["id"], "credential_name": "Ours", "credential_values": AWS}
+    refused = await client.post(PATH, json=body, headers=cast.manager.headers)
+    assert (refused.status_code, refused.json()["param"]) == (400, "provider_id")

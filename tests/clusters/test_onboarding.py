@@ -5,6 +5,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from sqlalchemy import text
 
 from budapp.cloud_provider_ops.seeds import ensure_cloud_providers
 from budapp.commons.domain import components_of
@@ -281,6 +282,18 @@ async def test_a_cloud_makes_a_cluster_and_takes_it_down_again(site: Site, crede
 async def test_a_place_that_is_none_is_refused(site: Site, credential: Json, change: Json, status: int) -> None:
     form: Json = {"step_number": 1, "workflow_total_steps": 3, "trigger_workflow": "true", "name": "Sky", "icon": "i"}
     await site.post(status, **form, **in_cloud(credential, **change))
+    assert await site.bench.sql("select 1 from workflow") == []
+
+
+@pytest.mark.parametrize(
+    "change", ["provider_id = (select id from cloud_provider where unique_id = 'azure')", "is_enabled = false"]
+)
+async def test_a_cloud_that_is_off_or_not_the_credentials_is_refused(site: Site, credential: Json, change: str) -> None:
+    table = "cloud_credential" if change.startswith("provider_id") else "cloud_provider"
+    async with site.bench.database.write() as session:
+        await session.execute(text(f"update {table} set {change}"))
+    form: Json = {"step_number": 1, "workflow_total_steps": 3, "trigger_workflow": "true", "name": "Sky", "icon": "i"}
+    await site.post(400, **form, **in_cloud(credential))
     assert await site.bench.sql("select 1 from workflow") == []
 
 

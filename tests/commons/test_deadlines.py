@@ -11,11 +11,12 @@ import pytest
 from fastapi import APIRouter, FastAPI, File, UploadFile
 from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
+from starlette.responses import StreamingResponse
 
 from budapp.commons.access import public
 from budapp.commons.config import Settings
 from budapp.commons.database import Database, Write
-from budapp.commons.deadlines import may_take
+from budapp.commons.deadlines import DeadlineMiddleware, may_take
 from budapp.commons.domain import Domain, components_of
 from budapp.domains import DOMAINS
 from budapp.main import create_app
@@ -153,3 +154,14 @@ async def test_postgresql_ends_what_takes_too_long_by_itself(settings: Settings,
         setting = text("select current_setting('idle_in_transaction_session_timeout')")
         assert await reading.scalar(setting) == "5s"
     await database.dispose()
+
+
+async def test_an_answer_that_has_begun_is_not_cut_off() -> None:
+    async def slowly() -> AsyncIterator[bytes]:
+        yield b"first, "
+        await asyncio.sleep(0.3)
+        yield b"last"
+
+    app = DeadlineMiddleware(StreamingResponse(slowly()), 0.1)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://budapp.test") as client:
+        assert (await client.get("/")).text == "first, last"

@@ -9,7 +9,9 @@ from sqlalchemy import select, update
 
 from budapp.commons.database import Database, now
 from budapp.commons.errors import Unavailable
-from budapp.commons.isolation import MAX_TRIES, JobFailure, each_isolated, forget_failure
+from budapp.commons.isolation import MAX_TRIES, JobFailure, each_isolated, forget_failure, is_due
+from budapp.tenant_ops.models import Tenant
+from tests.cast import Cast
 
 ITEMS = ("one", "poison\0\ud800", "three")
 
@@ -107,3 +109,42 @@ async def test_what_somebody_has_mended_is_tried_at_once(database: Database) -> 
     async with database.write() as session:
         await forget_failure(session, "sweep", 1)
     assert await run(database, ValueError()) == list(ITEMS)
+
+
+async def test_what_failed_in_another_job_waits_there_only(database: Database, cast: Cast) -> None:
+    async with database.write() as session:
+        later = now() + timedelta(hours=1)
+        session.add(JobFailure(job="sweep", item=str(cast.tenant_id), reason="r", next_attempt_at=later))
+    mine = Tenant.id == cast.tenant_id
+    async with database.read() as session:
+        for job, found in (("sweep", []), ("other", [cast.tenant_id])):
+            assert (await session.scalars(select(Tenant.id).where(mine, is_due(job, Tenant.id)))).all() == found
+
+
+async def test_failures_of_items_that_are_gone_are_forgotten_job_by_job(database: Database) -> None:
+    async with database.write() as session:
+        for job, days in (("sweep", 8), ("other", 8), ("sweep", 6)):
+            at = now() - timedelta(days=days)
+            session.add(JobFailure(job=job, item=f"gone {days}", reason="r", next_attempt_at=at))
+    await run(database, ValueError())
+    assert {(failure.job, failure.item) for failure in await failures(database)} == {
+        ("other", "gone 8"),
+        ("sweep", "gone 6"),
+        ("sweep", "1"),
+    }
+
+
+@pytest.mark.parametrize("at_once", [1, 3])
+async def test_no_more_items_are_worked_on_side_by_side_than_asked_for(database: Database, at_once: int) -> None:
+    under_way: set[int] = set()
+    most = 0
+
+    async def work(item: int) -> None:
+        nonlocal most
+        under_way.add(item)
+        most = max(most, len(under_way))
+        await asyncio.sleep(0.01)
+        under_way.remove(item)
+
+    await each_isolated(database, "sweep", range(8), work, at_once=at_once)
+    assert most == at_once

@@ -1,7 +1,9 @@
 import asyncio
 import json
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -10,6 +12,7 @@ from sqlalchemy import func, select, update
 from budapp.commons.config import Settings
 from budapp.commons.database import Database, WriteSession
 from budapp.commons.errors import NotFound
+from budapp.events import crud
 from budapp.events.dispatch import EventHandlers, Handler
 from budapp.events.inbox import MAX_ATTEMPTS, retry_events
 from budapp.events.models import InboxMessage, OutboxMessage
@@ -354,3 +357,47 @@ def test_a_type_has_one_handler() -> None:
     handlers.add("x", Recorder())
     with pytest.raises(ValueError, match="x"):
         handlers.add("x", Recorder())
+
+
+async def test_a_try_whose_event_another_replica_took_over_changes_nothing(
+    client: httpx.AsyncClient,
+    headers: dict[str, str],
+    database: Database,
+    recorder: Recorder,
+    handlers: EventHandlers,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    recorder.failures = 1
+    await post(client, headers, notification())
+    await due(database)
+    claim = crud.claim_event
+
+    async def claimed_too_long_ago(session: WriteSession, lease: timedelta) -> InboxMessage | None:
+        found = await claim(session, lease)
+        if found is not None:
+            monkeypatch.undo()
+            taken = update(InboxMessage).values(lock_token=uuid4(), next_attempt_at=None)
+            await session.execute(taken.execution_options(synchronize_session=False))
+        return found
+
+    monkeypatch.setattr(crud, "claim_event", claimed_too_long_ago)
+    await retry_events(database, handlers)
+    assert len(recorder.events) == 1
+
+
+async def test_a_handler_that_hangs_is_cut_off_and_its_event_kept(
+    client: httpx.AsyncClient,
+    headers: dict[str, str],
+    database: Database,
+    handlers: EventHandlers,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def hang(_session: WriteSession, _event: Event) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr("budapp.events.inbox.HANDLING_SECONDS", 0.1)
+    handlers.add("deploy_model", hang)
+    async with asyncio.timeout(5):
+        await post(client, headers, notification())
+    (kept,) = await kept_events(database)
+    assert (kept.attempts, "Timeout" in (kept.last_error or "")) == (1, True)

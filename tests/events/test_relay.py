@@ -129,6 +129,27 @@ async def test_relays_side_by_side_keep_the_order_and_never_share_a_message(
         assert numbers(sidecar, f"aggregate-{n}") == list(range(10))
 
 
+async def test_a_relay_has_no_more_under_way_than_it_may(database: Database, sidecar: Sidecar) -> None:
+    under_way: list[str] = []
+    most = 0
+
+    async def take_a_while(call: Call) -> None:
+        nonlocal most
+        under_way.append(call.path)
+        most = max(most, len(under_way))
+        await asyncio.sleep(0.1)
+        under_way.remove(call.path)
+
+    sidecar.peer.delay = take_a_while
+    for n in range(6):
+        await tell(database, sidecar, f"aggregate-{n}", 1)
+    relay = Relay(database, sidecar.dapr, concurrency=2, poll_seconds=0.02)
+    await relay.start()
+    await until(lambda: empty(database))
+    await relay.stop()
+    assert most == 2
+
+
 async def empty(database: Database) -> bool:
     return await waiting(database) == 0
 
@@ -256,14 +277,26 @@ async def test_old_dead_messages_and_old_events_are_purged(database: Database, s
         first = select(func.min(OutboxMessage.position)).scalar_subquery()
         ancient = now() - KEEP_DEAD - timedelta(days=1)
         await session.execute(update(OutboxMessage).where(OutboxMessage.position == first).values(dead_at=ancient))
-        session.add(InboxMessage(source="s", message_id="old", type="t", created_at=ancient - KEEP_HANDLED))
+        about = {"source": "s", "type": "t", "created_at": ancient - KEEP_HANDLED}
+        session.add(InboxMessage(message_id="old", **about))
+        session.add(InboxMessage(message_id="given up long ago", dead_at=ancient, **about))
+        session.add(InboxMessage(message_id="given up", dead_at=now(), **about))
+        session.add(InboxMessage(message_id="waiting", next_attempt_at=now(), **about))
         session.add(InboxMessage(source="s", message_id="new", type="t"))
 
     await purge_messages(database)
 
     async with database.read() as reading:
         assert await reading.scalar(select(func.count()).select_from(OutboxMessage)) == 1
-        assert (await reading.scalars(select(InboxMessage.message_id))).all() == ["new"]
+        assert set(await reading.scalars(select(InboxMessage.message_id))) == {"given up", "waiting", "new"}
+
+
+async def test_what_was_given_up_is_no_lag(database: Database, sidecar: Sidecar, relay: Relay) -> None:
+    await tell(database, sidecar, "a", 1)
+    await set_all(database, dead_at=now(), created_at=now() - timedelta(hours=1))
+    await relay._measure()
+    figures = [REGISTRY.get_sample_value(f"budapp_outbox_{name}") for name in ("waiting", "lag_seconds")]
+    assert figures == [0, 0]
 
 
 async def test_what_happens_is_counted(database: Database, sidecar: Sidecar) -> None:

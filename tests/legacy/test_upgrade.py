@@ -18,25 +18,30 @@ from budapp.api_key_ops.models import Credential
 from budapp.api_key_ops.secrets import Peppers
 from budapp.audit.models import AuditEntry
 from budapp.audit.verification import chains, verify_chain
+from budapp.benchmark_ops.models import Benchmark
 from budapp.cloud_provider_ops.models import CloudCredential
 from budapp.commons.config import Settings
 from budapp.commons.database import Base, Database
 from budapp.commons.encrypted_columns import unseal
 from budapp.endpoint_ops.models import Endpoint
 from budapp.evaluation_ops.models import EvalTrait
-from budapp.experiment_ops.models import Evaluation
+from budapp.experiment_ops.models import Evaluation, EvaluationRun
+from budapp.gateway_changes.models import GatewayChange
+from budapp.gateway_changes.services import EVERYTHING
 from budapp.legacy_ops import crud
 from budapp.legacy_ops.legacy_crud import open_old
 from budapp.legacy_ops.models import LegacyRow
 from budapp.legacy_ops.report import Report, TableReport
 from budapp.legacy_ops.tables import MOVES, NO_HOME
 from budapp.legacy_ops.tables.trail import old_hash
+from budapp.oauth_ops.models import TenantOAuthConfig
 from budapp.playground_ops.models import ChatMessage
 from budapp.project_ops.models import Project, ProjectMember
 from budapp.prompt_ops.models import Prompt
 from budapp.provider_credential_ops.models import ProviderCredential
 from budapp.tenant_ops.models import Tenant, TenantClient
 from budapp.user_ops.models import User
+from budapp.workflow_ops.models import Workflow
 from tests.command_line import Finished, budapp
 from tests.legacy.conftest import ROWS, Run
 from tests.legacy.generating import add, change, fingerprint, tables_of
@@ -384,6 +389,39 @@ async def test_audit_records_are_verified_and_stand_in_our_chain(
     verdicts = [await verify_chain(database, chain) for chain in await chains(database)]
     assert [verdict.finding for verdict in verdicts if verdict.finding] == []
     assert sum(verdict.checked for verdict in verdicts) >= ROWS
+
+
+async def test_what_was_under_way_has_ended_and_what_would_open_too_much_is_shut(
+    run: Run, old: asyncpg.Connection, database: Database
+) -> None:
+    await change(old, "workflow", 0, status="in_progress")
+    await change(old, "benchmark", 0, status="processing")
+    await change(old, "evaluations", 0, status="running")
+    await change(old, "runs", 0, status="pending")
+    await change(old, "user", 0, status="invited")
+    await change(old, "credential", 0, hashed_key="0" * 64)
+    await change(old, "tenant_oauth_configs", 0, provider="microsoft", enabled=True, config_data={})
+    done = await run("--json")
+    assert done.status == 0
+    for model, table in ((Workflow, "workflow"), (Benchmark, "benchmark"), (EvaluationRun, "runs")):
+        row = await get(database, model, row_id(table, 0))
+        assert (row.status, row.reason) == (
+            "cancelled",
+            "It was under way when the service was replaced; start it again",
+        )
+    assert (await get(database, Evaluation, row_id("evaluations", 0))).status == "cancelled"
+    provider: TenantOAuthConfig = await get(database, TenantOAuthConfig, row_id("tenant_oauth_configs", 0))
+    assert not provider.enabled, "everybody with any account at Microsoft could come in"
+    key: Credential = await get(database, Credential, row_id("credential", 0))
+    assert (key.hashed_key, key.key_hmac) == ("0" * 64, None)
+    said = {remark.text for remark in tables(done)["credential"].remarks}
+    assert "its hash is not the one of its secret: what opens the gateway is the hash" in said
+    assert "its owner is not active: it opens nothing until they are" in said
+    async with database.read() as session:
+        kinds = await session.scalars(select(GatewayChange.kind))
+        assert EVERYTHING in set(kinds), "the gateway hears of the keys and deployments"
+        imported = await session.scalars(select(AuditEntry.resource_name).where(AuditEntry.action == "data_import"))
+        assert {"credential", "endpoint", "user"} <= set(imported)
 
 
 async def test_a_run_that_is_killed_is_gone_on_with(run: Run, database: Database, settings: Settings) -> None:

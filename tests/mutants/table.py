@@ -32,6 +32,9 @@ ONCE = "budapp/commons/idempotency.py"
 SCORES = "budapp/experiment_ops/score_crud.py"
 INTERVALS = "budapp/experiment_ops/interval_crud.py"
 RIGHTS = "budapp/user_ops/rights.py"
+USERS = "budapp/user_ops/services.py"
+HOLDERS = "budapp/api_key_ops/holders.py"
+HOOKS = "budapp/webhook_ops/services.py"
 
 _ROUTES = ("tests/test_routes.py",)
 _TOKENS = ("tests/auth/test_tokens.py",)
@@ -59,6 +62,8 @@ _ROOM = ("tests/playground/test_quotas.py",)
 _ONCE = ("tests/test_idempotency.py",)
 _SCORES = ("tests/evaluations/test_scores.py",)
 _RIGHTS = ("tests/permissions", "tests/roles")
+_MIRROR = ("tests/permissions/test_mirror.py",)
+_KEYS = ("tests/api_keys/test_api_keys.py",)
 
 
 @dataclass(frozen=True)
@@ -303,4 +308,83 @@ MUTANTS = (
     Mutant(ROOM, "redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', time[1])\n", "", _ROOM),
     Mutant(ROOM, "cjson.encode(limit), 'KEEPTTL')", "cjson.encode(limit))", _ROOM),
     Mutant(ROOM, "limit.tokens_used + taken + tonumber(ARGV[2])", "limit.tokens_used + tonumber(ARGV[2])", _ROOM),
+    # accounts, and what is taken back
+    Mutant(
+        "budapp/user_ops/accounts.py",
+        "if orphan is None or await crud.find_by_auth_id(session, orphan):",
+        "if orphan is None:",
+        ("tests/auth/test_register.py",),
+    ),
+    Mutant(
+        "budapp/auth/password_resets.py",
+        "user)\n        self._callers.forget_after_commit(session, user.id)",
+        "user)",
+        ("tests/auth/test_password_resets.py",),
+    ),
+    Mutant(
+        "budapp/auth/services.py",
+        "await self._keycloak.end_session(caller.realm, caller.session_id)",
+        "pass",
+        ("tests/auth/test_sessions.py",),
+    ),
+    Mutant(
+        USERS,
+        "enabled=not enabled)\n\n    after_rollback(session, take_back)",
+        "enabled=not enabled)",
+        _MIRROR,
+    ),
+    Mutant(
+        USERS,
+        "before, list(UserRole))\n\n    after_rollback(session, take_back)",
+        "before, list(UserRole))",
+        _MIRROR,
+    ),
+    Mutant(
+        "budapp/user_ops/crud.py", "among(User.id, user_ids), ADMITTED,", "among(User.id, user_ids),", _NOTIFICATIONS
+    ),
+    Mutant(
+        "budapp/oauth_ops/services.py",
+        " or not caller.scopes.issuperset(ROLE_SCOPES[UserRole.ADMIN])",
+        "",
+        ("tests/oauth/test_single_sign_on.py", "-k", "hold_all"),
+    ),
+    Mutant("budapp/project_ops/members.py", "{MANAGING.scope, *given}", "{MANAGING.scope}", _RIGHTS),
+    # keys, webhooks, deliveries, events, deadlines
+    Mutant(
+        "budapp/api_key_ops/services.py",
+        "_earlier(now() + timedelta(seconds=grace_seconds), key.expiry) if graceful",
+        "now() + timedelta(seconds=grace_seconds) if graceful",
+        _KEYS,
+    ),
+    Mutant(
+        HOLDERS,
+        "key.previous_expires_at is not None and key.previous_expires_at > now()",
+        "key.previous_expires_at is not None",
+        _KEYS,
+    ),
+    Mutant(
+        HOOKS,
+        "        await _check_address(outgoing, str(data.url))\n    webhook",
+        "        pass\n    webhook",
+        _WEBHOOKS,
+    ),
+    Mutant(HOOKS, 'row.object_type not in (_PERSONAL, "user")', "row.object_type != _PERSONAL", _WEBHOOKS),
+    Mutant(
+        "budapp/audit_ops/delivery.py",
+        "if delivery is None or (delivery.position, delivery.url) != (sent.position, sent.url):",
+        "if delivery is None:",
+        ("tests/audit/test_delivery_and_retention.py",),
+    ),
+    Mutant(
+        "budapp/events/crud.py",
+        "handled = (InboxMessage.dead_at.is_(None), InboxMessage.next_attempt_at.is_(None))",
+        "handled = (InboxMessage.dead_at.is_(None),)",
+        ("tests/events/test_relay.py",),
+    ),
+    Mutant(
+        "budapp/commons/deadlines.py",
+        "                self.timeout.reschedule(None)\n",
+        "                pass\n",
+        ("tests/commons/test_deadlines.py",),
+    ),
 )

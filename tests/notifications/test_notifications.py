@@ -13,7 +13,7 @@ from budapp.notification_ops.models import Notification
 from budapp.notification_ops.services import KEEP, purge_notifications
 from budapp.notification_ops.texts import TEMPLATES
 from tests.cast import Cast, Person
-from tests.projects.data import add, create, join, messages
+from tests.projects.data import add, add_user, create, join, messages
 from tests.statements import Statements
 
 
@@ -154,12 +154,19 @@ async def test_who_may_not_see_what_it_is_about_is_told_nothing(
     assert set(of_clusters).isdisjoint({str(cast.tester.id), str(cast.client.id)})
 
 
+async def test_whoever_is_deleted_is_told_nothing(client: httpx.AsyncClient, cast: Cast, database: Database) -> None:
+    gone = await add_user(database, cast.tenant_id, "gone", status="deleted")
+    await tell(database, gone, cast.developer)
+    assert await sent_to(database) == [[str(cast.developer.id)]]
+
+
 async def test_leaving_a_project_ends_its_messages(client: httpx.AsyncClient, cast: Cast, database: Database) -> None:
     project = await create(client, cast.manager)
     await join(database, project["id"], cast.developer)
     about = {"target": ("endpoint", uuid4()), "project_id": UUID(project["id"])}
+    await tell(database, cast.developer, target=("project", UUID(project["id"])))
     await tell(database, cast.developer, **about)
-    (kept,) = await told(client, cast.developer)
+    (kept, _) = await told(client, cast.developer)
 
     leaving = {"user_ids": [str(cast.developer.id)]}
     answer = await client.post(f"/projects/{project['id']}/remove-users", json=leaving, headers=cast.manager.headers)

@@ -7,21 +7,28 @@ from uuid import uuid4
 
 import httpx
 import pytest
+from sqlalchemy import select
 
 from budapp.audit.models import AuditEntry
 from budapp.auth.single_sign_on import PendingSignOn
 from budapp.commons.config import Settings
 from budapp.commons.database import Database
 from budapp.commons.domain import components_of
+from budapp.commons.errors import Conflict
+from budapp.commons.scopes import ROLE_SCOPES, UserRole
 from budapp.integrations.dapr import DaprClient
 from budapp.integrations.keycloak import Keycloak
 from budapp.integrations.one_time import OneTimeValues
 from budapp.main import create_app
-from budapp.oauth_ops.models import TenantOAuthConfig
+from budapp.oauth_ops.models import TenantOAuthConfig, UserOAuthProvider
+from budapp.oauth_ops.services import link
 from budapp.user_ops.callers import Callers
 from tests.audit.data import entries
-from tests.cast import PASSWORD, Cast
+from tests.cast import PASSWORD, Cast, Person
 from tests.oauth.conftest import CLIENT_SECRET, Company, Site
+from tests.permissions.people import assign, make_role
+from tests.permissions.test_permissions import change, grant
+from tests.refused_commits import refusing
 from tests.stack import http_client
 
 NO_ADDRESSES = dict.fromkeys(("issuer", "authorizationUrl", "tokenUrl", "jwksUrl", "userInfoUrl"))
@@ -136,8 +143,10 @@ async def test_an_enforced_domain_signs_in_at_the_provider_only_but_for_super_ad
     refused = await site.http.post("/auth/login", json=login)
     wrong = await site.http.post("/auth/login", json=login | {"password": "Wrong-Horse-1"})
     assert (refused.status_code, refused.json()["message"]) == (400, wrong.json()["message"])
-    login = {"email": cast.admin.email, "password": PASSWORD}
-    assert (await site.http.post("/auth/login", json=login)).status_code == 200
+    of_admin = {"email": cast.admin.email, "password": PASSWORD}
+    assert (await site.http.post("/auth/login", json=of_admin)).status_code == 200
+    await site.http.put(f"/admin/oauth/disable/{cast.tenant_id}/oidc", headers=cast.admin.headers)
+    assert (await site.http.post("/auth/login", json=login)).status_code == 200, "there is no other way in"
 
 
 @pytest.mark.usefixtures("configured")
@@ -269,11 +278,15 @@ async def test_the_browser_is_sent_to_no_other_address_than_the_frontends(site: 
 
 
 @pytest.mark.usefixtures("configured")
-async def test_a_disabled_provider_and_a_disabled_tenant_let_nobody_in(site: Site, cast: Cast, employee: str) -> None:
+async def test_a_disabled_provider_and_a_disabled_tenant_let_nobody_in(
+    site: Site, company: Company, cast: Cast, employee: str
+) -> None:
     under_way = await site.start(cast)
     await site.http.get(under_way["authUrl"])
     path = f"/admin/oauth/disable/{cast.tenant_id}/oidc"
     assert (await site.http.put(path, headers=cast.admin.headers)).json()["result"]["enabled"] is False
+    at_keycloak = await company.keycloak.admin(company.realm).a_get_idp("oidc")
+    assert at_keycloak["enabled"] is False
     body = {"provider": "oidc", "tenantId": str(cast.tenant_id), "redirectUri": site.frontend}
     assert (await site.http.post("/oauth/login", json=body)).status_code == 404
     answer = await site.http.get("/oauth/secure-callback", params={"state": under_way["state"], "code": "any"})
@@ -311,6 +324,32 @@ async def test_another_tenants_providers_are_out_of_reach(site: Site, company: C
     ]
     assert [answer.status_code for answer in answers] == [404] * 3
     assert (await site.configure(company, cast.developer.headers)).status_code == 403
+
+
+async def test_only_administrators_who_hold_all_of_it_reach_providers(client: httpx.AsyncClient, cast: Cast) -> None:
+    """Whoever sets a provider up can come in as anybody that it vouches for."""
+
+    async def reached() -> int:
+        path = f"/admin/oauth/configurations/{cast.tenant_id}"
+        return (await client.get(path, headers=cast.manager.headers)).status_code
+
+    assert await reached() == 200
+    await change(client, cast.admin, cast.manager.id, grant("model:benchmark", False))
+    assert await reached() == 403
+    await change(client, cast.admin, cast.manager.id, grant("model:benchmark"))
+    assert await reached() == 200
+    role = await make_role(client, cast.admin, "All of it", *sorted(ROLE_SCOPES[UserRole.ADMIN]))
+    assert (await assign(client, cast.admin, cast.manager.id, role["id"])).status_code == 200
+    assert await reached() == 403
+
+
+async def test_a_configuration_that_fails_to_commit_leaves_no_provider(
+    site: Site, company: Company, cast: Cast, database: Database
+) -> None:
+    async with refusing(database, "tenant_oauth_config", "insert"):
+        assert (await site.configure(company, cast.admin.headers)).status_code == 500
+    providers = await company.keycloak.admin(company.realm).a_get_idps()
+    assert [provider["alias"] for provider in providers] == []
 
 
 @pytest.mark.parametrize(
@@ -430,3 +469,20 @@ async def test_without_the_state_store_nobody_departs_and_who_returns_is_sent_ba
     await components_of(lonely).close()
     assert (departure.status_code, exchange.status_code) == (503, 503)
     assert back.headers["location"] == f"{site.base}/login?error=failed"
+
+
+async def test_what_a_provider_calls_somebody_is_theirs_alone_and_of_that_provider(
+    cast: Cast, database: Database
+) -> None:
+    async def noted(person: Person, provider: str, external_id: str) -> None:
+        async with database.write() as session:
+            await link(session, cast.tenant_id, person.id, provider, external_id)
+
+    await noted(cast.developer, "oidc", "one")
+    await noted(cast.developer, "github", "other")
+    with pytest.raises(Conflict):
+        await noted(cast.tester, "oidc", "one")
+    links = select(UserOAuthProvider.provider, UserOAuthProvider.external_id)
+    async with database.read() as session:
+        found = await session.execute(links.where(UserOAuthProvider.user_id == cast.developer.id))
+        assert {(row.provider, row.external_id) for row in found} == {("oidc", "one"), ("github", "other")}

@@ -13,6 +13,7 @@ from budapp.commons.config import Settings
 from budapp.commons.database import Database
 from budapp.project_ops.services import RequiresInProject
 from budapp.tenant_ops.models import Tenant
+from budapp.user_ops.models import UserPermission
 from tests.cast import Cast, Person
 from tests.command_line import budapp
 from tests.permissions.people import assign, make_role
@@ -241,6 +242,16 @@ async def test_others_are_explained_to_whoever_may_see_users_only(client: httpx.
     assert [answer.status_code for answer in (refused, foreign, unknown)] == [403, 404, 404]
     assert unknown.json()["param"] == "path"
     assert (await explain(client, cast.invited, **query))["status"] == 403
+
+
+async def test_nobody_is_explained_to_whoever_has_not_set_a_password_yet(
+    client: httpx.AsyncClient, cast: Cast, database: Database
+) -> None:
+    seeing = UserPermission(tenant_id=cast.tenant_id, user_id=cast.invited.id, scope="user:view")
+    await data.add(database, seeing)
+    query = {"method": "GET", "path": "/users/", "user_id": str(cast.tester.id)}
+    refused = await client.get("/permissions/explain", params=query, headers=cast.invited.headers)
+    assert refused.status_code == 403
 
 
 async def test_an_explanation_costs_few_statements(

@@ -13,7 +13,7 @@ from budapp.commons.database import Database
 from budapp.commons.scopes import GLOBAL_SCOPES, ROLE_SCOPES, UserRole, decide, scopes_of, with_implied
 from tests.cast import PASSWORD, Cast, Person
 from tests.permissions.people import assign, make_role
-from tests.projects.data import create, join
+from tests.projects.data import create, join, members_of
 
 
 def grant(name: str, holds: bool = True) -> dict[str, Any]:
@@ -293,6 +293,19 @@ async def test_a_client_is_not_let_into_an_administrators_project(client: httpx.
     project = await create(client, cast.manager)
     answer = await change_in(client, cast.admin, cast.client, project["id"], grant("endpoint:view"))
     assert answer.status_code == 400
+
+
+async def test_nobody_gives_more_in_a_project_than_they_hold_there(
+    client: httpx.AsyncClient, cast: Cast, database: Database
+) -> None:
+    project = await create(client, cast.manager)
+    await join(database, project["id"], cast.developer, scopes=("project:manage",))
+    await change(client, cast.admin, cast.developer.id, grant("user:manage"))
+    refused = await change_in(client, cast.developer, cast.tester, project["id"], grant("endpoint:manage"))
+    assert (refused.status_code, "endpoint:manage" in refused.json()["message"]) == (403, True)
+    assert cast.tester.id not in await members_of(database, project["id"])
+    given = await change_in(client, cast.developer, cast.tester, project["id"], grant("project:view"))
+    assert given.status_code == 200, given.text
 
 
 async def test_the_last_member_is_not_unmade(client: httpx.AsyncClient, cast: Cast) -> None:

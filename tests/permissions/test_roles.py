@@ -19,7 +19,7 @@ from budapp.user_ops.callers import Callers
 from budapp.user_ops.models import User, UserPermission
 from tests.cast import Cast, Person
 from tests.permissions.people import assign, held, make_role
-from tests.projects.data import MISSING, add
+from tests.projects.data import MISSING, add, add_user
 
 
 @pytest.fixture
@@ -245,10 +245,11 @@ async def test_who_comes_back_after_deletion_has_the_role_of_before(client: http
 
 
 async def test_roles_are_listed_with_how_many_have_them(
-    client: httpx.AsyncClient, cast: Cast, statements: list[str]
+    client: httpx.AsyncClient, cast: Cast, database: Database, statements: list[str]
 ) -> None:
     for name in ("Beta", "Alpha"):
         role = await make_role(client, cast.admin, name, "model:view")
+    await add_user(database, cast.tenant_id, "gone", status="deleted", custom_role_id=UUID(role["id"]))
     await assign(client, cast.admin, cast.tester.id, role["id"])
     await client.get("/users/me", headers=cast.admin.headers)
     statements.clear()

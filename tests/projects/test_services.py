@@ -14,7 +14,7 @@ from budapp.project_ops.crud import Lock
 from budapp.project_ops.schemas import MEMBER_SCOPES
 from budapp.project_ops.services import project_access, require_project
 from tests.cast import Cast, Person
-from tests.projects.data import MISSING, create, join
+from tests.projects.data import MISSING, add, create, join, project_row
 from tests.statements import Statements
 
 
@@ -34,6 +34,7 @@ async def test_access_joins_what_membership_and_role_allow(
 ) -> None:
     shared, other = [await create(client, cast.admin, name=name) for name in "ab"]
     clients = await create(client, cast.client)
+    await add(database, project_row(cast.admin, "Benchmark", benchmark=True))
     await join(database, shared["id"], cast.developer, scopes=("endpoint:manage",))
     await join(database, shared["id"], cast.tester, scopes=("project:manage",))
     everything = set(MEMBER_SCOPES)

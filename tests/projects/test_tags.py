@@ -5,7 +5,7 @@ import pytest
 
 from budapp.commons.database import Database
 from tests.cast import Cast, Person
-from tests.projects.data import create, join
+from tests.projects.data import add, create, join, project_row
 from tests.statements import Statements
 
 
@@ -27,6 +27,7 @@ async def tagged(client: httpx.AsyncClient, cast: Cast, database: Database) -> N
     await create(client, cast.other_admin, name="d", tags=tags("foreign"))
     deleted = await create(client, cast.admin, name="e", tags=tags("deleted"))
     await client.delete(f"/projects/{deleted['id']}", headers=cast.admin.headers)
+    await add(database, project_row(cast.admin, "f", benchmark=True, tags=tags("benchmark's")))
     await join(database, shared["id"], cast.developer)
 
 

@@ -2,6 +2,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -355,6 +356,10 @@ async def test_only_the_gateway_reads_the_key_that_is_handed_to_it(
     oaep = padding.OAEP(padding.MGF1(SHA256()), SHA256(), None)
     assert private.decrypt(bytes.fromhex(row.gateway_key or ""), oaep).decode() == KEY
     assert not handing.address_to_gateway(row)
+    other = rsa.generate_private_key(65537, 2048)
+    pem = other.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+    assert replace(handing, recipients=Recipients(pem, None)).address_to_gateway(row)
+    assert other.decrypt(bytes.fromhex(row.gateway_key or ""), oaep).decode() == KEY
     data = CredentialCreate(name="Long", type="openai", other_provider_creds={"api_key": "k" * 191})
     with pytest.raises(Exception, match="at most 190 bytes"):
         async with database.write() as session:

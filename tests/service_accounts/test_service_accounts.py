@@ -17,7 +17,7 @@ from budapp.user_ops.keycloak_mirror import KeycloakMirror
 from budapp.user_ops.models import User, UserStatus
 from tests.api_keys.data import make_key
 from tests.cast import Cast, Realms
-from tests.projects.data import MISSING, create, keys_of, members_of, messages
+from tests.projects.data import MISSING, create, join, keys_of, members_of, messages
 from tests.service_accounts.data import PATH, bearing, make_account, make_service_key
 
 
@@ -266,3 +266,47 @@ async def test_foreign_accounts_and_keys_are_not_there(client: httpx.AsyncClient
     assert (await client.delete(path, headers=cast.manager.headers)).status_code == 404, "a person's key"
     body = {"grace_seconds": 0}
     assert (await client.post(f"{path}/rotate", json=body, headers=cast.manager.headers)).status_code == 404
+
+
+async def test_nobody_gives_an_account_more_in_a_project_than_they_hold_there(
+    client: httpx.AsyncClient, cast: Cast, database: Database
+) -> None:
+    grant = [{"name": "user:manage", "has_permission": True}]
+    await client.put(f"/permissions/{cast.developer.id}/global", json=grant, headers=cast.admin.headers)
+    account = await make_account(client, cast.developer, role=None)
+    project = (await create(client, cast.manager))["id"]
+    await join(database, project, cast.developer, scopes=("project:manage",))
+    path = f"{PATH}/{account['id']}/projects/{project}"
+    for scopes, status in ((["endpoint:manage"], 403), (["project:view"], 200)):
+        answer = await client.put(path, json={"scopes": scopes}, headers=cast.developer.headers)
+        assert answer.status_code == status, answer.text
+
+
+async def test_an_account_takes_no_part_in_a_customers_project_and_does_not_keep_one_alive(
+    client: httpx.AsyncClient, cast: Cast, database: Database
+) -> None:
+    account = await make_account(client, cast.manager, role=None)
+
+    async def join_as_account(project: str) -> int:
+        path = f"{PATH}/{account['id']}/projects/{project}"
+        answer = await client.put(path, json={"scopes": ["project:view"]}, headers=cast.manager.headers)
+        return answer.status_code
+
+    customers = (await create(client, cast.client))["id"]
+    await join(database, customers, cast.manager, scopes=("project:manage",))
+    assert await join_as_account(customers) == 400
+    ours = (await create(client, cast.manager))["id"]
+    assert await join_as_account(ours) == 200
+    leaving = {"user_ids": [str(cast.manager.id)]}
+    answer = await client.post(f"/projects/{ours}/remove-users", json=leaving, headers=cast.manager.headers)
+    assert answer.status_code == 400, "no person would remain"
+
+
+async def test_a_disabled_account_gets_no_secret(client: httpx.AsyncClient, cast: Cast) -> None:
+    account = await make_account(client, cast.manager)
+    key = await make_service_key(client, cast.manager, account["id"])
+    path, headers = f"{PATH}/{account['id']}", cast.manager.headers
+    await client.patch(path, json={"enabled": False}, headers=headers)
+    made = await client.post(f"{path}/keys", json={"name": "other"}, headers=headers)
+    rotated = await client.post(f"{path}/keys/{key['id']}/rotate", json={"grace_seconds": 0}, headers=headers)
+    assert (made.status_code, rotated.status_code) == (400, 400)

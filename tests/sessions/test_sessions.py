@@ -17,6 +17,7 @@ from budapp.commons.database import Database, now
 from budapp.commons.domain import components_of
 from budapp.integrations.keycloak import Keycloak
 from budapp.main import create_app
+from budapp.session_ops.crud import note_uses
 from budapp.session_ops.last_used import LastUsed
 from budapp.session_ops.models import UserSession
 from budapp.session_ops.services import KEPT_AFTER_END, purge_sessions
@@ -118,6 +119,17 @@ async def test_a_session_that_was_never_noted_is_listed_without_a_device_until_i
     renewed = await client.post("/auth/refresh-token", json=body, headers={"User-Agent": IPHONE})
     found = (await sessions(client, bearer(renewed.json()["token"])))[tokens["session_state"]]
     assert found["device"] == "Mobile Safari 17 on iOS 17.1"
+
+
+async def test_a_renewal_shows_from_where_the_session_is_used_now(
+    client: httpx.AsyncClient, cast: Cast, app: FastAPI
+) -> None:
+    tokens = await sign_in(client, cast.developer)
+    async with replica(app) as elsewhere:
+        body = {"refresh_token": tokens["refresh_token"]}
+        renewed = await elsewhere.post("/auth/refresh-token", json=body, headers={"User-Agent": IPHONE})
+    found = (await sessions(client, bearer(renewed.json()["token"])))[tokens["session_state"]]
+    assert (found["address"], found["device"]) == ("192.0.2.9", "Mobile Safari 17 on iOS 17.1")
 
 
 @pytest.mark.parametrize(
@@ -287,6 +299,32 @@ async def test_uses_that_two_replicas_write_at_once_are_all_kept(
         await components_of(other).close()
     async with database.read() as session:
         assert len((await session.scalars(select(UserSession.id))).all()) == 2
+
+
+async def test_a_use_that_is_written_late_sets_nothing_back(
+    client: httpx.AsyncClient, cast: Cast, database: Database
+) -> None:
+    tokens = await sign_in(client, cast.developer)
+    times = select(UserSession.last_used_at)
+    async with database.read() as session:
+        before = (await session.scalars(times)).one()
+    async with database.write() as session:
+        await note_uses(session, {tokens["session_state"]: before - timedelta(minutes=1)})
+    async with database.read() as session:
+        assert (await session.scalars(times)).one() == before
+
+
+async def test_a_note_that_has_run_out_is_no_session_to_end(
+    client: httpx.AsyncClient, cast: Cast, database: Database
+) -> None:
+    here = await sign_in(client, cast.developer)
+    await client.delete("/users/me/sessions", headers=bearer(here))
+    over = {"address": None, "user_agent": None, "is_offline": False, "last_used_at": now(), "expires_at": now()}
+    about = {"tenant_id": cast.tenant_id, "user_id": cast.developer.id, "session_id": "0" * 24}
+    async with database.write() as session:
+        session.add(UserSession(**about, **over))
+    assert (await client.delete("/users/me/sessions", headers=bearer(here))).json()["ended"] == 0
+    assert (await client.delete(f"/users/me/sessions/{'0' * 24}", headers=bearer(here))).status_code == 404
 
 
 async def test_the_list_takes_two_statements(client: httpx.AsyncClient, cast: Cast, statements: Statements) -> None:

@@ -1,7 +1,7 @@
 import asyncio
 import time
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx
 import pytest
@@ -11,8 +11,9 @@ from budapp.commons.config import Settings
 from budapp.commons.database import Database
 from budapp.commons.domain import components_of
 from budapp.user_ops.models import User
-from tests.cast import PASSWORD, Cast
-from tests.projects.data import messages
+from tests.cast import PASSWORD, Cast, Person
+from tests.projects.data import add, credential_row, keys_of, messages
+from tests.projects.data import create as create_project
 
 NEW_PASSWORD = "Another-Horse-2"
 
@@ -402,3 +403,35 @@ async def test_nobody_subscribes_the_deleted_the_unreachable_or_those_above_them
         answer = await client.post(f"/users/{user_id}/subscribe", headers=person.headers)
         assert answer.status_code == expected, (expected, answer.text)
     assert len(await messages(database)) == before
+
+
+async def test_the_notification_service_hears_of_a_new_name_a_deletion_and_a_return(
+    client: httpx.AsyncClient, cast: Cast, database: Database
+) -> None:
+    user_id = (await create(client, cast))["id"]
+    path = f"/users/{user_id}"
+    assert (await client.patch(path, json={"name": "Renamed"}, headers=cast.admin.headers)).status_code == 200
+    assert (await client.delete(path, headers=cast.admin.headers)).status_code == 200
+    assert (await client.patch(f"{path}/reactivate", headers=cast.admin.headers)).status_code == 200
+    told = [(row, payload) for row, payload in await messages(database) if row.aggregate == f"user:{user_id}"]
+    assert [(row.method, row.path) for row, _ in told] == [
+        ("POST", "subscribers"),
+        ("PUT", f"subscribers/{user_id}"),
+        ("DELETE", f"subscribers/{user_id}"),
+        ("POST", "subscribers"),
+    ]
+    assert [payload["first_name"] for _, payload in told if payload] == ["Colleague", "Renamed", "Renamed"]
+
+
+async def test_a_deleted_users_keys_go_with_them_unless_that_is_refused(
+    client: httpx.AsyncClient, cast: Cast, database: Database
+) -> None:
+    user_id = (await create(client, cast))["id"]
+    project = await create_project(client, cast.manager)
+    person = Person(UUID(user_id), cast.tenant_id, "", {})
+    await add(database, credential_row(project["id"], person, "theirs"), credential_row(project["id"], cast.manager))
+    refused = await client.delete(f"/users/{user_id}?remove_credential=false", headers=cast.admin.headers)
+    assert (refused.status_code, refused.json()["param"]) == (400, "remove_credential")
+    assert await keys_of(database, project["id"]) == ["key", "theirs"]
+    assert (await client.delete(f"/users/{user_id}", headers=cast.admin.headers)).status_code == 200
+    assert await keys_of(database, project["id"]) == ["key"]
