@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from budapp.audit.hash_chain import seal
+from budapp.audit.hash_chain import lock_chains, seal
 from budapp.audit.models import PLATFORM, Action, ResourceType
 from budapp.audit.recorder import record
 from budapp.audit.verification import SEALED_WITHIN, Finding, Verdict, chains, verify_chain
@@ -55,6 +55,14 @@ async def test_200_parallel_writers_leave_a_chain_without_gaps(database: Databas
     await until(all_sealed)
     verdict = await verify_chain(database, TENANT)
     assert (verdict.checked, verdict.head[0], verdict.finding) == (200, 200, None)
+
+
+async def test_nobody_seals_while_another_is_at_the_chains(database: Database) -> None:
+    await write(database, "one")
+    async with database.write() as session:
+        await lock_chains(session, wait=True)
+        assert await seal(database) == 0
+    assert await seal(database) == 1
 
 
 async def test_thousands_of_entries_are_sealed_without_holding_the_loop(database: Database) -> None:

@@ -49,6 +49,25 @@ async def test_what_breaks_off_is_started_again_and_counted(impatient: None) -> 
     assert task.cancelled()
 
 
+async def test_pauses_end_at_the_longest_however_often_it_breaks_off(
+    impatient: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(background, "MAX_PAUSE_SECONDS", 0.01)
+    runs, back = 0, asyncio.Event()
+
+    async def work() -> None:
+        nonlocal runs
+        runs += 1
+        if runs < 12:
+            raise RuntimeError("broken")
+        back.set()
+
+    task = keep_running("breaking", work)
+    async with asyncio.timeout(3):
+        await back.wait()
+    await stop(task)
+
+
 async def test_a_task_that_swallows_a_cancellation_is_stopped_all_the_same() -> None:
     begun, swallowed = asyncio.Event(), 0
 

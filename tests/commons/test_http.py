@@ -104,6 +104,12 @@ async def test_a_body_over_the_limit_is_413_announced_or_not(
     assert answer.json()["code"] == 413
 
 
+async def test_a_body_of_just_the_limit_is_read(client: httpx.AsyncClient, app: FastAPI) -> None:
+    content = b"{}".ljust(components_of(app)[Settings].request_body_max_bytes)
+    answer = await client.post("/auth/login", content=content, headers={"Content-Type": "application/json"})
+    assert answer.status_code == 422
+
+
 @pytest.mark.parametrize("length", ["-1", "x", "9" * 40])
 async def test_a_strange_content_length_is_no_500(client: httpx.AsyncClient, length: str) -> None:
     answer = await client.post("/auth/login", content=b"{}", headers={"Content-Length": length})

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from types import SimpleNamespace
 
 import httpx
 import pytest
@@ -44,6 +45,21 @@ async def test_an_outage_is_told_twice_and_counted(logged: Logged, monkeypatch: 
     begun, over = logged.of("dependency_down", "dependency_still_down", "dependency_up")
     assert (begun["event"], begun["dependency"], begun["reason"]) == ("dependency_down", "sundial", begun["reason"])
     assert (over["event"], over["failures"]) == ("dependency_up", 100)
+
+
+def test_one_that_fails_now_and_then_is_not_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = 0.0
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: clock))
+    outages = Outages()
+    outages.failed("sundial", "dark")
+    clock = 10
+    outages.failed("sundial", "dark")
+    clock = 12
+    outages.answered("sundial")
+    assert is_down("sundial")
+    clock = 16
+    outages.answered("sundial")
+    assert not is_down("sundial")
 
 
 async def test_a_long_outage_is_told_again_now_and_then(logged: Logged, monkeypatch: pytest.MonkeyPatch) -> None:

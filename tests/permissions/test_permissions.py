@@ -10,10 +10,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from budapp.commons.database import Database
-from budapp.commons.scopes import GLOBAL_SCOPES, ROLE_SCOPES, UserRole, decide, scopes_of, with_implied
+from budapp.commons.scopes import (
+    GLOBAL_SCOPES,
+    PROJECT_SCOPES,
+    ROLE_SCOPES,
+    UserRole,
+    decide,
+    scopes_of,
+    with_implied,
+)
+from budapp.user_ops.models import UserPermission
 from tests.cast import PASSWORD, Cast, Person
 from tests.permissions.people import assign, make_role
-from tests.projects.data import create, join, members_of
+from tests.projects.data import add, create, join, members_of
 
 
 def grant(name: str, holds: bool = True) -> dict[str, Any]:
@@ -327,6 +336,11 @@ async def test_projects_of_a_person_are_listed_with_what_they_may_do_in_each(
     assert not any(entry["has_permission"] for entry in listed["projects"][1]["permissions"])
     found = (await client.get(url, params={"search": "true", "name": "their"}, headers=cast.admin.headers)).json()
     assert [project["id"] for project in found["projects"]] == [theirs["id"]]
+    rows = [UserPermission(tenant_id=cast.tenant_id, user_id=cast.tester.id, scope=scope) for scope in PROJECT_SCOPES]
+    await add(database, *rows, UserPermission(tenant_id=cast.tenant_id, user_id=cast.tester.id, scope="project:view"))
+    of_tester = await client.get(f"/permissions/{cast.tester.id}/projects", headers=cast.admin.headers)
+    for project in of_tester.json()["projects"]:
+        assert not any(entry["has_permission"] for entry in project["permissions"]), "they reach none of them"
     everywhere = await client.get(f"/permissions/{cast.manager.id}/projects", headers=cast.admin.headers)
     for project in everywhere.json()["projects"]:
         assert all(entry["has_permission"] for entry in project["permissions"])
