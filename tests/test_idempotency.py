@@ -109,6 +109,12 @@ async def empty(_caller: SignedIn, session: Write) -> Response:
     return Response(status_code=204)
 
 
+@router.post("/refuses")
+async def refuse_without_raising(_caller: SignedIn, request: Request) -> Response:
+    request.app.state.failures -= 1
+    return Response(status_code=503 if request.app.state.failures >= 0 else 200)
+
+
 class Tokens(Authenticator):
     """Knows people by their first name."""
 
@@ -252,6 +258,11 @@ async def test_an_error_leaves_nothing_and_the_request_may_come_again(
     assert (await post(http, "k", "/fails")).headers["Idempotent-Replayed"] == "true"
 
 
+async def test_a_refusal_that_is_not_raised_does_not_use_up_the_key_either(http: httpx.AsyncClient) -> None:
+    http._transport.app.state.failures = 1  # type: ignore[attr-defined]
+    assert [(await post(http, "k", "/refuses")).status_code for _ in range(2)] == [503, 200]
+
+
 async def test_a_request_that_fails_validation_does_not_use_up_its_key(http: httpx.AsyncClient) -> None:
     assert (await post(http, "k", json={"nome": "x"})).status_code == 422
     assert (await post(http, "k")).status_code == 201
@@ -372,6 +383,17 @@ async def test_what_was_opened_before_a_failure_is_gone_on_with(http: httpx.Asyn
         assert done.json()["went_on_with"] == await session.scalar(select(OutboxMessage.aggregate))
     assert await things(database) == 1
     assert (await post(http, "k", "/steps")).content == done.content
+
+
+async def test_what_was_opened_is_not_gone_on_with_once_the_key_is_used_anew(
+    http: httpx.AsyncClient, database: Database
+) -> None:
+    http._transport.app.state.failures = 1  # type: ignore[attr-defined]
+    assert (await post(http, "k", "/steps")).status_code == 409
+    async with database.write() as session:
+        await session.execute(update(IdempotencyRecord).values(expires_at=now() - timedelta(seconds=1)))
+    assert (await post(http, "k", "/steps")).json() == {"went_on_with": None}
+    assert await things(database) == 2
 
 
 async def test_who_has_lost_the_key_opens_nothing(http: httpx.AsyncClient, database: Database) -> None:

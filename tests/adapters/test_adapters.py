@@ -93,6 +93,8 @@ async def test_an_adapter_is_added_answers_and_is_deleted(ground: Ground, endpoi
     await ground.bench.until(deleting["workflow_id"], "completed")
     assert await adapters(ground, endpoint) == []
     assert await at_peer(ground) == []
+    [request] = await ground.budcluster.requests(f'"adapter_id": "{adapter["id"]}"')
+    assert request["body"]["adapters"] == []
     await ground.bench.call("POST", f"/endpoints/delete-adapter/{adapter['id']}", 404)
     told = [body["payload"]["type"] for _, body in await messages(ground.bench.database)]
     assert told[-2:] == ["adapter_deployment_success", "adapter_deletion_success"]
@@ -134,6 +136,16 @@ async def test_a_name_that_is_gone_at_the_results_is_taken_back(ground: Ground, 
     failed = await ground.bench.until(workflow_id, "failed")
     assert "name is taken" in failed["reason"]
     await unloaded(ground)
+
+
+async def test_one_too_many_at_the_results_is_taken_back(ground: Ground, endpoint: Json, lora: str) -> None:
+    workflow_id = (await draft(ground, endpoint, lora))["workflow_id"]
+    await load(ground, workflow_id)
+    await put_in(ground.bench.database, *(row(ground, endpoint, f"a{number}") for number in range(5)))
+    failed = await ground.bench.until(workflow_id, "failed")
+    assert "Maximum of 5" in failed["reason"]
+    [undoing] = [body for row, body in await messages(ground.bench.database) if row.target == "budcluster"]
+    assert (undoing["action"], undoing["adapter_name"]) == ("delete", f"{endpoint['namespace']}-polite")
 
 
 async def test_there_are_at_most_five_and_each_once(ground: Ground, endpoint: Json, lora: str) -> None:

@@ -96,6 +96,12 @@ async def test_what_is_not_there_is_404(runs: Runs, fields: Json) -> None:
     await runs.run(404, eval_with="dataset", datasets=[str(uuid4())])
 
 
+async def test_a_model_of_a_cloud_is_measured_with_a_credential(runs: Runs) -> None:
+    await runs.bench.sql("update model set provider_type = 'cloud_model'")
+    assert "credential_id" in (await runs.run(400))["message"]
+    assert (await runs.get(""))["total_record"] == 0
+
+
 async def test_a_run_that_fails_is_failed_with_its_reason(runs: Runs) -> None:
     await runs.site.budcluster.does_wrong("slow and sad", fail_at="deploy_to_engine", message="Out of memory")
     failed = await runs.done("failed", description="slow and sad")
@@ -195,7 +201,7 @@ async def test_all_rows_are_kept_or_none(runs: Runs, benchmark_id: str, client: 
 
 
 async def test_lengths_are_parted_in_equal_spans(runs: Runs, benchmark_id: str) -> None:
-    await ingest(runs, rows(benchmark_id, 100))
+    await ingest(runs, [*rows(benchmark_id, 100), *rows(benchmark_id, 5, success=False)])
     query = {"benchmark_id": benchmark_id, "num_bins": 4}
     path = "/benchmark/dataset/input-distribution"
     bins = (await runs.bench.call("POST", path, json=[], params=query))["param"]["result"]

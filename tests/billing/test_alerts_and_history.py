@@ -10,14 +10,18 @@ import httpx
 import pytest
 from fastapi import FastAPI
 from sqlalchemy import select, update
+from uuid_utils.compat import uuid7
 
 from budapp.billing_ops import alerts
-from budapp.billing_ops.models import BillingAlert, UserBilling, UserUsage
+from budapp.billing_ops.crud import note_usage
+from budapp.billing_ops.limits import Standing
+from budapp.billing_ops.models import AlertType, BillingAlert, BillingPlan, UserBilling, UserUsage
 from budapp.billing_ops.usage import take_over_usage
 from budapp.commons.database import Database, now
 from budapp.commons.domain import components_of
 from budapp.commons.errors import PeerFailed
 from budapp.integrations.dapr import DaprClient
+from budapp.user_ops.models import User
 from tests.billing.test_billing import set_up, set_usage
 from tests.cast import Cast, Person
 from tests.peers.conftest import StandIn, environment, stand_in
@@ -262,3 +266,54 @@ async def test_the_history_of_usage_is_budmetrics(client: httpx.AsyncClient, cas
     assert (await client.post("/billing/history", json=back, headers=cast.client.headers)).status_code == 422
     await budmetrics.does_wrong(str(cast.client.id), status=500)
     assert (await client.post("/billing/history", json=body, headers=cast.client.headers)).status_code == 502
+
+
+async def test_who_is_deleted_is_told_of_nothing(client: httpx.AsyncClient, cast: Cast, database: Database) -> None:
+    await set_up(client, cast.admin, cast.client.id, custom_token_quota=100)
+    await make_alert(client, cast.client)
+    await used(database, cast.client, 90)
+    async with database.write() as session:
+        await session.execute(update(User).where(User.id == cast.client.id).values(status="deleted"))
+    assert await alerts.check_all(database) == 0
+
+
+def test_a_quota_of_nothing_is_used_up_from_the_start() -> None:
+    plan = BillingPlan(monthly_token_quota=0, monthly_cost_quota=Decimal(0))
+    standing = Standing(User(), UserBilling(), plan, None)
+    for kind in AlertType:
+        assert alerts._reached(standing, BillingAlert(alert_type=kind))[1] == 100
+
+
+async def test_what_was_used_in_a_cycle_before_does_not_take_the_place_of_the_present_one(
+    client: httpx.AsyncClient, cast: Cast, database: Database
+) -> None:
+    await set_up(client, cast.admin, cast.client.id)
+    await used(database, cast.client, 5)
+    async with database.write() as session:
+        start = await session.scalar(select(UserUsage.period_start))
+        assert start is not None
+        about = {"tenant_id": cast.tenant_id, "user_id": cast.client.id, "id": uuid7()}
+        figures = {"tokens_used": 900, "cost_used": Decimal(9), "prev_tokens_used": 0, "prev_cost_used": Decimal(0)}
+        late = {
+            **about,
+            **figures,
+            "period_start": start - timedelta(days=31),
+            "modified_at": now(),
+            "created_at": now(),
+        }
+        await note_usage(session, [late])
+    async with database.read() as session:
+        row = (await session.scalars(select(UserUsage))).one()
+    assert (row.period_start, row.tokens_used, row.prev_tokens_used) == (start, 5, 0)
+
+
+async def test_cycles_after_a_reset_begin_on_its_day(client: httpx.AsyncClient, cast: Cast, database: Database) -> None:
+    await set_up(client, cast.admin, cast.client.id)
+    earlier = now() - timedelta(days=10)
+    async with database.write() as session:
+        period = {"billing_anchor": earlier, "billing_period_start": earlier}
+        await session.execute(update(UserBilling).values(**period))
+    await client.post(f"/billing/reset/{cast.client.id}", headers=cast.admin.headers)
+    async with database.read() as session:
+        row = (await session.scalars(select(UserBilling).where(UserBilling.is_current))).one()
+    assert row.billing_anchor == row.billing_period_start > earlier

@@ -66,6 +66,16 @@ async def test_nodes_are_what_both_services_know(measured: Measured) -> None:
     assert (health["status"], health["issues"]) == ("degraded", ["Node node-2 is not ready"])
 
 
+async def test_what_happened_to_a_machine_comes_page_by_page(measured: Measured) -> None:
+    about = {"event_type": "Normal", "message": "m", "count": 1, "source_component": "kubelet", "source_host": "node-1"}
+    events = [{**about, "reason": f"Reason {number}"} for number in range(5)]
+    path = f"cluster-metrics/{measured.cluster['cluster_id']}/node-events"
+    await measured.budmetrics.does_wrong(path, status=200, answer={"events": events, "total_events": 5})
+    found = await measured.get("node-events/node-1", limit=2, page=2)
+    assert [one["reason"] for one in found["events"]] == ["Reason 2", "Reason 3"]
+    assert (found["total_record"], found["total_pages"]) == (5, 3)
+
+
 async def test_metrics_have_the_parts_that_were_asked_for(measured: Measured) -> None:
     everything = await measured.get("metrics")
     assert everything["cluster_summary"]["power"]["total_watts"] > 0

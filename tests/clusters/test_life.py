@@ -218,6 +218,18 @@ async def test_an_unreachable_cluster_keeps_its_totals(site: Site) -> None:
     assert "cluster_not_available" in await sent(site)
 
 
+@pytest.mark.parametrize("nodes", [None, {"nodes": []}])
+async def test_a_report_without_machines_leaves_the_counts(site: Site, nodes: Json | None) -> None:
+    cluster = await site.onboarded()
+    await site.tell(cluster)
+    result = {"cluster_id": cluster["cluster_id"], "status": "available", "node_info": nodes}
+    content = {"title": "t", "message": "m", "status": "COMPLETED", "result": result}
+    payload = {"category": "internal", "type": "cluster-status-update", "event": "results", "source": "budcluster"}
+    await site.bench.deliver({"name": "bud-internal", "payload": {**payload, "content": content}, "id": str(uuid4())})
+    found = await site.get(cluster["id"])
+    assert (found["total_nodes"], found["status_sync_at"] is not None) == (cluster["total_nodes"], True)
+
+
 @pytest.mark.parametrize(
     "result",
     [None, "text", {}, {"cluster_id": "x"}, {"cluster_id": str(uuid4()), "status": "available"}, {"cluster_id": 5}],

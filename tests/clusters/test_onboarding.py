@@ -300,3 +300,19 @@ async def test_a_cloud_that_is_off_or_not_the_credentials_is_refused(site: Site,
 async def test_nobody_else_onboards(site: Site, cast: Cast) -> None:
     site.bench.person = cast.developer
     await site.onboard(403)
+
+
+async def test_access_to_a_cloud_waits_sealed_until_budcluster_takes_back_what_nobody_wants(
+    site: Site, credential: Json
+) -> None:
+    form: Json = {"step_number": 1, "workflow_total_steps": 3, "trigger_workflow": "true", "name": "Sky", "icon": "i"}
+    begun = await site.post(**form, **in_cloud(credential))
+    events = await site.bench.until_told(1)
+    await site.bench.call("POST", "/clusters/cancel-onboarding", json={"workflow_id": begun["workflow_id"]})
+    content = {"status": "COMPLETED", "title": "t", "message": "m", "result": {"id": str(uuid4()), "nodes": []}}
+    late = {**events[-1], "id": str(uuid4())}
+    late["payload"] = {**late["payload"], "event": "results", "content": content}
+    await site.bench.deliver(late)
+    [body] = [body for path, body in await calls(site) if path == "cluster/delete"]
+    assert "very-secret-key" in body["cloud_payload"]
+    assert "very-secret" not in str(await site.bench.sql("select to_jsonb(outbox_message)::text from outbox_message"))

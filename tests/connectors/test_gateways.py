@@ -1,8 +1,11 @@
 from uuid import uuid4
 
 import pytest
+from sqlalchemy import select
 
+from budapp.commons.database import Database
 from budapp.commons.domain import components_of
+from budapp.connector_ops.models import ConnectorGateway
 from budapp.connector_ops.setting_up import GatewayChecks
 from budapp.integrations.outgoing import Outgoing
 from tests.cast import Cast
@@ -114,6 +117,11 @@ async def test_nothing_inside_our_walls_is_named_to_the_foundry(desk: Desk, url:
     refused = await desk.custom(422, credentials=desk.provider.credentials(token_url=url))
     assert refused["param"] == "credentials"
     assert len(await desk.peer.requests("/gateways")) == asked
+    path = f"/connectors/gateways/{(await desk.custom())['gateway_id']}"
+    assert (await desk.call("PUT", path, 422, json={"url": url}))["param"] == "url"
+    changed = {"credentials": desk.provider.credentials(authorization_url=url)}
+    assert (await desk.call("PUT", path, 422, json=changed))["param"] == "credentials"
+    assert len(await desk.peer.requests("/gateways")) == asked + 1
 
 
 async def test_a_name_that_has_come_to_lead_inside_is_refused_when_it_is_used(desk: Desk, app: object) -> None:
@@ -166,3 +174,13 @@ async def test_the_fields_of_credentials_are_told(desk: Desk) -> None:
     told = (await desk.call("GET", "/connectors/custom/credential-schema"))["schema"]
     assert set(told) == {"OAuth", "Headers", "Open"}
     assert [one["field"] for one in told["OAuth"]][:2] == ["grant_type", "client_id"]
+
+
+async def test_tools_of_other_gateways_are_not_shown(desk: Desk, database: Database) -> None:
+    made = await desk.custom()
+    async with database.read() as session:
+        foundry_id = await session.scalar(select(ConnectorGateway.foundry_id))
+    tools = [{"id": one, "name": one, "gateway_id": one} for one in (foundry_id, "theirs")]
+    await desk.peer.does_wrong(f"gateway_id={foundry_id}", status=200, answer={"items": tools})
+    shown = (await desk.call("GET", f"/connectors/{made['gateway_id']}/tools"))["tools"]
+    assert [tool["id"] for tool in shown] == [foundry_id]

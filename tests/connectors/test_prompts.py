@@ -8,6 +8,7 @@ import httpx
 from tests.cast import Cast
 from tests.connectors.conftest import Desk, Json
 from tests.prompts.conftest import Writer, bench, deploy, writer
+from tests.waiting import until
 
 __all__ = ["bench", "deploy", "writer"]
 
@@ -57,6 +58,23 @@ async def test_a_draft_gets_tools_after_a_consent_and_takes_them_along_when_it_i
     gateways = len(await desk.peer.requests("/gateways/"))
     await writer.call("DELETE", f"/{published['workflow_steps']['prompt_id']}")
     assert len(await desk.peer.requests("/gateways/")) == gateways + 1
+
+
+async def test_a_connector_that_a_prompt_has_already_leaves_nothing_at_the_foundry(writer: Writer, desk: Desk) -> None:
+    prompt = await writer.prompt()
+    path = f"/{prompt['prompt_name']}/connectors/weather/register"
+    await writer.call("POST", path, json={"credentials": {}})
+
+    async def gone() -> int:
+        return len([one for one in await desk.peer.requests("/gateways/") if one["method"] == "DELETE"])
+
+    before = await gone()
+    await writer.call("POST", path, 409, json={"credentials": {}})
+
+    async def is_gone() -> bool:
+        return await gone() == before + 1
+
+    await until(is_gone)
 
 
 async def test_a_prompt_loses_a_connector(writer: Writer) -> None:

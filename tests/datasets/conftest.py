@@ -38,3 +38,17 @@ async def project_id(client: httpx.AsyncClient, cast: Cast) -> str:
 async def version(client: httpx.AsyncClient, cast: Cast, project_id: str, checking: Checking) -> str:
     """The path of the first version of a dataset."""
     return await new_version(client, cast.manager, project_id)
+
+
+@pytest.fixture
+def begun(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the objects of which an upload in parts is begun, also where nothing is known of it then."""
+    names: list[str] = []
+    begin = Storage.begin_upload
+
+    async def noted(storage: Storage, bucket: str, name: str) -> str:
+        names.append(name)
+        return await begin(storage, bucket, name)
+
+    monkeypatch.setattr(Storage, "begin_upload", noted)
+    return names

@@ -63,9 +63,12 @@ async def files_of(client: httpx.AsyncClient, person: Person, version: str) -> l
 
 
 def objects(app: FastAPI, tenant_id: Any) -> list[str]:
-    """What the store holds of the tenant, unfinished uploads too."""
+    """What the store holds of the tenant; unfinished uploads are no objects yet."""
     client, bucket = components_of(app)[Storage]._client, components_of(app)[Settings].minio_dataset_bucket
-    stored = [item.object_name for item in client.list_objects(bucket, prefix=f"{tenant_id}/", recursive=True)]
-    return stored + [
-        item.object_name for item in client._list_multipart_uploads(bucket, prefix=f"{tenant_id}/").uploads
-    ]
+    return [str(item.object_name) for item in client.list_objects(bucket, prefix=f"{tenant_id}/", recursive=True)]
+
+
+def unfinished(app: FastAPI, names: list[str]) -> list[str]:
+    """Those of the objects of which the store holds an unfinished upload; MinIO tells of one by its whole name only."""
+    client, bucket = components_of(app)[Storage]._client, components_of(app)[Settings].minio_dataset_bucket
+    return [name for name in names if client._list_multipart_uploads(bucket, prefix=name).uploads]

@@ -19,9 +19,10 @@ from budapp.dataset_ops.models import DatasetFile
 from budapp.dataset_ops.sweeping import Sweeping
 from budapp.integrations.storage import Storage
 from tests.cast import Cast
-from tests.datasets.data import CSV, begin, files_of, objects, put, send_parts
+from tests.datasets.data import CSV, begin, files_of, objects, put, send_parts, unfinished
 from tests.projects.data import messages
 from tests.stack import http_client
+from tests.waiting import until
 
 
 async def test_a_small_file_is_ready_once_checked_with_columns_rows_size_and_checksum(
@@ -205,20 +206,39 @@ async def test_a_split_has_one_file_also_for_parallel_uploads(
     assert len(objects(app, cast.tenant_id)) == 1
 
 
+async def test_an_upload_that_is_refused_leaves_nothing_in_the_store(
+    client: httpx.AsyncClient, app: FastAPI, cast: Cast, version: str, begun: list[str]
+) -> None:
+    for status in (200, 409):
+        assert (await begin(client, cast.manager, version, len(CSV))).status_code == status
+
+    async def is_gone() -> bool:
+        return unfinished(app, begun) == begun[:1]
+
+    await until(is_gone)
+
+
 async def test_an_upload_that_is_given_up_leaves_nothing(
-    client: httpx.AsyncClient, app: FastAPI, cast: Cast, version: str
+    client: httpx.AsyncClient, app: FastAPI, cast: Cast, version: str, begun: list[str]
 ) -> None:
     upload = (await begin(client, cast.manager, version, len(CSV))).json()
     await send_parts(upload, CSV)
+    assert unfinished(app, begun) == begun
     path = f"{version}/uploads/{upload['file']['id']}"
     assert (await client.delete(path, headers=cast.manager.headers)).status_code == 200
     assert (await client.delete(path, headers=cast.manager.headers)).status_code == 404
     assert await files_of(client, cast.manager, version) == []
-    assert objects(app, cast.tenant_id) == []
+    assert (objects(app, cast.tenant_id), unfinished(app, begun)) == ([], [])
 
 
 async def test_an_upload_that_nobody_completes_is_swept_away(
-    client: httpx.AsyncClient, app: FastAPI, cast: Cast, version: str, database: Database, sweeping: Sweeping
+    client: httpx.AsyncClient,
+    app: FastAPI,
+    cast: Cast,
+    version: str,
+    database: Database,
+    sweeping: Sweeping,
+    begun: list[str],
 ) -> None:
     await begin(client, cast.manager, version, len(CSV))
     await sweeping.sweep()
@@ -227,18 +247,18 @@ async def test_an_upload_that_nobody_completes_is_swept_away(
         await session.execute(update(DatasetFile).values(upload_expires_at=now() - timedelta(seconds=1)))
     await sweeping.sweep()
     assert await files_of(client, cast.manager, version) == []
-    assert objects(app, cast.tenant_id) == []
+    assert (objects(app, cast.tenant_id), unfinished(app, begun)) == ([], [])
 
 
 async def test_the_files_of_a_deleted_dataset_go(
-    client: httpx.AsyncClient, app: FastAPI, cast: Cast, version: str, sweeping: Sweeping
+    client: httpx.AsyncClient, app: FastAPI, cast: Cast, version: str, sweeping: Sweeping, begun: list[str]
 ) -> None:
     await put(client, cast.manager, version)
     await begin(client, cast.manager, version, 10, split="test")
     dataset = version.rpartition("/versions/")[0]
     assert (await client.delete(dataset, headers=cast.manager.headers)).status_code == 200
     await sweeping.sweep()
-    assert objects(app, cast.tenant_id) == []
+    assert (objects(app, cast.tenant_id), unfinished(app, begun)) == ([], [])
 
 
 async def test_the_files_of_a_deleted_project_go(

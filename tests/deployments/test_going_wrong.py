@@ -8,6 +8,7 @@ import pytest
 from budapp.commons.domain import components_of
 from budapp.events.relay import Relay
 from tests.deployments.conftest import CONFIG, LOAD, PATH, Ground
+from tests.projects.data import messages
 from tests.waiting import until
 from tests.workflows.conftest import Json
 from tests.workflows.test_local_model import BAD_FAULTS
@@ -147,6 +148,30 @@ async def test_a_name_that_is_gone_at_the_results_fails_the_workflow_and_undoes_
     assert "already exists" in failed["reason"]
     await ground.bench.sql("delete from endpoint")
     await clean(ground)
+
+
+async def test_a_project_that_is_gone_at_the_results_fails_the_workflow_and_undoes_the_deployment(
+    ground: Ground,
+) -> None:
+    workflow_id = await ground.simulated()
+    await ground.deploy(workflow_id)
+    await ground.bench.sql("update project set status = 'deleted' where id = :id", id=ground.project_id)
+    failed = await ground.bench.until(workflow_id, "failed")
+    assert "project was deleted" in failed["reason"]
+    assert await ground.endpoints() == []
+    [undoing] = [row for row, _ in await messages(ground.bench.database) if row.target == "budcluster"]
+    assert undoing.path == "deployment/delete"
+
+
+async def test_a_retry_does_not_take_a_name_that_is_gone(ground: Ground) -> None:
+    workflow_id = await ground.simulated("taken")
+    await ground.budcluster.does_wrong(ground.cluster_id, fail_at="1", times=1)
+    await ground.deploy(workflow_id)
+    await ground.bench.until(workflow_id, "failed")
+    await ground.deployed("taken")
+    refused = await ground.bench.post(f"/workflows/{workflow_id}/retry", 409)
+    assert refused["param"] == "endpoint_name"
+    assert (await ground.bench.get(workflow_id))["status"] == "failed"
 
 
 async def test_budcluster_is_asked_once_however_often_the_step_is_posted(ground: Ground) -> None:

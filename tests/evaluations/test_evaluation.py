@@ -309,6 +309,9 @@ async def test_budeval_says_how_long_it_still_takes(lab: Lab) -> None:
     missing = {**body, "evaluation_id": str(uuid4())}
     assert (await lab.bench.http.patch(path, json=missing, headers=token)).status_code == 404
     assert (await lab.bench.http.patch(path, json={**body, "eta_seconds": -1}, headers=token)).status_code == 422
+    await lab.bench.call("DELETE", f"/workflows/{workflow_id}")
+    assert (await lab.bench.http.patch(path, json=body, headers=token)).status_code == 200
+    assert (await lab.newest())["eta_seconds"] == 0, "what has ended takes no longer"
 
 
 async def test_workflows_of_other_experiments_and_types_are_not_found(lab: Lab) -> None:

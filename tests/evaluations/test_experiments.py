@@ -166,7 +166,9 @@ async def test_runs_can_be_noted_beforehand(lab: Lab) -> None:
         await lab.bench.call("PATCH", f"/experiments/runs/{run_id}?status={status}", expected)
     changed = await lab.bench.call("PATCH", f"/experiments/runs/{run_id}", json={"config": {"shots": 0}})
     assert changed["run"]["config"] == {"shots": 0}
-    await lab.bench.call("DELETE", f"/experiments/runs/{run_id}")
+    for status, expected in (("running", 400), ("cancelled", 200)):
+        await lab.bench.sql("update evaluation_run set status = :status where id = :id", status=status, id=run_id)
+        await lab.bench.call("DELETE", f"/experiments/runs/{run_id}", expected)
     await lab.get(f"/runs/{run_id}", 404)
     for name, missing in (("endpoint_ids", [str(uuid4())]), ("dataset_ids", [str(uuid4())])):
         await lab.post(path, 404, **{**body, name: missing})

@@ -9,11 +9,13 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import FastAPI
+from sqlalchemy import select
 
 from budapp.commons.database import Database
 from budapp.commons.domain import components_of
 from budapp.commons.errors import BadRequest, Unavailable
 from budapp.evaluation_ops.manifest import BUNDLED, read_manifest
+from budapp.evaluation_ops.models import EvalSync
 from budapp.evaluation_ops.seeds import ensure_datasets
 from budapp.evaluation_ops.services import EvaluationData
 from budapp.integrations.outgoing import Outgoing
@@ -166,3 +168,15 @@ async def test_lists_cost_few_statements(lab: Lab, statements: Statements) -> No
         statements.clear()
         await lab.get(path)
         assert len(statements) <= 3, path
+
+
+async def test_a_manifest_that_is_the_same_after_a_failure_is_gone_through_again(
+    data: EvaluationData, tmp_path: Path, database: Database
+) -> None:
+    good = manifest(tmp_path)
+    await data.sync(good)
+    with pytest.raises(BadRequest):
+        await data.sync(str(tmp_path / "missing.json"))
+    assert (await data.sync(good)).unchanged is False
+    async with database.read() as session:
+        assert list(await session.scalars(select(EvalSync.status))) == ["completed"]

@@ -72,6 +72,31 @@ async def test_runs_of_the_same_dataset_are_averaged_and_count_once(lab: Lab) ->
     assert (limits["lower"], limits["upper"]) == pytest.approx(wilson(85, 1000), abs=0.011)
 
 
+async def test_of_runs_of_which_one_is_of_unknown_size_the_size_is_unknown(lab: Lab) -> None:
+    for name in ("a", "b"):
+        await lab.evaluated(name, ("Gamma",))
+    first = "(select id from evaluation_run order by id limit 1)"
+    await lab.bench.sql(f"update evaluation_metric set samples = 100 where run_id = {first}")
+    [only] = (await lab.get("/scores"))["scores"]
+    assert (only["num_runs"], only["samples"], only["confidence_interval"]) == (2, None, None)
+
+
+async def test_a_run_that_is_deleted_counts_no_more(lab: Lab) -> None:
+    await lab.evaluated("a", ("Alpha",))
+    [run] = (await lab.get(f"/{lab.experiment_id}/runs/history"))["runs_history"]["items"]
+    assert (await lab.get("/scores"))["total_record"] == 1
+    await lab.bench.call("DELETE", f"/experiments/runs/{run['run_id']}")
+    assert (await lab.get("/scores"))["scores"] == []
+
+
+async def test_scores_by_different_measures_are_not_ranked_against_each_other(compared: Lab) -> None:
+    of_second = "run_id in (select id from evaluation_run where endpoint_id = :id)"
+    renamed = f"update evaluation_metric set metric_name = 'f1' where {of_second}"
+    await compared.bench.sql(renamed, id=compared.endpoints[1])
+    board = await compared.get(f"/datasets/{compared.data['Alpha']}/scores")
+    assert [(one["rank"], one["behind_best"]) for one in board["scores"]] == [(1, None), (1, None)]
+
+
 async def test_scores_of_all_datasets_are_listed(compared: Lab) -> None:
     listed = (await compared.get("/scores"))["scores"]
     assert [(one["dataset_name"], one["rank"]) for one in listed][:4] == [
@@ -102,7 +127,8 @@ async def test_deployments_are_compared_by_trait_and_dataset(compared: Lab) -> N
     assert heatmap["stats"] == {"min_score": 70, "max_score": 90, "avg_score": 80}
     cells = {one["deployment_id"]: one["dataset_scores"][0]["score"] for one in heatmap["deployments"]}
     assert cells == dict(zip(compared.endpoints, (90, 70), strict=True))
-    assert len((await compared.get("/compare/heatmap", limit=2))["datasets"]) == 2
+    first = await compared.get("/compare/heatmap", deployment_ids=both, limit=1)
+    assert ([one["name"] for one in first["datasets"]], first["stats"]) == (["Alpha"], heatmap["stats"])
     assert (await compared.get("/compare/heatmap", end_date="2001-01-01T00:00:00Z"))["deployments"] == []
     deployments = (await compared.get("/compare/deployments"))["deployments"]
     assert {one["id"]: (one["run_count"], one["experiment_count"]) for one in deployments} == dict.fromkeys(

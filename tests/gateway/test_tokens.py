@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
@@ -17,7 +18,9 @@ from budapp.commons.errors import BadRequest, Forbidden, NotFound
 from budapp.gateway_ops.models import GatewayToken
 from budapp.gateway_ops.services import GatewayTables
 from budapp.gateway_ops.tokens import close_token, issue_evaluation_key, open_for_token, purge_tokens
-from budapp.project_ops.models import ProjectMember
+from budapp.project_ops.models import Project, ProjectMember
+from budapp.tenant_ops.models import Tenant
+from budapp.user_ops.models import User, UserStatus
 from tests.cast import PASSWORD, Cast, Person
 from tests.gateway.conftest import Deploy, all_entries
 from tests.gateway.reader import read_key
@@ -121,6 +124,43 @@ async def test_rights_that_the_owner_loses_are_lost_by_the_session(
     await tables.apply_changes()
     assert await opened(valkey, "jwt") is None
     assert not await tables.diff()
+
+
+@pytest.mark.parametrize("person", ["client", "developer"])
+@pytest.mark.parametrize("out", ["user", "tenant"])
+async def test_the_session_of_somebody_who_is_out_opens_nothing(
+    cast: Cast,
+    database: Database,
+    project_id: str,
+    deploy: Deploy,
+    tables: GatewayTables,
+    valkey: Redis,
+    person: str,
+    out: str,
+) -> None:
+    await deploy(project_id, is_published=True)
+    owner: Person = getattr(cast, person)
+    await open_session(database, owner, "jwt")
+    await tables.apply_changes()
+    assert await opened(valkey, "jwt") == {"chat"}
+    async with database.write() as session:
+        if out == "user":
+            (await session.get_one(User, owner.id)).status = UserStatus.DELETED
+        else:
+            (await session.get_one(Tenant, cast.tenant_id)).is_active = False
+    await tables.apply_changes()
+    assert await opened(valkey, "jwt") is None
+
+
+async def test_nothing_of_a_project_of_benchmarks_is_opened(
+    cast: Cast, database: Database, project_id: str, deploy: Deploy, tables: GatewayTables, valkey: Redis
+) -> None:
+    await deploy(project_id)
+    async with database.write() as session:
+        (await session.get_one(Project, UUID(project_id))).benchmark = True
+    await open_session(database, cast.developer, "jwt")
+    await tables.apply_changes()
+    assert await opened(valkey, "jwt") is None
 
 
 async def test_an_evaluation_s_key_opens_one_project_for_a_day(

@@ -158,7 +158,9 @@ async def test_the_wizard_goes_on_as_the_models_come(fort: Fort, stand_in: Any, 
     budcluster: StandIn = stand_in("budcluster")
     cluster_id = await enter_cluster(fort.bench, cast.admin)
     await fort.bench.sql("update cluster set gpu_available_workers = 6")
-    await budcluster.http.post("/control/clusters", json={"id": cluster_id})
+    foreign = await enter_cluster(fort.bench, cast.other_admin)
+    for one in (cluster_id, foreign):
+        await budcluster.http.post("/control/clusters", json={"id": one})
     model_id = await fort.put_in_model()
     workflow_id = await fort.drafted(INJECTION)
     steps = (await fort.bench.get(workflow_id))["workflow_steps"]
@@ -168,7 +170,8 @@ async def test_the_wizard_goes_on_as_the_models_come(fort: Fort, stand_in: Any, 
     await fort.step(8, workflow_id, hardware_mode="dedicated")
     await fort.step(9, workflow_id, deploy_config=LOAD)
     found = await until(fort, workflow_id, "recommended_clusters")
-    assert cluster_id in [one["cluster_id"] for one in found["recommended_clusters"]]
+    assert [one["cluster_id"] for one in found["recommended_clusters"]] == [cluster_id]
+    await budcluster.http.delete(f"/control/clusters/{foreign}")
     [simulated] = found["guardrail_simulation_events"]["steps"]
     assert simulated["payload"]["content"]["status"] == "COMPLETED"
     await fort.bench.sql("update cluster set gpu_available_workers = 0, cpu_available_workers = 0")
@@ -251,6 +254,19 @@ async def test_results_without_the_deployment_fail(fort: Fort, stand_in: Any, ca
     failed = await fort.bench.until(workflow_id, "failed")
     assert "is not there" in failed["reason"]
     assert (await fort.bench.sql("select count(*) from guardrail_profile"))[0][0] == 0
+
+
+async def test_a_deployment_that_does_not_run_is_none(fort: Fort, cast: Cast) -> None:
+    cluster_id = await enter_cluster(fort.bench, cast.admin)
+    await fort.bench.sql("update cluster set gpu_available_workers = 6")
+    model_id = await fort.put_in_model()
+    workflow_id = await fort.drafted(INJECTION)
+    await fort.budpipeline.does_wrong(workflow_id, event_delay_seconds=0.2)
+    begun = await fort.step(10, workflow_id, cluster_id=cluster_id, trigger_workflow=True)
+    [planned] = begun["workflow_steps"]["models_to_deploy"]
+    await fort.put_in_endpoint(planned["endpoint_name"], model_id, status="failure")
+    failed = await fort.bench.until(workflow_id, "failed")
+    assert "is not there" in failed["reason"]
 
 
 async def test_profiles_are_seen_by_those_who_view_endpoints(fort: Fort) -> None:

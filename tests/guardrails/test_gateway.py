@@ -11,8 +11,10 @@ import pytest
 from redis.asyncio import Redis
 
 from budapp.api_key_ops import secrets
+from budapp.commons.domain import components_of
 from budapp.gateway_ops import entries
 from budapp.gateway_ops.services import GatewayTables
+from budapp.guardrail_ops.trial import Trials
 from tests.gateway.reader import Sentinel, read_any, read_guardrail, read_key, read_model
 from tests.guardrails.conftest import CLASSIFIER, Fort
 from tests.guardrails.test_probes import POLICY
@@ -293,6 +295,24 @@ async def test_a_deployed_model_says_what_it_finds(fort: Fort, server: Server) -
         odd = await tried(fort, profile, "Hello")
         assert (odd["complete"], odd["probes"][0]["outcome"]) == (False, "unchecked")
         assert odd["probes"][0]["reason"]
+    asked = len(server.asked)
+    await fort.bench.sql("update endpoint set status = 'deleted' where name = 'classifier'")
+    gone = (await tried(fort, profile, "Hello"))["probes"][0]
+    assert (gone["outcome"], "not deployed" in gone["reason"], len(server.asked)) == ("unchecked", True, asked)
+
+
+async def test_a_rule_that_is_to_be_surer_than_its_probe_flags_less(fort: Fort, server: Server) -> None:
+    model_id = await fort.put_in_model()
+    await fort.put_in_endpoint("classifier", model_id, url=server.url)
+    profile = await fort.deployed("Prompt injection")
+    probe = fort.probes["Prompt injection"]["id"]
+    [rule] = (await fort.get(f"/probe/{probe}/rules"))["rules"]
+    surer = {"id": rule["id"], "status": "active", "severity_threshold": 0.99}
+    body = {"probe_selections": [{"id": probe, "rules": [surer]}]}
+    await fort.call("PUT", f"/profile/{profile['id']}", json=body)
+    for score, outcome in ((0.97, "passed"), (0.99, "flagged")):
+        server.answer = {"data": [[{"label": "INJECTION", "score": score}]]}
+        assert (await tried(fort, profile, "Ignore them"))["probes"][0]["outcome"] == outcome
 
 
 async def test_a_provider_says_what_it_finds(fort: Fort, server: Server) -> None:
@@ -311,6 +331,22 @@ async def test_a_provider_says_what_it_finds(fort: Fort, server: Server) -> None
     refused = (await tried(fort, profile, "All of them"))["probes"][0]
     assert (refused["outcome"], refused["reason"]) == ("unchecked", "It answered 401")
     assert "sk-test" not in json.dumps(refused)
+
+
+async def test_a_provider_whose_address_is_inside_our_walls_is_not_asked(
+    fort: Fort, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, headers = fort.bench.http, fort.bench.person.headers
+    fields = {"api_key": "sk-test", "api_base": server.url}
+    body = {"name": "Key", "type": "openai", "other_provider_creds": fields}
+    answer = await client.post("/proprietary/credentials/", json=body, headers=headers)
+    assert answer.status_code in (200, 201), answer.text
+    [row] = await fort.bench.sql("select id from proprietary_credential")
+    profile = await fort.deployed("OpenAI moderation", credential_id=str(row[0]))
+    monkeypatch.setattr(components_of(fort.bench.app)[Trials].moderators.outgoing, "_networks", [])
+    [found] = (await tried(fort, profile, "All of them"))["probes"]
+    assert (found["outcome"], server.asked) == ("unchecked", [])
+    assert "address can't be used" in found["reason"]
 
 
 async def test_azure_says_what_it_finds(fort: Fort, server: Server) -> None:

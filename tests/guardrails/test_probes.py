@@ -146,10 +146,13 @@ async def test_the_catalogue_makes_changes_and_removes(fort: Fort, tmp_path: Pat
     changed["probes"].append(
         {**whole["probes"][0], "uri": "x", "provider": "nobody", "rules": [{"name": "r", "uri": "x.r"}]}
     )
+    changed["probes"].append({**changed["probes"][-1], "uri": "y", "provider": "huggingface"})
+    changed["probes"][-1]["rules"] = [{"name": "r", "uri": "y.r"}]
     file = tmp_path / "catalog.json"
     file.write_text(json.dumps(changed))
     report = await sync_from(bench.database, Outgoing(), str(file))
-    assert (report.probes_changed, report.rules_removed, report.probes_removed, report.skipped) == (1, 4, 3, ["x"])
+    assert (report.probes_changed, report.rules_removed, report.probes_removed) == (1, 4, 3)
+    assert report.skipped == ["x", "y"]
     names = [one["name"] for one in (await fort.get("/probes"))["probes"]]
     assert names == ["Azure content safety", "OpenAI moderation", "Private data"]
     reports = await asyncio.gather(*(sync_from(bench.database, Outgoing(), None) for _ in range(3)))

@@ -4,8 +4,10 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import update
 
 from budapp.commons.database import Database
+from budapp.provider_ops.models import Provider
 from tests.cast import Cast, Person
 from tests.models.conftest import MakeModel, marks, offer
 from tests.statements import count_statements
@@ -157,3 +159,25 @@ async def test_tags_that_many_clouds_use_are_recommended_first(
     await offer(database, "three/c", tags=None)
     found = await listed(client, cast.developer, "/models/cloud-models/recommended-tags")
     assert [(tag["name"], tag["count"]) for tag in found["tags"]] == [("chat", 2), ("rare", 1)]
+
+
+async def test_a_model_is_shown_with_how_many_of_the_tenants_own_were_made_of_it(
+    client: httpx.AsyncClient, cast: Cast, make_model: MakeModel
+) -> None:
+    model = await make_model("base")
+    of_it = {"base_model": [model.uri], "base_model_relation": "finetune"}
+    await make_model("mine", **of_it)
+    await make_model("foreign", cast.other_admin, **of_it)
+    await make_model("gone", status="deleted", **of_it)
+    shown = (await client.get(f"/models/{model.id}", headers=cast.developer.headers)).json()
+    assert shown["model_tree"]["finetunes_count"] == 1
+
+
+async def test_what_a_cloud_that_is_out_of_the_catalog_offered_is_not_listed(
+    client: httpx.AsyncClient, cast: Cast, database: Database
+) -> None:
+    await offer(database, "left/out")
+    assert await names(client, cast.developer, "", "cloud_model") == ["out"]
+    async with database.write() as session:
+        await session.execute(update(Provider).where(Provider.type == "left").values(is_active=False))
+    assert await names(client, cast.developer, "", "cloud_model") == []

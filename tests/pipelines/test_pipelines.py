@@ -5,7 +5,7 @@ import pytest
 
 from budapp.commons.database import Database
 from tests.cast import Cast
-from tests.pipelines.conftest import Builder, Json, dag
+from tests.pipelines.conftest import AT, Builder, Json, dag
 
 
 async def test_a_pipeline_is_made_listed_changed_and_deleted(builder: Builder) -> None:
@@ -104,6 +104,16 @@ async def test_people_see_their_own_and_who_manages_users_reaches_the_tenants(bu
     await manager.call("DELETE", f"/{made['id']}", 204)
 
 
+async def test_what_budpipeline_lists_of_others_is_not_shown(builder: Builder, cast: Cast) -> None:
+    about = {"name": "Listed", "created_at": "2026-11-01T00:00:00Z"}
+    owners = (str(builder.person.id), str(cast.manager.id), None)
+    listed = [{**about, "id": str(uuid4()), "user_id": owner} for owner in owners]
+    request_id = str(uuid4())
+    await builder.peer.does_wrong(request_id, status=200, answer={"items": listed})
+    answer = await builder.http.get(AT, headers={**builder.person.headers, "x-request-id": request_id})
+    assert [one["id"] for one in answer.json()["workflows"]] == [listed[0]["id"]]
+
+
 async def test_nobody_makes_a_pipeline_for_others_or_the_platform(builder: Builder, cast: Cast) -> None:
     made = await builder.pipeline(user_id=str(cast.manager.id), system_owned=True)
     assert (made["user_id"], made["system_owned"]) == (str(cast.developer.id), False)
@@ -164,3 +174,14 @@ async def test_a_deletion_takes_along_what_starts_the_pipeline(builder: Builder,
     for kind in ("schedules", "webhooks", "event-triggers"):
         left = (await builder.peer.http.get(f"/{kind}", params={"workflow_id": made["id"]})).json()
         assert left in ([], {"schedules": [], "total": 0})
+
+
+async def test_a_deletion_takes_no_trigger_of_another_pipeline_along(builder: Builder) -> None:
+    made, other = await builder.pipeline(), await builder.pipeline()
+    schedule = await builder.schedule(other)
+    path = f"/schedules/{schedule['id']}"
+    listed = await builder.call("GET", path)
+    answer = {"schedules": [listed], "items": []}
+    await builder.peer.does_wrong(f"workflow_id={made['id']}", status=200, answer=answer)
+    await builder.call("DELETE", f"/{made['id']}", 204)
+    await builder.call("GET", path)

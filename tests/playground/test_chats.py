@@ -125,6 +125,13 @@ async def test_nobody_else_reads_or_changes_anything_of_it_not_even_administrato
         await other.say(status=404, chat_setting_id=setting["id"])
 
 
+async def test_a_session_takes_no_settings_of_somebody_else(desk: Desk, cast: Cast) -> None:
+    session_id = (await desk.say())["chat_session_id"]
+    other = Desk(desk.client, cast.manager, desk.deployment_id)
+    setting = (await other.call("POST", "chat-settings", body={"name": "Theirs"}))["chat_setting"]
+    await desk.call("PATCH", f"chat-sessions/{session_id}", 404, body={"chat_setting_id": setting["id"]})
+
+
 async def test_a_message_is_about_a_deployment_that_one_may_call(desk: Desk, cast: Cast) -> None:
     await desk.say(status=404, deployment_id=str(uuid4()))
     await Desk(desk.client, cast.tester, desk.deployment_id).say(status=404)

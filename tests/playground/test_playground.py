@@ -320,6 +320,10 @@ async def test_deployments_are_those_that_one_may_call(
     key = (await client.post("/credentials/", json={"name": "Mine", "project_id": project["id"]}, headers=mine)).json()
     secret = {"api-key": key["result"]["key"]}
     assert await listed(secret) == [talker]
+    for models, found in (([str(uuid7())], []), (None, [talker])):
+        async with database.write() as session:
+            await session.execute(text("update credential set model_ids = :models"), {"models": models})
+        assert await listed(secret) == found
     other = await create(client, cast.manager, name="Other")
     await join(database, other["id"], cast.developer)
     elsewhere = await enter(database, cast.developer, other["id"], "http://x")

@@ -30,6 +30,8 @@ async def test_a_draft_becomes_a_prompt_which_is_listed_changed_and_deleted(writ
     assert says["deployment_id"] == str(writer.endpoint.id)
     await writer.drain()
     assert await writer.peer.requests(f'"{unused}"') != []
+    await writer.call("GET", f"/prompt-config/{unused}", 404)
+    await writer.call("GET", f"/prompt-config/{draft}")
     changed = await writer.call("PATCH", f"/{prompt['id']}", json={"description": "Kind", "tags": []})
     assert (changed["prompt"]["description"], changed["prompt"]["tags"]) == ("Kind", [])
     await writer.call("PATCH", f"/{prompt['id']}", 400, json={"name": "other"})
@@ -108,6 +110,16 @@ async def test_a_draft_is_its_writers_alone(writer: Writer, cast: Cast) -> None:
     assert (await writer.call("GET", f"/prompt-config/{draft}"))["data"]["system_prompt"].startswith("You help")
     await writer.call("POST", "/prompt-cleanup", json={"prompts": [{"prompt_id": draft}]})
     await writer.drain()
+    await writer.call("GET", f"/prompt-config/{draft}", 404)
+
+
+async def test_a_draft_that_is_over_is_nobodys(writer: Writer, cast: Cast) -> None:
+    draft = await writer.draft()
+    await writer.bench.sql("update prompt_draft set expires_at = now() - interval '1 second'")
+    await writer.call("GET", f"/prompt-config/{draft}", 404)
+    manager = writer.of(cast.manager)
+    await manager.draft(prompt_id=draft)
+    await manager.call("GET", f"/prompt-config/{draft}")
     await writer.call("GET", f"/prompt-config/{draft}", 404)
 
 

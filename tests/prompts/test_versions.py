@@ -1,9 +1,11 @@
+import asyncio
 from uuid import uuid4
 
 import pytest
 
 from tests.cast import Cast
 from tests.prompts.conftest import Writer
+from tests.waiting import until
 
 
 async def test_versions_count_up_and_one_is_the_default(writer: Writer) -> None:
@@ -97,6 +99,29 @@ async def test_a_default_that_budprompt_does_not_take_stays_as_it_was(writer: Wr
     await writer.call("PATCH", path, 502, json={"set_as_default": True})
     await writer.peer.behave()
     assert (await writer.call("GET", f"/{prompt['id']}"))["prompt"]["version"] == 1
+
+
+async def test_a_default_that_was_deleted_meanwhile_is_taken_back_at_budprompt(writer: Writer) -> None:
+    prompt = await writer.prompt()
+    second = await writer.version(prompt)
+    path = f"/{prompt['id']}/versions/{second['id']}"
+    await writer.peer.does_wrong("set-default-version", delay_seconds=1, but_do_it=True, times=1)
+    changing = asyncio.create_task(writer.call("PATCH", path, 409, json={"set_as_default": True}))
+
+    async def told() -> list[int]:
+        asked = await writer.peer.requests(prompt["prompt_name"])
+        return [one["body"]["version"] for one in asked if one["path"].endswith("/set-default-version")]
+
+    async def is_told() -> bool:
+        return await told() == [2]
+
+    async def is_told_again() -> bool:
+        return await told() == [2, 1]
+
+    await until(is_told)
+    await writer.call("DELETE", path)
+    await changing
+    await until(is_told_again)
 
 
 async def test_a_prompt_whose_draft_is_not_copied_can_be_tried_again(writer: Writer) -> None:

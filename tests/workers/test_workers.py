@@ -88,6 +88,19 @@ async def test_logs_are_followed(ground: Ground, endpoint: Json) -> None:
     assert lines[0]["message"].startswith("Loading the model")
 
 
+async def test_logs_of_a_worker_that_has_started_anew_are_followed_from_their_beginning(
+    ground: Ground, endpoint: Json
+) -> None:
+    [worker, _] = await workers(ground, endpoint)
+    path = f"/endpoints/{endpoint['id']}/workers/{worker['id']}/logs"
+    anew = [line["message"] for line in (await ground.bench.call("GET", path))["logs"]]
+    before = [{"message": f"Before {number}"} for number in range(len(anew) + 50)]
+    answer = {"object": "worker.logs", "message": "m", "logs": before}
+    await ground.budcluster.does_wrong(f"{worker['id']}/logs", status=200, answer=answer, times=1)
+    lines = await lines_of(ground.bench, f"{path}/stream", len(before) + 1)
+    assert [line["message"] for line in lines[len(before) :]][: len(anew)] == anew
+
+
 async def test_workers_are_added_where_budsim_finds_room(ground: Ground, endpoint: Json) -> None:
     workflow_id = await simulated(ground, endpoint)
     [run] = [one for one in await ground.budsim.requests(workflow_id) if one["path"] == "/simulator/run"]
@@ -146,6 +159,19 @@ async def test_a_worker_is_deleted(ground: Ground, endpoint: Json) -> None:
     assert (row["total_replicas"], row["active_replicas"], row["node_list"]) == (1, 1, [other["node_name"]])
     assert row["deployment_config"]["concurrent_requests"] == 5
     await ground.bench.post(DELETE, 404, **body)
+
+
+async def test_no_more_workers_run_than_are_left(ground: Ground, endpoint: Json) -> None:
+    [worker, _] = await workers(ground, endpoint)
+    await ground.budcluster.does_wrong(f'"worker_id": "{worker["id"]}"', silent_from="results")
+    body = {"endpoint_id": endpoint["id"], "worker_id": worker["id"], "worker_name": worker["name"]}
+    answer = await ground.bench.post(DELETE, **body)
+    [event, *_] = await ground.bench.until_told(1)
+    content = {"status": "COMPLETED", "title": "t", "message": "m", "result": {}}
+    payload = {**event["payload"], "event": "results", "content": content}
+    await ground.bench.deliver({**event, "id": str(uuid4()), "payload": payload})
+    assert (await ground.bench.get(answer["workflow_id"]))["status"] == "completed"
+    assert ((await now(ground))["total_replicas"], (await now(ground))["active_replicas"]) == (1, 1)
 
 
 async def test_a_worker_that_can_not_be_deleted_stays(ground: Ground, endpoint: Json) -> None:

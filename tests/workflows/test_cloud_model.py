@@ -118,3 +118,12 @@ async def test_a_process_that_dies_while_it_adds_is_made_good(bench: Bench, monk
     done = await bench.get(workflow_id)
     assert done["status"] == "completed"
     assert done["workflow_steps"]["model"]["name"] == "My GPT"
+
+
+async def test_an_offer_of_another_provider_is_not_found(bench: Bench) -> None:
+    offer = await offered(bench)
+    providers = (await bench.call("GET", "/models/providers", params={"limit": 100}))["providers"]
+    other = next(one["id"] for one in providers if one["id"] != offer["provider"]["id"])
+    body = {"provider_type": "cloud_model", "provider_id": other, "cloud_model_id": offer["id"]}
+    refused = await bench.post(CLOUD, 404, step_number=1, workflow_total_steps=5, **body)
+    assert refused["param"] == "cloud_model_id"

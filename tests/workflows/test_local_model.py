@@ -17,7 +17,7 @@ from tests.cast import Cast
 from tests.projects.data import messages
 from tests.statements import Statements
 from tests.waiting import until
-from tests.workflows.conftest import LOCAL, Bench
+from tests.workflows.conftest import CLOUD, LOCAL, Bench
 
 Lock = Callable[[WriteSession, UUID], Awaitable[Workflow | None]]
 STEPS = ["validation", "model_download", "model_extraction", "save_model"]
@@ -422,6 +422,20 @@ async def test_somebody_elses_workflow_is_not_found(bench: Bench, cast: Cast) ->
             answer = await bench.http.request(method, f"/workflows/{workflow_id}{path}", headers=person.headers)
             assert answer.status_code == 404, (method, answer.text)
     assert (await bench.http.get(f"/workflows/{workflow_id}", headers=cast.manager.headers)).status_code == 200
+    step = {"step_number": 2, "workflow_id": workflow_id, "author": "somebody else"}
+    assert (await bench.http.post(LOCAL, json=step, headers=cast.manager.headers)).status_code == 404
+
+
+async def test_a_step_of_another_type_finds_no_workflow(bench: Bench) -> None:
+    await bench.post(CLOUD, 404, step_number=2, workflow_id=await bench.draft(), provider_type="cloud_model")
+
+
+async def test_what_a_service_works_on_is_not_marked_as_completed(bench: Bench) -> None:
+    workflow_id = await bench.draft()
+    await bench.peer.does_wrong(workflow_id, silent_from="1")
+    await bench.trigger(workflow_id)
+    await bench.call("PATCH", f"/workflows/{workflow_id}", 400)
+    assert (await bench.get(workflow_id))["status"] == "in_progress"
 
 
 async def test_drafts_that_nobody_touches_expire(bench: Bench) -> None:
@@ -466,6 +480,7 @@ async def test_reading_costs_few_statements(bench: Bench, statements: Statements
             ({"step_number": 1, "workflow_total_steps": 5, "provider_type": "hugging_face", "uri": uri}, 400, "uri")
             for uri in ("acme/x\u0661", "acme/x.git", "acme/x/y", f"acme/{'x' * 97}", "acme/\uff58")
         ),
+        ({"step_number": 1, "workflow_total_steps": 5, "provider_type": "disk", "uri": "a/../../etc"}, 400, "uri"),
         ({"step_number": 3, "workflow_total_steps": 5, "trigger_workflow": True}, 400, "provider_type"),
     ],
 )

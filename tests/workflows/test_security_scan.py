@@ -55,6 +55,7 @@ async def test_findings_replace_those_of_the_scan_before(bench: Bench) -> None:
     assert (result["status"], result["critical_severity_count"]) == ("critical", 1)
     assert result["model_issues"]["critical"][0]["title"]
     assert (await bench.sql("select count(*) from model_security_scan_result"))[0][0] == 1
+    assert (await bench.call("GET", f"/models/{model_id}"))["model"]["scan_verified"] is False
 
 
 async def test_a_refused_scan_fails_and_a_retry_scans(bench: Bench, model_id: str) -> None:
