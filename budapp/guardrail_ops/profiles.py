@@ -144,10 +144,6 @@ def overrides_of(selection: view.ProbeSelection, rule_ids: Sequence[UUID]) -> di
     return found
 
 
-def _says_more(rule: view.RuleSelection) -> bool:
-    return rule.severity_threshold is not None or rule.guard_types is not None
-
-
 async def require_selection(
     session: ReadSession, tenant_id: UUID, selections: Sequence[view.ProbeSelection]
 ) -> dict[UUID, list[GuardrailRule]]:

@@ -8,8 +8,9 @@ from uuid import UUID
 from budapp.commons.database import ReadSession
 from budapp.endpoint_ops.models import Endpoint, EndpointStatus
 from budapp.guardrail_ops import profile_crud
+from budapp.guardrail_ops.crud import active_probes, active_rules
 from budapp.guardrail_ops.models import GuardrailProfile, GuardrailRule
-from budapp.guardrail_ops.profiles import overrides_of, require_selection
+from budapp.guardrail_ops.profiles import overrides_of
 from budapp.guardrail_ops.schemas import ProbeSelection
 from budapp.guardrail_ops.step_views import ModelStatus
 from budapp.model_ops.models import Model
@@ -38,12 +39,11 @@ def effective_rules(
 
 
 async def rules_of_profile(session: ReadSession, profile: GuardrailProfile) -> list[GuardrailRule]:
-    """Return the rules that are active in a profile."""
-    probes, said = await profile_crud.selections_of(session, profile)
-    chosen = [ProbeSelection(id=one.probe_id) for one in probes]
-    rules = await require_selection(session, profile.tenant_id, chosen) if chosen else {}
-    every = [rule for own in rules.values() for rule in own]
-    return [rule for rule in every if rule.id not in said or said[rule.id].status == "active"]
+    """Return the rules that are active in a profile; of a probe that it has lost there are none."""
+    chosen, said = await profile_crud.selections_of(session, profile)
+    probes = await active_probes(session, profile.tenant_id, [one.probe_id for one in chosen])
+    rules = await active_rules(session, profile.tenant_id, list(probes))
+    return [rule for rule in rules if rule.id not in said or said[rule.id].status == "active"]
 
 
 async def statuses(

@@ -104,6 +104,17 @@ async def test_what_is_out_of_reach_is_not_found(fort: Fort) -> None:
     assert "does not look at texts" in (await fort.step(2, first, 400, provider_id=str(huggingface)))["message"]
 
 
+async def test_a_profile_that_has_lost_a_probe_is_put_before_another_deployment(fort: Fort) -> None:
+    profile = await fort.deployed("Secrets", "Personal data")
+    lost = fort.probes["Personal data"]["id"]
+    await fort.bench.sql("update guardrail_probe set status = 'deleted' where id = :id", id=lost)
+    secrets = fort.probes["Secrets"]
+    said: Json = {"provider_id": secrets["provider_id"], "provider_type": "bud", "project_id": fort.project_id}
+    said |= {"guardrail_profile_id": profile["id"], "endpoint_ids": [fort.endpoints[1]]}
+    done = await fort.step(1, None, trigger_workflow=True, **said)
+    assert (done["status"], done["workflow_steps"]["endpoint_ids"]) == ("completed", [fort.endpoints[1]])
+
+
 async def rules_of(fort: Fort, probe: str) -> dict[str, str]:
     found = (await fort.get(f"/probe/{fort.probes[probe]['id']}/rules"))["rules"]
     return {rule["name"]: rule["id"] for rule in found}
