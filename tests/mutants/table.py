@@ -15,6 +15,7 @@ ATTEMPTS = "budapp/workflow_ops/attempts.py"
 CALLS = "budapp/workflow_ops/peer_calls.py"
 STEPS = "budapp/workflow_ops/step_list.py"
 FLOWS = "budapp/workflow_ops/crud.py"
+ENGINE = "budapp/workflow_ops/services.py"
 RELAY = "budapp/events/relay.py"
 ENTRIES = "budapp/gateway_ops/entries.py"
 HUB = "budapp/live_ops/hub.py"
@@ -35,6 +36,7 @@ RIGHTS = "budapp/user_ops/rights.py"
 USERS = "budapp/user_ops/services.py"
 HOLDERS = "budapp/api_key_ops/holders.py"
 HOOKS = "budapp/webhook_ops/services.py"
+OPENERS = "budapp/gateway_ops/tokens.py"
 
 _ROUTES = ("tests/test_routes.py",)
 _TOKENS = ("tests/auth/test_tokens.py",)
@@ -64,6 +66,7 @@ _SCORES = ("tests/evaluations/test_scores.py",)
 _RIGHTS = ("tests/permissions", "tests/roles")
 _MIRROR = ("tests/permissions/test_mirror.py",)
 _KEYS = ("tests/api_keys/test_api_keys.py",)
+_OPENERS = ("tests/gateway/test_tokens.py",)
 
 
 @dataclass(frozen=True)
@@ -155,6 +158,18 @@ MUTANTS = (
         "select(Workflow).where(Workflow.id == workflow_id).with_for_update()",
         "select(Workflow).where(Workflow.id == workflow_id)",
         _LOCAL,
+    ),
+    Mutant(
+        ENGINE,
+        "definition.type or workflow.created_by != caller.user_id:",
+        "definition.type:",
+        ("tests/workflows/test_local_model.py", "-k", "somebody_elses"),
+    ),
+    Mutant(
+        ENGINE,
+        'in crud.LIVE:\n            raise BadRequest("The workflow is still running")',
+        'in ():\n            raise BadRequest("The workflow is still running")',
+        ("tests/workflows/test_local_model.py", "-k", "not_marked_as_completed"),
     ),
     # events out and in
     Mutant(
@@ -386,5 +401,55 @@ MUTANTS = (
         "                self.timeout.reschedule(None)\n",
         "                pass\n",
         ("tests/commons/test_deadlines.py",),
+    ),
+    # what comes again, and scores
+    Mutant(ONCE, "if response.status_code >= 400 or not", "if not", _ONCE),
+    Mutant(ONCE, "case((expired, null()), else_=record.resource_id)", "record.resource_id", _ONCE),
+    Mutant(SCORES, "                EvaluationRun.status == RunStatus.COMPLETED,\n", "", _SCORES),
+    Mutant(
+        SCORES,
+        "case((func.count(scored.c.samples) == func.count(), func.min(scored.c.samples)), else_=null())",
+        "func.min(scored.c.samples)",
+        _SCORES,
+    ),
+    Mutant(SCORES, "(cells.c.dataset_id, cells.c.metric_name)", "(cells.c.dataset_id,)", _SCORES),
+    # what leads inside, what waits in clear, and what is left behind
+    Mutant(
+        "budapp/connector_ops/services.py",
+        '            await self._checks.addresses([data.url], "url")\n',
+        "            pass\n",
+        ("tests/connectors/test_gateways.py",),
+    ),
+    Mutant(
+        "budapp/integrations/moderation.py",
+        "if ours else self.outgoing.client(seconds=_SECONDS)",
+        "if ours or headers else self.outgoing.client(seconds=_SECONDS)",
+        ("tests/guardrails/test_gateway.py",),
+    ),
+    Mutant(
+        "budapp/cluster_ops/workflows.py",
+        'aggregate=f"cluster-registration:{run.workflow.id}", secret=True)',
+        'aggregate=f"cluster-registration:{run.workflow.id}")',
+        ("tests/clusters/test_onboarding.py", "-k", "sealed"),
+    ),
+    Mutant(OPENERS, "opens_published=lives and wanted is None", "opens_published=wanted is None", _OPENERS),
+    Mutant("budapp/gateway_ops/token_crud.py", "~Project.benchmark, ", "", _OPENERS),
+    Mutant(
+        "budapp/dataset_ops/files.py",
+        "        after_rollback(session, take_back)\n        file.version_id, file.upload_id",
+        "        file.version_id, file.upload_id",
+        ("tests/datasets/test_files.py",),
+    ),
+    Mutant(
+        "budapp/connector_ops/services.py",
+        "        after_rollback(session, partial(self._foundry.forget, token, path))\n",
+        "",
+        ("tests/connectors/test_prompts.py",),
+    ),
+    Mutant(
+        "budapp/deployment_ops/workflows.py",
+        'if await crud.lock_project(session, workflow.tenant_id, UUID(data["project_id"])) is None:',
+        'if data["project_id"] is None:',
+        ("tests/deployments/test_going_wrong.py", "-k", "project_that_is_gone"),
     ),
 )
