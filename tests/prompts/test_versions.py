@@ -105,7 +105,7 @@ async def test_a_default_that_was_deleted_meanwhile_is_taken_back_at_budprompt(w
     prompt = await writer.prompt()
     second = await writer.version(prompt)
     path = f"/{prompt['id']}/versions/{second['id']}"
-    await writer.peer.does_wrong("set-default-version", delay_seconds=1, but_do_it=True, times=1)
+    await writer.peer.does_wrong(prompt["prompt_name"], delay_seconds=1, but_do_it=True, times=1)
     changing = asyncio.create_task(writer.call("PATCH", path, 409, json={"set_as_default": True}))
 
     async def told() -> list[int]:
