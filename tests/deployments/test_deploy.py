@@ -36,7 +36,9 @@ async def test_a_model_is_deployed_step_by_step_and_answers_at_its_url(ground: G
     assert per_token * 1_000_000 == Decimal(str(offer["cost_per_token"]))
     assert {"/v1/chat/completions", "/v1/embeddings"} <= set(endpoint["supported_endpoints"])
     assert done["workflow_steps"]["endpoint"] == {"id": endpoint["id"], "name": "chat-one"}
-    assert done["workflow_steps"]["endpoint_details"]["result"]["target_ttft"] == 500
+    targets = done["workflow_steps"]["endpoint_details"]["result"]
+    names = ("target_ttft", "target_throughput_per_user", "target_e2e_latency")
+    assert [targets[name] for name in names] == [500, 20, 5], "the harder end of each range"
     told = [body["payload"]["type"] for _, body in await messages(bench.database)]
     assert told[1:] == ["recommended_cluster_success", "deployment_success"]
     async with http_client(endpoint["url"]) as model:

@@ -141,6 +141,33 @@ async def test_a_key_whose_budget_is_used_up_opens_nothing_and_others_go_on(
     await until(is_shut)
 
 
+async def test_a_secret_before_the_rotation_opens_no_more_than_the_new_one(
+    client: httpx.AsyncClient,
+    cast: Cast,
+    deploy: Deploy,
+    worker: GatewayWorker,
+    valkey: Redis,
+    project_id: str,
+    call: Call,
+    count: Count,
+) -> None:
+    chat = await deploy(project_id, inference_cost=PRICE)
+    old = await make_key(client, cast.manager, project_id, max_budget="2")
+    path, grace = f"{PATH}{old['id']}/rotate", {"grace_seconds": 3600}
+    new = (await client.post(path, json=grace, headers=cast.manager.headers)).json()["result"]
+
+    async def are_open() -> bool:
+        return await opened(valkey, old) == await opened(valkey, new) == {"chat"}
+
+    async def are_shut() -> bool:
+        return await opened(valkey, old) is await opened(valkey, new) is None
+
+    await until(are_open)
+    await call(old, chat)
+    await count()
+    await until(are_shut)
+
+
 async def test_while_budmetrics_is_down_what_is_known_stays(
     client: httpx.AsyncClient,
     cast: Cast,

@@ -5,18 +5,19 @@ import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from redis.asyncio import Redis
 
 from budapp.api_key_ops import secrets
 from budapp.commons.domain import components_of
+from budapp.endpoint_ops.models import Endpoint
 from budapp.gateway_ops import entries
 from budapp.gateway_ops.services import GatewayTables
 from budapp.guardrail_ops.trial import Trials
 from tests.gateway.reader import Sentinel, read_any, read_guardrail, read_key, read_model
-from tests.guardrails.conftest import CLASSIFIER, Fort
+from tests.guardrails.conftest import Fort
 from tests.guardrails.test_probes import POLICY
 from tests.workflows.conftest import Json
 
@@ -217,8 +218,10 @@ async def test_the_model_of_a_rule_is_named(fort: Fort, tables: GatewayTables, v
     [rule] = (await entry(tables, valkey, profile)).custom_rules
     config = json.loads(rule.scanner_config_json)
     assert (rule.scanner, config["endpoint"], config["model"]) == ("classifier", "http://10.0.0.9", "bud-classifier")
-    await fort.bench.sql("update endpoint set url = 'http://10.0.0.10' where id = :id", id=endpoint_id)
-    assert CLASSIFIER
+    async with fort.bench.database.write() as session:
+        (await session.get_one(Endpoint, UUID(endpoint_id))).url = "http://10.0.0.10"
+    [rule] = (await entry(tables, valkey, profile)).custom_rules
+    assert json.loads(rule.scanner_config_json)["endpoint"] == "http://10.0.0.10"
 
 
 async def test_what_the_gateway_has_no_form_for_is_refused(fort: Fort, tables: GatewayTables, valkey: Redis) -> None:
@@ -230,6 +233,19 @@ async def test_what_the_gateway_has_no_form_for_is_refused(fort: Fort, tables: G
     assert await valkey.exists(f"guardrail_table:{profile['id']}") == 0
     model = f"model_table:{fort.endpoints[0]}"
     assert read_model(model, await valkey.get(model)).guardrail_profile is None
+
+
+async def test_a_profile_of_two_providers_with_a_key_each_is_refused(
+    fort: Fort, tables: GatewayTables, valkey: Redis
+) -> None:
+    body = {"name": "Key", "type": "openai", "other_provider_creds": {"api_key": "sk-test"}}
+    await fort.bench.call("POST", "/proprietary/credentials/", 201, json=body)
+    [row] = await fort.bench.sql("select id from proprietary_credential")
+    profile = await fort.deployed("OpenAI moderation", "Azure content safety", credential_id=str(row[0]))
+    await tables.rebuild()
+    [(refused, reason)] = (await tables.diff()).refused.items()
+    assert (str(refused), "one key" in reason) == (profile["id"], True)
+    assert await valkey.exists(f"guardrail_table:{profile['id']}") == 0
 
 
 async def tried(fort: Fort, profile: Json, text: str, status: int = 200) -> Json:

@@ -151,6 +151,25 @@ async def test_a_post_is_asked_once(sidecar: Sidecar, path: str) -> None:
     assert len(sidecar.peer.bodies(path)) == 1
 
 
+@pytest.mark.parametrize(("method", "again"), [("GET", True), ("POST", False)])
+async def test_a_request_that_may_have_arrived_is_sent_again_only_where_that_does_no_harm(
+    settings: Settings, method: str, again: bool
+) -> None:
+    arrived = []
+
+    async def take_and_break_off(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        arrived.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.close()
+
+    async with await asyncio.start_server(take_and_break_off, "127.0.0.1", 0) as server:
+        address = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        dapr = DaprClient(settings.model_copy(update={"dapr_base_url": address}))
+        with pytest.raises(Unavailable):
+            await dapr.invoke("x", method, "x")
+        await dapr.close()
+    assert (len(arrived) > 1) is again
+
+
 async def test_a_peer_that_takes_too_long_is_unavailable(sidecar: Sidecar) -> None:
     async def sleep(_call: Call) -> None:
         await asyncio.sleep(1)

@@ -138,6 +138,20 @@ async def test_totals_are_the_sums_of_their_parts(counted: Counted) -> None:
     assert sum(one["request_count"] for one in routes["items"]) == total
 
 
+async def test_of_the_routes_of_all_projects_only_so_many_are_shown(
+    counted: Counted, client: httpx.AsyncClient, cast: Cast, database: Database
+) -> None:
+    other = await create(client, cast.manager, name="Other")
+    await join(database, other["id"], cast.developer)
+    traffic_there = [{"project_id": other["id"], "endpoint_id": str(uuid7()), "model_id": counted.model_id}]
+    answer = await counted.budmetrics.http.post("/control/traffic", json=traffic_there)
+    assert answer.status_code == 200, answer.text
+    period: Json = {"start_time": WEEK["from_date"], "end_time": WEEK["to_date"]}
+    found = await counted.get("/metrics/gateway/top-routes", **period, limit=1)
+    await counted.budmetrics.http.delete("/control/traffic", params={"project_id": other["id"]})
+    assert (len(found["items"]), found["total"]) == (1, 2)
+
+
 async def test_filters_narrow_and_an_empty_one_selects_nothing(counted: Counted) -> None:
     both = await counted.post(AGGREGATED, **WEEK, metrics=["total_requests"])
     filters: Json = {"endpoint_id": counted.endpoints[0], "model_id": [counted.model_id]}

@@ -66,6 +66,7 @@ _SCORES = ("tests/evaluations/test_scores.py",)
 _RIGHTS = ("tests/permissions", "tests/roles")
 _MIRROR = ("tests/permissions/test_mirror.py",)
 _KEYS = ("tests/api_keys/test_api_keys.py",)
+_GUARDED = ("tests/guardrails/test_gateway.py",)
 _OPENERS = ("tests/gateway/test_tokens.py",)
 
 
@@ -451,5 +452,33 @@ MUTANTS = (
         'if await crud.lock_project(session, workflow.tenant_id, UUID(data["project_id"])) is None:',
         'if data["project_id"] is None:',
         ("tests/deployments/test_going_wrong.py", "-k", "project_that_is_gone"),
+    ),
+    # what only reading found
+    Mutant(
+        "budapp/workflow_ops/services.py",
+        "if not (found.definition.in_project or caller.may(found.definition.scope)):",
+        "if False:",
+        (*_LOCAL, "-k", "no_longer_retries"),
+    ),
+    Mutant(
+        "budapp/model_ops/editing.py",
+        "{**unknown, **facts}.items()",
+        "facts.items()",
+        ("tests/workflows/test_license_faqs.py",),
+    ),
+    Mutant("budapp/gateway_ops/guardrails.py", "if len(keyed) > 1:", "if len(keyed) > 5:", _GUARDED),
+    Mutant("budapp/gateway_ops/guardrail_crud.py", '    "endpoint": _of_endpoints,\n', "", _GUARDED),
+    Mutant(
+        "budapp/gateway_ops/spending.py",
+        "filter(None, (key.hashed_key, key.previous_hashed_key))",
+        "(key.hashed_key,)",
+        (*_BUDGETS, "-k", "rotation"),
+    ),
+    Mutant("budapp/metric_ops/gateway.py", "items[: query.limit]", "items", _METRICS),
+    Mutant(
+        "budapp/integrations/inference.py",
+        "allow_redirects=False",
+        "allow_redirects=True",
+        ("tests/playground/test_playground.py",),
     ),
 )

@@ -37,6 +37,7 @@ class ModelServer:
 
     def __init__(self) -> None:
         self.words, self.pause, self.status, self.breaks_at = 3, 0.0, 200, -1
+        self.moved_to = ""
         self.asked: list[Json] = []
         self.opened: list[str] = []
         self.sent = self.left = 0
@@ -46,6 +47,8 @@ class ModelServer:
         self.opened.append(request.headers.get("Authorization", ""))
         body = await request.json()
         self.asked.append(body)
+        if self.moved_to:
+            raise web.HTTPTemporaryRedirect(self.moved_to)
         if self.status != 200:
             return web.json_response({"error": {"message": "Not today"}}, status=self.status)
         usage = {"prompt_tokens": 4, "completion_tokens": self.words, "total_tokens": 4 + self.words}
@@ -218,6 +221,14 @@ async def test_what_the_model_refuses_is_told(
     for stream in (True, False):
         answer = await client.post(CHAT, json=asking(talker, stream=stream), headers=cast.developer.headers)
         assert (answer.status_code, answer.json()["object"]) == (ours, "error")
+
+
+async def test_nobody_is_led_to_another_address(
+    client: httpx.AsyncClient, cast: Cast, talker: str, model: ModelServer
+) -> None:
+    model.moved_to = f"{model.url}/v1/chat/completions"
+    answer = await client.post(CHAT, json=asking(talker, stream=False), headers=cast.developer.headers)
+    assert (answer.status_code, len(model.asked)) == (502, 1)
 
 
 async def test_an_answer_that_breaks_off_ends_with_an_error(

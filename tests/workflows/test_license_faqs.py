@@ -40,6 +40,16 @@ async def test_a_new_license_is_read(bench: Bench) -> None:
     assert {faq["answer"] for faq in license["faqs"]} == {"YES", "NO"}
 
 
+async def test_a_license_shows_nothing_that_was_read_in_the_one_before(bench: Bench) -> None:
+    model_id = await local_model(bench)
+    await licensed(bench, model_id, TWO)
+    await bench.until((await faq_workflows(bench))[0], "completed")
+    shown = await licensed(bench, model_id, ONE)
+    assert shown is not None
+    names = ("faqs", "license_type", "description", "suitability")
+    assert {name: shown.get(name) for name in names} == dict.fromkeys(names)
+
+
 async def test_what_was_read_in_a_license_that_is_gone_is_left(bench: Bench) -> None:
     model_id = await local_model(bench)
     await licensed(bench, model_id, TWO)

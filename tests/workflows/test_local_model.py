@@ -88,6 +88,19 @@ async def test_a_step_that_fails_fails_the_workflow_and_a_retry_completes_it(ben
     assert statuses(await bench.until(workflow_id, "completed")) == ["COMPLETED"] * 4
 
 
+async def test_whoever_may_add_models_no_longer_retries_nothing(bench: Bench, cast: Cast) -> None:
+    workflow_id = await bench.draft()
+    await bench.peer.does_wrong(workflow_id, fail_at="model_download", times=1)
+    await bench.trigger(workflow_id)
+    await bench.until(workflow_id, "failed")
+    withdrawn = [{"name": "model:manage", "has_permission": False}]
+    path = f"/permissions/{bench.person.id}/global"
+    answer = await bench.http.put(path, json=withdrawn, headers=cast.admin.headers)
+    assert answer.status_code == 200, answer.text
+    await bench.post(f"/workflows/{workflow_id}/retry", 403)
+    assert (await bench.get(workflow_id))["status"] == "failed"
+
+
 async def test_late_events_of_an_earlier_attempt_change_nothing(bench: Bench) -> None:
     name = f"Late-{uuid4().hex[:8]}"
     workflow_id = await bench.draft(name)
