@@ -89,6 +89,18 @@ class Checking:
         return True
 
     async def _take(self) -> tuple[FileCheck, DatasetFile] | None:
+        """Take a file; one that is cut off while it takes gives back what it has got."""
+        taking = asyncio.create_task(self._take_next())
+        try:
+            return await asyncio.shield(taking)
+        except asyncio.CancelledError:
+            taken = await taking
+            if taken is not None:
+                self._at_work -= Counter([taken[0].tenant_id])
+                await self._put_off(taken[0], timedelta(0), counts=False)
+            raise
+
+    async def _take_next(self) -> tuple[FileCheck, DatasetFile] | None:
         share = max(1, self._readers.count // 2)
         async with self._taking:
             busy = [tenant_id for tenant_id, count in self._at_work.items() if count >= share]
