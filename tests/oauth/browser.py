@@ -104,6 +104,7 @@ def browser() -> Iterator[Browser]:
         for flag in (*_FLAGS, f"--user-data-dir={Path(profile) / 'profile'}"):
             options.add_argument(flag)
         chrome = Chrome(options=options, service=Service(driver))
+        chrome.set_script_timeout(_SECONDS)
         try:
             yield Browser(chrome)
         finally:
