@@ -235,13 +235,19 @@ async def test_what_the_gateway_has_no_form_for_is_refused(fort: Fort, tables: G
     assert read_model(model, await valkey.get(model)).guardrail_profile is None
 
 
+async def credential(fort: Fort, type: str, **fields: str) -> str:
+    """Keep a credential of a provider, the only one there is, and return its id."""
+    body = {"name": "Key", "type": type, "other_provider_creds": fields}
+    await fort.bench.call("POST", "/proprietary/credentials/", 201, json=body)
+    [row] = await fort.bench.sql("select id from proprietary_credential")
+    return str(row[0])
+
+
 async def test_a_profile_of_two_providers_with_a_key_each_is_refused(
     fort: Fort, tables: GatewayTables, valkey: Redis
 ) -> None:
-    body = {"name": "Key", "type": "openai", "other_provider_creds": {"api_key": "sk-test"}}
-    await fort.bench.call("POST", "/proprietary/credentials/", 201, json=body)
-    [row] = await fort.bench.sql("select id from proprietary_credential")
-    profile = await fort.deployed("OpenAI moderation", "Azure content safety", credential_id=str(row[0]))
+    key = await credential(fort, "openai", api_key="sk-test")
+    profile = await fort.deployed("OpenAI moderation", "Azure content safety", credential_id=key)
     await tables.rebuild()
     [(refused, reason)] = (await tables.diff()).refused.items()
     assert (str(refused), "one key" in reason) == (profile["id"], True)
@@ -332,13 +338,8 @@ async def test_a_rule_that_is_to_be_surer_than_its_probe_flags_less(fort: Fort, 
 
 
 async def test_a_provider_says_what_it_finds(fort: Fort, server: Server) -> None:
-    client, headers = fort.bench.http, fort.bench.person.headers
-    fields = {"api_key": "sk-test", "api_base": server.url}
-    body = {"name": "Key", "type": "openai", "other_provider_creds": fields}
-    answer = await client.post("/proprietary/credentials/", json=body, headers=headers)
-    assert answer.status_code in (200, 201), answer.text
-    [row] = await fort.bench.sql("select id from proprietary_credential")
-    profile = await fort.deployed("OpenAI moderation", credential_id=str(row[0]))
+    key = await credential(fort, "openai", api_key="sk-test", api_base=server.url)
+    profile = await fort.deployed("OpenAI moderation", credential_id=key)
     server.answer = {"results": [{"category_scores": {"hate": 0.1, "hate/threatening": 0.8, "violence": 0.2}}]}
     found = await tried(fort, profile, "All of them")
     assert (found["probes"][0]["outcome"], found["probes"][0]["rules"]) == ("flagged", ["Hate"])
@@ -352,13 +353,8 @@ async def test_a_provider_says_what_it_finds(fort: Fort, server: Server) -> None
 async def test_a_provider_whose_address_is_inside_our_walls_is_not_asked(
     fort: Fort, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    client, headers = fort.bench.http, fort.bench.person.headers
-    fields = {"api_key": "sk-test", "api_base": server.url}
-    body = {"name": "Key", "type": "openai", "other_provider_creds": fields}
-    answer = await client.post("/proprietary/credentials/", json=body, headers=headers)
-    assert answer.status_code in (200, 201), answer.text
-    [row] = await fort.bench.sql("select id from proprietary_credential")
-    profile = await fort.deployed("OpenAI moderation", credential_id=str(row[0]))
+    key = await credential(fort, "openai", api_key="sk-test", api_base=server.url)
+    profile = await fort.deployed("OpenAI moderation", credential_id=key)
     monkeypatch.setattr(components_of(fort.bench.app)[Trials].moderators.outgoing, "_networks", [])
     [found] = (await tried(fort, profile, "All of them"))["probes"]
     assert (found["outcome"], server.asked) == ("unchecked", [])
@@ -366,13 +362,8 @@ async def test_a_provider_whose_address_is_inside_our_walls_is_not_asked(
 
 
 async def test_azure_says_what_it_finds(fort: Fort, server: Server) -> None:
-    client, headers = fort.bench.http, fort.bench.person.headers
-    fields = {"api_key": "azure-test-key", "api_base": server.url}
-    body = {"name": "Azure", "type": "azure_content_safety", "other_provider_creds": fields}
-    answer = await client.post("/proprietary/credentials/", json=body, headers=headers)
-    assert answer.status_code in (200, 201), answer.text
-    [row] = await fort.bench.sql("select id from proprietary_credential")
-    profile = await fort.deployed("Azure content safety", credential_id=str(row[0]))
+    key = await credential(fort, "azure_content_safety", api_key="azure-test-key", api_base=server.url)
+    profile = await fort.deployed("Azure content safety", credential_id=key)
     severities = {"Hate": 0, "SelfHarm": 6, "Sexual": 2, "Violence": 0}
     server.answer = {"categoriesAnalysis": [{"category": name, "severity": it} for name, it in severities.items()]}
     [found] = (await tried(fort, profile, "All of them"))["probes"]
