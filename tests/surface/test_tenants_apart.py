@@ -49,8 +49,11 @@ NEVER_THE_SAME = {
 
 
 async def test_what_the_other_tenant_has_changes_no_answer(surface: Surface, readings: list[str]) -> None:
+    steady_ones = [reading for reading in readings if reading not in NEVER_THE_SAME]
+    if not steady_ones:
+        pytest.skip("; ".join(NEVER_THE_SAME[reading] for reading in readings))
     requests = {}
-    for reading in set(readings) - NEVER_THE_SAME.keys():
+    for reading in steady_ones:
         await surface.prepare(reading, "super_admin", surface.scene.here)
         requests[reading] = fill(reading, surface.scene.here)
 
