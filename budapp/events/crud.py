@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -60,6 +61,12 @@ async def claim_event(session: WriteSession, lease: timedelta) -> InboxMessage |
 
 async def claim_heads(session: WriteSession, limit: int, lease: timedelta) -> Sequence[OutboxMessage]:
     """Take the oldest due message of up to `limit` aggregates for as long as the lease, in their order."""
+    rows = await take(session, OutboxMessage, _heads(limit), lease, attempts=OutboxMessage.attempts + 1)
+    return sorted(rows, key=lambda row: row.position)
+
+
+@cache  # to build it takes longer than to ask for it, once a second
+def _heads(limit: int) -> Select[UUID]:
     earlier = aliased(OutboxMessage)
     blocked = select(earlier.id).where(
         earlier.aggregate == OutboxMessage.aggregate,
@@ -67,9 +74,7 @@ async def claim_heads(session: WriteSession, limit: int, lease: timedelta) -> Se
         earlier.dead_at.is_(None),
     )
     due = (OutboxMessage.dead_at.is_(None), OutboxMessage.next_attempt_at <= func.now(), ~blocked.exists())
-    heads = select(OutboxMessage.id).where(*due).order_by(OutboxMessage.position).limit(limit)
-    rows = await take(session, OutboxMessage, heads, lease, attempts=OutboxMessage.attempts + 1)
-    return sorted(rows, key=lambda row: row.position)
+    return select(OutboxMessage.id).where(*due).order_by(OutboxMessage.position).limit(limit)
 
 
 async def waiting_messages(session: ReadSession) -> Row[int, datetime | None]:

@@ -11,7 +11,7 @@ from budapp.commons.crud import Crud, Page, fetch_page
 from budapp.commons.database import ReadSession, not_deleted
 from budapp.commons.errors import NotFound
 from budapp.commons.paging import Paging, equal, matching
-from budapp.guardrail_ops.models import GuardrailProbe, GuardrailRule
+from budapp.guardrail_ops.models import GuardrailProbe, GuardrailRule, GuardrailStatus
 from budapp.guardrail_ops.schemas import ProbeQuery, RuleQuery
 from budapp.model_ops.models import Model
 from budapp.provider_ops.models import Provider
@@ -157,6 +157,13 @@ def rule_columns(tenant_id: Any) -> list[Any]:
     return [*(getattr(GuardrailRule, name) for name in _RULE), _model_id(tenant_id)]
 
 
+def enabled(query: RuleQuery, status: Any) -> list[ColumnElement[bool]]:
+    """Return the condition for the query's `is_enabled`, if it has one, on the status that counts."""
+    if query.is_enabled is None:
+        return []
+    return [status == GuardrailStatus.ACTIVE if query.is_enabled else status != GuardrailStatus.ACTIVE]
+
+
 class RuleCrud(SharedCrud):
     """Rules."""
 
@@ -173,9 +180,7 @@ class RuleCrud(SharedCrud):
         """Return a page of `GuardrailRuleView` columns of a probe that is in reach, by name."""
         conditions = [GuardrailRule.probe_id == probe_id, *matching(query, name=GuardrailRule.name)]
         conditions += equal(query, status=GuardrailRule.status)
-        if query.is_enabled is not None:
-            is_active = GuardrailRule.status == "active"
-            conditions.append(is_active if query.is_enabled else ~is_active)
+        conditions += enabled(query, GuardrailRule.status)
         found = self.visible(*rule_columns(self.caller.tenant_id)).where(*conditions)
         return await self.page(query, found, RULES_SORTABLE, "name")
 

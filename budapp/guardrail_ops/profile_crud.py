@@ -12,7 +12,7 @@ from budapp.commons.errors import NotFound
 from budapp.commons.paging import Paging, equal, matching
 from budapp.commons.scopes import Scope
 from budapp.endpoint_ops.models import Endpoint
-from budapp.guardrail_ops.crud import RULES_SORTABLE, page_of_tags, probe_columns, rule_columns
+from budapp.guardrail_ops.crud import RULES_SORTABLE, enabled, page_of_tags, probe_columns, rule_columns
 from budapp.guardrail_ops.crud import SORTABLE as PROBES_SORTABLE
 from budapp.guardrail_ops.models import (
     GuardrailDeployment,
@@ -115,9 +115,7 @@ class ProfileCrud(Crud[GuardrailProfile]):
         own = and_(GuardrailProfileRule.rule_id == GuardrailRule.id, GuardrailProfileRule.profile_id == profile_id)
         status = func.coalesce(GuardrailProfileRule.status, GuardrailRule.status)
         columns = [column for column in rule_columns(self.caller.tenant_id) if column.key != "status"]
-        conditions = [*matching(query, name=GuardrailRule.name)]
-        if query.status is not None:
-            conditions.append(status == query.status)
+        conditions = [*matching(query, name=GuardrailRule.name), *equal(query, status=status), *enabled(query, status)]
         overrides = (
             GuardrailProfileRule.severity_threshold,
             GuardrailProfileRule.guard_types.label("own_guard_types"),

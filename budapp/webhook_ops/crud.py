@@ -1,9 +1,10 @@
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import CursorResult, and_, delete, func, or_, select, update
+from sqlalchemy import CursorResult, Select, and_, delete, func, or_, select, update
 from sqlalchemy.orm import aliased
 
 from budapp.commons.crud import Crud, Page
@@ -86,12 +87,17 @@ async def lock(session: WriteSession, webhook_id: UUID) -> Webhook | None:
 
 async def claim(session: WriteSession, limit: int, lease: timedelta) -> Sequence[WebhookDelivery]:
     """Take deliveries that are due: one of each webhook, where not too many of it are under way."""
+    return await take(session, WebhookDelivery, _due(limit), lease, attempts=WebhookDelivery.attempts + 1)
+
+
+@cache  # to build it takes longer than to ask for it, once a second
+def _due(limit: int) -> Select[UUID]:
     other = aliased(WebhookDelivery)
     same = other.webhook_id == WebhookDelivery.webhook_id
     before = and_(same, other.state == DeliveryState.PENDING, other.id < WebhookDelivery.id)
     due_before = select(other.id).where(before, other.next_attempt_at <= func.now(), is_free(other))
     under_way = select(func.count()).where(same, other.lock_expires_at > func.now()).scalar_subquery()
-    due = (
+    return (
         select(WebhookDelivery.id)
         .join(Webhook, Webhook.id == WebhookDelivery.webhook_id)
         .where(
@@ -104,7 +110,6 @@ async def claim(session: WriteSession, limit: int, lease: timedelta) -> Sequence
         .order_by(WebhookDelivery.next_attempt_at)
         .limit(limit)
     )
-    return await take(session, WebhookDelivery, due, lease, attempts=WebhookDelivery.attempts + 1)
 
 
 async def webhooks_of(session: ReadSession, ids: Collection[UUID]) -> dict[UUID, Webhook]:

@@ -75,6 +75,8 @@ class Sender:
             return []
         async with self._database.write() as session:
             claimed = await crud.claim(session, free, LEASE)
+            if not claimed:
+                return []
             webhooks = await crud.webhooks_of(session, {delivery.webhook_id for delivery in claimed})
         tasks = [asyncio.create_task(self._deliver(each, webhooks[each.webhook_id])) for each in claimed]
         for task in tasks:

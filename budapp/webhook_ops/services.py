@@ -11,6 +11,7 @@ from uuid import UUID
 from sqlalchemy import Row
 from uuid_utils.compat import uuid7
 
+from budapp.commons import advisory_locks
 from budapp.commons.access import Caller
 from budapp.commons.crud import Page
 from budapp.commons.database import Database, ReadSession, WriteSession, now
@@ -83,7 +84,7 @@ async def update_webhook(
         await _check_address(outgoing, str(data.url))
     webhook = await WebhookCrud(session, caller).get(webhook_id, for_update=True)
     if data.is_active and not webhook.is_active:
-        await _refuse_too_many(session, caller)
+        await _refuse_too_many(session, caller, param="is_active")
     for name, value in data.model_dump(exclude_none=True, mode="json").items():
         setattr(webhook, name, value)
     if data.is_active or data.url is not None:
@@ -215,9 +216,10 @@ def _new_secret(session: WriteSession, webhook: Webhook) -> str:
     return secret
 
 
-async def _refuse_too_many(session: ReadSession, caller: Caller) -> None:
+async def _refuse_too_many(session: WriteSession, caller: Caller, *, param: str | None = None) -> None:
+    await advisory_locks.lock(session, f"budapp:webhooks:{caller.tenant_id}")
     if len(await crud.active_of(session, [caller.tenant_id])) >= MOST_OF_TENANT:
-        raise UnprocessableContent(f"A tenant has at most {MOST_OF_TENANT} webhooks that are turned on")
+        raise UnprocessableContent(f"A tenant has at most {MOST_OF_TENANT} webhooks that are turned on", param=param)
 
 
 async def _check_address(outgoing: Outgoing, url: str) -> None:

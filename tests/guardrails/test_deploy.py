@@ -136,9 +136,15 @@ async def test_rules_are_chosen_as_the_selection_says(fort: Fort, chosen: Json |
     body = {"probe_selections": [{"id": pii, "rules": said, "severity_threshold": 0.3}]}
     changed = await fort.call("PUT", f"/profile/{profile['id']}", json={**body, "description": "New"})
     assert changed["profile"]["description"] == "New"
-    found = await fort.get(f"/profile/{profile['id']}/probe/{pii}/rules", limit=100)
+    listed = f"/profile/{profile['id']}/probe/{pii}/rules"
+    found = await fort.get(listed, limit=100)
     assert {rule["name"] for rule in found["rules"] if rule["status"] == "active"} == active
     assert found["total_count"] == 5
+    for enabled in (True, False):
+        some = (await fort.get(listed, limit=100, is_enabled=enabled))["rules"]
+        assert [rule["name"] for rule in some] == [
+            rule["name"] for rule in found["rules"] if (rule["name"] in active) is enabled
+        ]
     stored = (await fort.bench.sql("select count(*) from guardrail_profile_rule where status = 'disabled'"))[0][0]
     assert stored == 5 - len(active)
     await fort.get(f"/profile/{profile['id']}/probe/{fort.probes['Secrets']['id']}/rules", 404)

@@ -390,13 +390,24 @@ async def test_a_tenant_turns_on_only_so_many(
     assert (await client.post("/webhooks", json=body, headers=cast.admin.headers)).status_code == 422
     await make(client, cast.other_admin, receiver.url)
 
-    async def turn(on: bool) -> int:
+    async def turn(on: bool) -> httpx.Response:
         path = f"/webhooks/{first['id']}"
-        return (await client.patch(path, json={"is_active": on}, headers=cast.admin.headers)).status_code
+        return await client.patch(path, json={"is_active": on}, headers=cast.admin.headers)
 
-    assert (await turn(True), await turn(False)) == (200, 200)
+    assert [(await turn(on)).status_code for on in (True, False)] == [200, 200]
     await make(client, cast.admin, receiver.url)
-    assert await turn(True) == 422
+    refused = await turn(True)
+    assert (refused.status_code, refused.json()["param"]) == (422, "is_active")
+
+
+async def test_no_more_are_turned_on_at_the_same_moment_than_a_tenant_may_have(
+    client: httpx.AsyncClient, cast: Cast, outgoing: Outgoing, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("budapp.webhook_ops.services.MOST_OF_TENANT", 2)
+    body = {"name": "one of many", "url": receiver.url}
+    asked = (client.post("/webhooks", json=body, headers=cast.admin.headers) for _ in range(6))
+    statuses = sorted(answer.status_code for answer in await asyncio.gather(*asked))
+    assert statuses == [200, 200, 422, 422, 422, 422]
 
 
 async def test_what_concerns_one_person_alone_is_posted_to_nobody(
