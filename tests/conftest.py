@@ -204,14 +204,13 @@ async def extras(app: FastAPI, realms: Realms) -> AsyncIterator[Extras]:
 @pytest.fixture(scope="session")
 def stage(app: FastAPI, realms: Realms, extras: Extras) -> Stage:
     """The scene of all tests of the worker."""
-    return Stage(components_of(app)[Database], realms, extras)
+    return Stage(components_of(app)[Database], components_of(app)[Callers], realms, extras)
 
 
 @pytest.fixture
 async def surface(app: FastAPI, client: httpx.AsyncClient, realms: Realms, stage: Stage) -> Surface:
     """The application with things of all kinds in both tenants, and everybody who may ask for them."""
     scene = await stage.restored()
-    components_of(app)[Callers].forget_all()
     return Surface(app, client, realms, stage, scene, document())
 
 

@@ -46,19 +46,20 @@ class Copies:
             )
             self._marks = await self._read(connection)
 
-    async def put_back(self) -> None:
-        """Have exactly these rows in the tables again."""
+    async def put_back(self) -> bool:
+        """Have exactly these rows in the tables again; tell whether there were others."""
         async with self._database.engine.begin() as connection:
             found = await self._read(connection)
             changed = {str(name) for name, *_ in self._marks ^ found}
             if not changed:
-                return
+                return False
             driver = (await connection.get_raw_connection()).driver_connection
             assert isinstance(driver, asyncpg.Connection)
             statements = (_put_back(self._tables[name]) for name in changed)
             # past foreign keys and triggers
             await driver.execute(f"set local session_replication_role = replica; {'; '.join(statements)}")
             self._marks = await self._read(connection)
+            return True
 
     async def _read(self, connection: AsyncConnection) -> set[tuple[object, ...]]:
         marks = text(" union all ".join(map(_mark, self._tables)))  # prepared: planning it takes longest

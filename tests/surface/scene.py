@@ -20,6 +20,7 @@ from budapp.commons.scopes import UserRole, UserType
 from budapp.integrations.keycloak import Keycloak, NewUser, RealmClient
 from budapp.project_ops.models import ProjectType
 from budapp.project_ops.schemas import MEMBER_SCOPES
+from budapp.user_ops.callers import Callers
 from tests.cast import PASSWORD, Account, Cast, Person, Realms, Role, tenant_row, user_row
 from tests.emptying import empty
 from tests.surface.copies import Copies
@@ -168,8 +169,9 @@ async def fingerprints(database: Database, tenant_id: UUID | None = None) -> dic
 class Stage:
     """Keeps the scene in the database; what a test has changed is put back before the next."""
 
-    def __init__(self, database: Database, realms: Realms, extras: Extras) -> None:
+    def __init__(self, database: Database, callers: Callers, realms: Realms, extras: Extras) -> None:
         self._database = database
+        self._callers = callers
         self._realms = realms
         self._extras = extras
         self._copies = Copies(database)
@@ -182,7 +184,8 @@ class Stage:
             self._scene = await enter_scene(self._database, self._realms, self._extras)
             self._entered_at = time.monotonic()
             await self._copies.take()
-        else:
-            await self._copies.put_back()
+            self._callers.forget_all()
+        elif await self._copies.put_back():
+            self._callers.forget_all()
         scene, new = self._scene, fresh(self._extras)
         return replace(scene, here=scene.here | new, there=scene.there | new, hidden=dict(scene.hidden))

@@ -49,7 +49,6 @@ class Surface:
     async def restore(self) -> None:
         """Have everything as it was; the ids may be new ones."""
         self.scene = await self.stage.restored()
-        components_of(self.app)[Callers].forget_all()
 
     def person(self, caller: str) -> Person | None:
         """Return who it is that calls."""
@@ -79,6 +78,7 @@ class Surface:
         if kind.sidecar:
             headers["dapr-api-token"] = components_of(self.app)[Settings].app_api_token.get_secret_value()
         if kind.expired:
+            components_of(self.app)[Callers].forget_all()
             with patch("budapp.auth.tokens._CLOCK_SKEW_SECONDS", _LONG_AGO):
                 return await self._send(request, headers)
         return await self._send(request, headers)
