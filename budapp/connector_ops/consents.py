@@ -8,6 +8,7 @@ refused before the foundry hears of it.
 import hashlib
 import hmac
 import secrets
+from collections.abc import Collection
 from datetime import timedelta
 from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit, urlunsplit
 from uuid import UUID
@@ -129,9 +130,9 @@ class Consents:
         return await self._finish(pending, code, state, pending.access_token.get_secret_value())
 
     async def finish_signed_in(
-        self, caller: Caller, token: str, data: view.Callback, gateway_id: UUID | None = None
+        self, caller: Caller, token: str, data: view.Callback, gateway_ids: Collection[UUID] | None = None
     ) -> view.OAuthDone:
-        """Take what the browser of somebody who is signed in has brought back, for this gateway where one is named.
+        """Take what the browser of somebody who is signed in has brought back, for one of these gateways if given.
 
         Raises:
             BadRequest: it was begun by another person or in another browser, is over, or was used.
@@ -139,7 +140,7 @@ class Consents:
         pending = await self._one_time.look(_CONSENT, data.state, PendingConsent)
         if pending is None or (pending.user_id, pending.session_id) != (caller.user_id, caller.session_id):
             raise BadRequest(_REFUSED, param="state")
-        if gateway_id not in {None, pending.gateway_id}:
+        if gateway_ids is not None and pending.gateway_id not in gateway_ids:
             raise BadRequest("This consent is for another connector", param="connector_id")
         return await self._finish(pending, data.code, data.state, token)
 

@@ -1,10 +1,11 @@
 """Connectors and tools of prompts: rows say which a version has, and budprompt is told through the outbox."""
 
 from collections.abc import Sequence
+from functools import partial
 from uuid import UUID
 
 from budapp.commons.access import Caller
-from budapp.commons.database import ReadSession, WriteSession, release
+from budapp.commons.database import ReadSession, WriteSession, after_rollback, release
 from budapp.commons.errors import BadRequest, Conflict, NotFound
 from budapp.commons.integrity import conflict_on
 from budapp.connector_ops import crud
@@ -130,7 +131,7 @@ class PromptConnectors:
         wanted = list(dict.fromkeys(data.tool_ids))
         if not known.issuperset(wanted):
             raise BadRequest("The connector has no such tool; look its tools up anew", param="tool_ids")
-        server = await self._offer(token, row, wanted)
+        server = await self._offer(session, token, row, wanted)
         locked = await crud.lock(session, caller.tenant_id, row.id)
         if locked is None:
             raise NotFound("The connector was disconnected in the meantime")
@@ -149,28 +150,40 @@ class PromptConnectors:
             NotFound: it is for a prompt's connector that is not there.
             BadRequest: it does not count, or is for another connector.
         """
-        gateway_id: UUID | None = None
+        gateway_ids: list[UUID] | None = None
         if data.prompt_id is not None and data.connector_id is not None:
-            gateway_id = (await self.find(session, caller, data.prompt_id, data.connector_id, 1)).id
+            found = await self._find_all(session, caller, data.prompt_id, data.connector_id)
+            gateway_ids = [row.id for row in found]
         await release(session)
-        return await self._consents.finish_signed_in(caller, token, data, gateway_id)
+        return await self._consents.finish_signed_in(caller, token, data, gateway_ids)
 
     async def find(
         self, session: ReadSession, caller: Caller, called: str, connector_id: str, version: int
     ) -> ConnectorGateway:
         """Return the gateway of a prompt's connector, or raise `NotFound` where the prompt has none."""
-        for row in await crud.of_prompt(session, caller.tenant_id, called, version):
-            if row.connector_id == connector_id:
-                return row
-        raise NotFound("The prompt has no such connector", param="connector_id")
+        return (await self._find_all(session, caller, called, connector_id, version))[0]
 
-    async def _offer(self, token: str, row: ConnectorGateway, tools: Sequence[str]) -> peer.VirtualServer:
+    async def _find_all(
+        self, session: ReadSession, caller: Caller, called: str, connector_id: str, version: int | None = None
+    ) -> list[ConnectorGateway]:
+        rows = await crud.of_prompt(session, caller.tenant_id, called, version)
+        found = [row for row in rows if row.connector_id == connector_id]
+        if not found:
+            raise NotFound("The prompt has no such connector", param="connector_id")
+        return found
+
+    async def _offer(
+        self, session: WriteSession, token: str, row: ConnectorGateway, tools: Sequence[str]
+    ) -> peer.VirtualServer:
+        """Have a server at the foundry offer these tools; where a new one is not kept here, it is deleted again."""
         name = f"{row.bud_prompt_id}-v{row.prompt_version}-{row.connector_id}-{row.id.hex[-12:]}"
         body = {"server": {"name": name[:255], "associated_tools": list(tools)}, "visibility": "private"}
-        if row.virtual_server_id is None:
-            return await self._foundry.ask(peer.VirtualServer, token, "POST", "servers", body=body)
-        path = f"servers/{row.virtual_server_id}"
-        return await self._foundry.ask(peer.VirtualServer, token, "PUT", path, body=body["server"])
+        if row.virtual_server_id is not None:
+            path = f"servers/{row.virtual_server_id}"
+            return await self._foundry.ask(peer.VirtualServer, token, "PUT", path, body=body["server"])
+        made = await self._foundry.ask(peer.VirtualServer, token, "POST", "servers", body=body)
+        after_rollback(session, partial(self._foundry.forget, token, f"servers/{made.id}"))
+        return made
 
     async def _take_away(self, token: str, row: ConnectorGateway) -> None:
         for path in _paths(row):

@@ -211,9 +211,7 @@ class OfPrompt(Schema):
 
     prompt_id: BudPromptId
     connector_id: ConnectorId
-    version: Version | None = Field(
-        default=None, description="The number of the prompt's version; null for the one that counts where none is named"
-    )
+    version: Version | None = Field(default=None, description="The number of the prompt's version; null for the first")
 
 
 class OfPromptQuery(OfPrompt):

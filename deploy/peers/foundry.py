@@ -303,6 +303,10 @@ def _gateway_routes(foundry: Foundry) -> APIRouter:
     async def get_tool(tool_id: str) -> Fields:
         return foundry.tool(tool_id)
 
+    @routes.get("/servers")
+    async def list_servers() -> list[Fields]:
+        return list(foundry.servers.values())
+
     @routes.post("/servers", status_code=201)
     async def create_server(body: NewServer) -> Fields:
         server_id = uuid4().hex

@@ -5,9 +5,11 @@ from uuid import uuid4
 
 import httpx
 
+from budapp.commons.database import Database
 from tests.cast import Cast
 from tests.connectors.conftest import Desk, Json
 from tests.prompts.conftest import Writer, bench, deploy, writer
+from tests.refused_commits import refusing
 from tests.waiting import until
 
 __all__ = ["bench", "deploy", "writer"]
@@ -74,6 +76,29 @@ async def test_a_connector_that_a_prompt_has_already_leaves_nothing_at_the_found
     await until(one_is_left)
 
 
+async def test_tools_that_could_not_be_kept_leave_no_server_at_the_foundry(
+    writer: Writer, desk: Desk, database: Database
+) -> None:
+    called = (await writer.prompt())["prompt_name"]
+    of: Json = {"prompt_id": called, "connector_id": "weather"}
+    await writer.call("POST", f"/{called}/connectors/weather/register", json={"credentials": {}})
+    tools = [tool["id"] for tool in (await writer.call("GET", "/tools", params=of))["tools"]]
+
+    async def servers() -> int:
+        found = (await desk.peer.http.get("/servers", headers=writer.person.headers)).json()
+        return sum(one["name"].startswith(f"{called}-v1-weather-") for one in found)
+
+    async def none_is_left() -> bool:
+        return await servers() == 0
+
+    body = {**of, "version": 1, "tool_ids": tools[:1]}
+    async with refusing(database, "connector_gateway", "update"):
+        await writer.call("POST", "/prompt-config/add-tool", 500, json=body)
+    await until(none_is_left)
+    await writer.call("POST", "/prompt-config/add-tool", json=body)
+    assert await servers() == 1
+
+
 async def test_a_prompt_loses_a_connector(writer: Writer) -> None:
     prompt = await writer.prompt()
     called = prompt["prompt_name"]
@@ -122,3 +147,18 @@ async def test_a_consent_counts_for_the_connector_that_it_was_begun_for(
     await writer.call("POST", "/oauth/callback", 400, json={**code, "prompt_id": second})
     await writer.call("POST", "/oauth/callback", 404, json={**code, "prompt_id": "nobodys"})
     await writer.call("POST", "/oauth/callback", json={**code, "prompt_id": first})
+
+
+async def test_a_consent_for_a_later_version_of_a_prompt_counts(
+    writer: Writer, desk: Desk, browser: Callable[[], httpx.AsyncClient]
+) -> None:
+    prompt = await writer.prompt()
+    await writer.version(prompt)
+    called, body = prompt["prompt_name"], {"credentials": desk.provider.credentials(), "version": 2}
+    await writer.call("POST", f"/{called}/connectors/github/register", json=body)
+    of: Json = {"prompt_id": called, "connector_id": "github"}
+    begun = await writer.call("POST", "/oauth/initiate", json={**of, "version": 2})
+    back = await desk.provider.consent(await desk.depart(begun, browser()))
+    await writer.call("POST", "/oauth/callback", json={**of, "code": back["code"], "state": back["state"]})
+    fetched = await writer.call("POST", "/oauth/fetch-tools", json={**of, "version": 2})
+    assert len(fetched["tools"]) == 3

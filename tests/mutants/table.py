@@ -68,6 +68,7 @@ _MIRROR = ("tests/permissions/test_mirror.py",)
 _KEYS = ("tests/api_keys/test_api_keys.py",)
 _GUARDED = ("tests/guardrails/test_gateway.py",)
 _OPENERS = ("tests/gateway/test_tokens.py",)
+_SEEDING = ("tests/users/test_seeding.py",)
 
 
 @dataclass(frozen=True)
@@ -279,7 +280,12 @@ MUTANTS = (
     ),
     Mutant(CONSENTS, "(parts.scheme, parts.netloc, parts.path) in known and parse_qs", "parse_qs", _CONSENTS),
     Mutant(CONSENTS, ' and parse_qs(parts.query).get("state") == [begun.state]', "", _CONSENTS),
-    Mutant(CONSENTS, "if gateway_id not in {None, pending.gateway_id}:", "if False:", ("tests/connectors",)),
+    Mutant(
+        CONSENTS,
+        "if gateway_ids is not None and pending.gateway_id not in gateway_ids:",
+        "if False:",
+        ("tests/connectors",),
+    ),
     # service accounts and sessions
     Mutant(ACCOUNTS, "await require_scopes(session, caller, project_id, scopes)", "pass", _ACCOUNTS),
     Mutant(
@@ -365,6 +371,20 @@ MUTANTS = (
         ("tests/oauth/test_single_sign_on.py", "-k", "hold_all"),
     ),
     Mutant("budapp/project_ops/members.py", "{MANAGING.scope, *given}", "{MANAGING.scope}", _RIGHTS),
+    # what seeding again leaves alone
+    Mutant(
+        "budapp/user_ops/accounts.py",
+        "        user.auth_id = auth_id\n    session.add(user)",
+        "        user.auth_id = auth_id\n    user.role = UserRole.SUPER_ADMIN\n    session.add(user)",
+        _SEEDING,
+    ),
+    Mutant(
+        "budapp/user_ops/accounts.py",
+        "    session.add(user)\n    await session.flush()\n    return user",
+        '    session.add(user)\n    user.status = "active"\n    await session.flush()\n    return user',
+        _SEEDING,
+    ),
+    Mutant("budapp/provider_ops/seeds.py", "is None or not await has_providers(session)", "is None or True", _SEEDING),
     # keys, webhooks, deliveries, events, deadlines
     Mutant(
         "budapp/api_key_ops/services.py",
