@@ -85,16 +85,9 @@ class ProbeCrud(SharedCrud):
 
     async def page_of_probes(self, query: ProbeQuery) -> Page:
         """Return a page of `ProbeView` columns, those that are active unless others are asked for."""
-        found = self.visible(*probe_columns()).where(*self._wanted(query))
+        with_status = GuardrailProbe.status == (query.status or GuardrailStatus.ACTIVE)
+        found = self.visible(*probe_columns()).where(*wanted_probes(query), with_status)
         return await self.page(query, found, SORTABLE, "name")
-
-    def _wanted(self, query: ProbeQuery) -> list[ColumnElement[bool]]:
-        conditions = equal(query, provider_id=GuardrailProbe.provider_id, provider_type=GuardrailProbe.provider_type)
-        conditions += matching(query, name=GuardrailProbe.name)
-        conditions.append(GuardrailProbe.status == (query.status or "active"))
-        if query.tags:
-            conditions.append(or_(*(GuardrailProbe.tags.contains([{"name": tag}]) for tag in query.tags)))
-        return conditions
 
     async def view(self, probe_id: UUID) -> Row[Any]:
         """Return the columns of a `ProbeView`, or raise `NotFound`."""
@@ -150,6 +143,15 @@ def custom_columns() -> list[Any]:
     ]
     own = [getattr(GuardrailProbe, name) for name in names]
     return [*own, *(getattr(GuardrailRule, name) for name in of_rule), *lists, _model_id(GuardrailProbe.tenant_id)]
+
+
+def wanted_probes(query: ProbeQuery) -> list[ColumnElement[bool]]:
+    """Return the conditions for the probes that a list is asked for, but for their status."""
+    conditions = equal(query, provider_id=GuardrailProbe.provider_id, provider_type=GuardrailProbe.provider_type)
+    conditions += matching(query, name=GuardrailProbe.name)
+    if query.tags:
+        conditions.append(or_(*(GuardrailProbe.tags.contains([{"name": tag}]) for tag in query.tags)))
+    return conditions
 
 
 def rule_columns(tenant_id: Any) -> list[Any]:

@@ -12,7 +12,7 @@ from budapp.commons.errors import NotFound
 from budapp.commons.paging import Paging, equal, matching
 from budapp.commons.scopes import Scope
 from budapp.endpoint_ops.models import Endpoint
-from budapp.guardrail_ops.crud import RULES_SORTABLE, enabled, page_of_tags, probe_columns, rule_columns
+from budapp.guardrail_ops.crud import RULES_SORTABLE, enabled, page_of_tags, probe_columns, rule_columns, wanted_probes
 from budapp.guardrail_ops.crud import SORTABLE as PROBES_SORTABLE
 from budapp.guardrail_ops.models import (
     GuardrailDeployment,
@@ -98,10 +98,7 @@ class ProfileCrud(Crud[GuardrailProfile]):
 
     async def page_of_probes(self, profile_id: UUID, query: ProbeQuery) -> Page:
         """Return a page of `ProbeView` columns of a profile that is in reach, by name."""
-        conditions = [
-            *equal(query, provider_id=GuardrailProbe.provider_id, status=GuardrailProbe.status),
-            *matching(query, name=GuardrailProbe.name),
-        ]
+        conditions = [*wanted_probes(query), *equal(query, status=GuardrailProbe.status)]
         found = (
             select(*probe_columns())
             .join(GuardrailProfileProbe, GuardrailProfileProbe.probe_id == GuardrailProbe.id)

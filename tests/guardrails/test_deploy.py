@@ -148,7 +148,10 @@ async def test_rules_are_chosen_as_the_selection_says(fort: Fort, chosen: Json |
     stored = (await fort.bench.sql("select count(*) from guardrail_profile_rule where status = 'disabled'"))[0][0]
     assert stored == 5 - len(active)
     await fort.get(f"/profile/{profile['id']}/probe/{fort.probes['Secrets']['id']}/rules", 404)
-    assert [one["name"] for one in (await fort.get(f"/profile/{profile['id']}/probes"))["probes"]] == ["Personal data"]
+    probes = f"/profile/{profile['id']}/probes"
+    assert [one["name"] for one in (await fort.get(probes))["probes"]] == ["Personal data"]
+    for wanted, number in (("privacy", 1), ("none", 0)):
+        assert len((await fort.get(probes, tags=wanted))["probes"]) == number
 
 
 async def test_models_that_are_not_there_are_brought_in(fort: Fort) -> None:
@@ -294,7 +297,8 @@ async def test_profiles_are_seen_by_those_who_view_endpoints(fort: Fort) -> None
         await fort.get(f"{path}/probes", status, person)
         await fort.get(f"{path}/deployments", status, person)
     assert (await fort.get("/profiles", person=fort.cast.tester))["profiles"] == []
-    assert [tag["name"] for tag in (await fort.get("/profiles/tags"))["tags"]] == ["red"]
+    for name, found in (("", ["red"]), ("RE", ["red"]), ("blue", [])):
+        assert [tag["name"] for tag in (await fort.get("/profiles/tags", name=name))["tags"]] == found
     await join(fort.bench.database, fort.project_id, fort.cast.tester)
     await fort.get(path, person=fort.cast.tester)
     await fort.call("PUT", path, 403, fort.cast.tester, {"name": "Theirs"})

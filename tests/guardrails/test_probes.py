@@ -38,6 +38,7 @@ async def test_presets_are_listed_with_what_they_can_look_at(fort: Fort) -> None
     assert [one["name"] for one in (await fort.get("/probes", name="SECR", search=True))["probes"]] == ["Secrets"]
     tags = (await fort.get("/probes/tags"))["tags"]
     assert [tag["name"] for tag in tags] == ["moderation", "privacy", "security"]
+    assert [tag["name"] for tag in (await fort.get("/probes/tags", name="PRIV"))["tags"]] == ["privacy"]
     detail = (await fort.get(f"/probe/{pii['id']}", include_rules=True))["probe"]
     assert [rule["name"] for rule in detail["rules"]][:2] == ["Credit cards", "E-mail addresses"]
     assert (await fort.get(f"/probe/{pii['id']}"))["probe"]["rules"] is None
