@@ -113,3 +113,7 @@ async def test_templates_are_listed_with_their_ranges(
     assert (chat["ttft"], chat["avg_context_length"]) == ([200, 1000], 1000)
     searched = await client.get("/templates?template_type=CODE&search=true", headers=cast.developer.headers)
     assert {each["template_type"] for each in searched.json()["templates"]} == {"code_completion", "code_generation"}
+    for field in ("name", "description"):
+        path = f"/templates?{field}={chat[field]}"
+        named = (await client.get(path, headers=cast.developer.headers)).json()["templates"]
+        assert {each[field] for each in named} == {chat[field]}

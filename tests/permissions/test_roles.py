@@ -262,6 +262,9 @@ async def test_roles_are_listed_with_how_many_have_them(
     holders = (await client.get(f"/roles/{role['id']}/users", headers=cast.admin.headers)).json()
     assert len(statements) <= 3
     assert [user["id"] for user in holders["users"]] == [str(cast.tester.id)]
+    for query in ("name=nobody", "email=nobody@example.com", "role=devops", "status=invited", "user_type=client"):
+        found = (await client.get(f"/roles/{role['id']}/users?{query}", headers=cast.admin.headers)).json()
+        assert found["users"] == [], query
 
 
 async def test_an_idempotency_key_makes_one_role_of_two_posts(client: httpx.AsyncClient, cast: Cast) -> None:

@@ -35,6 +35,7 @@ KINDS: dict[str, Callable[[str], bool]] = {
     "with_body": lambda operation: KINDS["writing"](operation) and ROUTES[operation].body_field is not None,
     "searched": lambda operation: KINDS["reading"](operation) and document().takes(operation, "query:search"),
     "sorted_list": lambda operation: KINDS["reading"](operation) and document().takes(operation, "query:order_by"),
+    "filtered": lambda operation: KINDS["paged"](operation) and bool(document().filters(operation)),
     "paged": lambda operation: KINDS["reading"](operation) and document().takes(operation, "query:cursor"),
 }
 """Name that a test asks for → which operations it runs for, once each."""

@@ -61,3 +61,8 @@ def expected_at(operation: str) -> dict[str, str]:
 def succeeds(operation: str, caller: str) -> bool:
     """Tell whether the caller's valid request to the route succeeds."""
     return expected_at(operation).get(caller, "").startswith("2")
+
+
+def owner_of(operation: str) -> str:
+    """Return who succeeds at the route by the matrix: the super administrator, or else the owner of what is private."""
+    return "super_admin" if succeeds(operation, "super_admin") else "admin"

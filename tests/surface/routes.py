@@ -19,6 +19,7 @@ ROUTES: dict[str, APIRoute] = {
 """`METHOD /path` → route."""
 
 _DEEPEST = 8
+_PAGING = {"page", "limit", "cursor", "order_by", "orderBy", "order"}
 _SNAPSHOT = Path(__file__).resolve().parents[2] / "docs" / "openapi.json"
 
 
@@ -59,6 +60,11 @@ class Document:
         """Tell whether the operation's request has this place, such as `query:cursor`."""
         return any(str(place) == location for place in self.locations(operation))
 
+    def filters(self, operation: str) -> list[Location]:
+        """Return the places of a list's query that choose what is listed; not `search`, where it is yes or no."""
+        found = (place for place in self.locations(operation) if place.part == "query")
+        return [place for place in found if place.keys[0] not in _PAGING and not _says_how(place)]
+
     def locations(self, operation: str) -> list[Location]:
         """Return every place of the operation's request that takes a value, nested ones too."""
         method, _, path = operation.partition(" ")
@@ -69,6 +75,10 @@ class Document:
         return []
 
 
+def _says_how(place: Location) -> bool:
+    return place.keys == ("search",) and place.schema.get("type") == "boolean"
+
+
 @dataclass(frozen=True)
 class _Request:
     document: Mapping[str, Any]
@@ -76,7 +86,7 @@ class _Request:
 
     def locations(self) -> list[Location]:
         found = [
-            Location(parameter["in"], (parameter["name"],), self._resolved(parameter["schema"]))
+            Location(parameter["in"], (parameter["name"],), self._alternatives_resolved(parameter["schema"]))
             for parameter in self.described.get("parameters", ())
             if parameter["in"] in {"path", "query"}
         ]
@@ -92,6 +102,10 @@ class _Request:
         for key in reference.removeprefix("#/").split("/"):
             target = target[key]
         return self._resolved(target)
+
+    def _alternatives_resolved(self, schema: Mapping[str, Any]) -> Mapping[str, Any]:
+        found = self._resolved(schema)
+        return {**found, "anyOf": [self._resolved(part) for part in found["anyOf"]]} if "anyOf" in found else found
 
     def _inside(self, keys: tuple[str | int, ...], schema: Mapping[str, Any]) -> Iterator[Location]:
         schema = self._resolved(schema)

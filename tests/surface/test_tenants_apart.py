@@ -12,7 +12,7 @@ from budapp.commons.domain import components_of
 from budapp.user_ops.callers import Callers
 from tests.append_only import without_triggers
 from tests.failures import failures
-from tests.surface.matrix import succeeds
+from tests.surface.matrix import owner_of
 from tests.surface.requests import fill
 from tests.surface.routes import Location
 from tests.surface.scene import fingerprints
@@ -92,11 +92,6 @@ async def test_the_same_done_by_the_other_tenant_changes_no_answer_to_clients(
     surface: Surface, writing_of_client: str
 ) -> None:
     await changes_no_answer(surface, writing_of_client, "client")
-
-
-def owner_of(operation: str) -> str:
-    """Return who succeeds at the route by the matrix: the super administrator, or else the owner of what is private."""
-    return "super_admin" if succeeds(operation, "super_admin") else "admin"
 
 
 async def touches_none_of_the_other(surface: Surface, operations: list[str], *, is_here: bool) -> None:

@@ -85,6 +85,15 @@ def minio(settings: Settings, tools: Tools) -> Part:
     )
 
 
+_COMPILE_LESS = [
+    "-XX:Tier4InvocationThreshold=50000",
+    "-XX:Tier4MinInvocationThreshold=6000",
+    "-XX:Tier4CompileThreshold=150000",
+    "-XX:Tier4BackEdgeThreshold=400000",
+]
+"""Ten times the default of each: in a run of the tests the optimizing compiler takes more time than it saves."""
+
+
 def keycloak(settings: Settings, tools: Tools) -> Part:
     """Return Keycloak, run as its own start script runs it, but without the shell in between."""
     home = settings.state / "keycloak"
@@ -94,6 +103,7 @@ def keycloak(settings: Settings, tools: Tools) -> Part:
         title="Keycloak",
         command=[
             tools.java,
+            *(_COMPILE_LESS if settings.for_tests else ()),
             *_java_options(home),
             "start",
             "--optimized",
