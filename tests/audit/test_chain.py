@@ -170,6 +170,14 @@ async def test_seals_in_another_order_are_named(database: Database) -> None:
     assert (found.kind, found.position) == ("reordered", 4)
 
 
+async def test_a_seal_of_a_key_that_is_not_known_here_is_named(database: Database) -> None:
+    await fill(database)
+    await by_hand(database, "update audit_seal set key_id = 'unknown' where position = 4")
+    found = await finding(database)
+    assert (found.kind, found.position) == ("seal", 4)
+    assert "unknown" in found.text
+
+
 async def test_a_seal_recomputed_without_the_key_is_found(database: Database) -> None:
     await fill(database)
     await by_hand(database, "update audit_seal set chain_hash = encode(sha256('x'), 'hex') where position = 4")

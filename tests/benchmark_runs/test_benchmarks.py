@@ -135,6 +135,9 @@ async def test_budsim_says_how_a_model_is_spread(runs: Runs) -> None:
     assert found["device_configurations"][0]["tp_pp_options"]
     for name in ("model_id", "cluster_id"):
         await runs.bench.call("POST", "/benchmark/node-configurations", 404, json={**body, name: str(uuid4())})
+    await runs.bench.sql("update cluster set cluster_id = null where id = :id", id=runs.cluster["id"])
+    refused = await runs.bench.call("POST", "/benchmark/node-configurations", 400, json=body)
+    assert refused["param"] == "cluster_id"
 
 
 @pytest.fixture

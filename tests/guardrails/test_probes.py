@@ -129,12 +129,14 @@ async def test_a_policy_becomes_a_probe_in_three_steps(fort: Fort) -> None:
     assert "Step 2 comes first: it says policy" in skipped["message"]
     await fort.bench.post(path, 422, step_number=2, workflow_id=workflow_id, policy={**POLICY, "violations": []})
     await fort.bench.post(path, step_number=2, workflow_id=workflow_id, policy=POLICY)
-    last: Json = {"name": "No advice", "description": "x", "guard_types": ["input"], "modality_types": ["text"]}
+    last: Json = {"name": "No advice", "description": "x", "guard_types": ["output"]}
     done = await fort.bench.post(path, step_number=3, workflow_id=workflow_id, trigger_workflow=True, **last)
     assert (done["status"], done["workflow_steps"]["workflow_execution_status"]["status"]) == ("completed", "success")
     probe = (await fort.get(f"/probe/{done['workflow_steps']['probe_id']}", include_rules=True))["probe"]
     assert (probe["name"], probe["scanner_types"]) == ("No advice", ["llm"])
-    assert probe["rules"][0]["model_config_json"]["policy"]["task"] == POLICY["task"]
+    [rule] = probe["rules"]
+    assert (rule["guard_types"], rule["modality_types"]) == (["output"], ["text"])
+    assert rule["model_config_json"]["policy"]["task"] == POLICY["task"]
 
 
 async def test_the_catalogue_makes_changes_and_removes(fort: Fort, tmp_path: Path) -> None:

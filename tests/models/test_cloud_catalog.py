@@ -229,3 +229,11 @@ async def test_the_command_syncs_and_prints_nothing_but_what_has_changed(
 ) -> None:
     runs = [await budapp(settings, "catalog", "sync", "--json") for _ in range(2)]
     assert set(json.loads(runs[1].stdout).values()) == {0}
+
+
+async def test_the_command_syncs_from_the_source_that_it_is_given(
+    settings: Settings, database: Database, tmp_path: Path
+) -> None:
+    source = written(tmp_path, provider("own", "own/model"))
+    done = await budapp(settings, "catalog", "sync", "--source", source, "--json")
+    assert json.loads(done.stdout)["models_added"] == 1

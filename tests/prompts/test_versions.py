@@ -65,6 +65,9 @@ async def test_two_versions_are_compared(writer: Writer, cast: Cast) -> None:
     assert changes["messages[0]"]["kind"] == "removed"
     assert changes["messages[0]"]["from"] == {"role": "user", "content": "Hello"}
     assert changes["deployment"]["to"] == writer.other_endpoint.name
+    back = await writer.call("GET", f"/{prompt['id']}/versions/compare", params={"from": 2, "to": 1})
+    [added] = [one for one in back["changes"] if one["path"] == "messages[0]"]
+    assert (added["kind"], added["to"]) == ("added", {"role": "user", "content": "Hello"})
     same = await writer.call("GET", f"/{prompt['id']}/versions/compare", params={"from": 2, "to": 2})
     assert same["changes"] == []
     await writer.call("GET", f"/{prompt['id']}/versions/compare", 404, params={"from": 1, "to": 7})

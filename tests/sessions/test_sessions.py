@@ -301,6 +301,22 @@ async def test_uses_that_two_replicas_write_at_once_are_all_kept(
         assert len((await session.scalars(select(UserSession.id))).all()) == 2
 
 
+async def test_what_was_used_last_is_written_when_the_process_stops(
+    client: httpx.AsyncClient, cast: Cast, app: FastAPI, database: Database
+) -> None:
+    tokens = await sign_in(client, cast.developer)
+    async with database.write() as session:
+        await session.execute(update(UserSession).values(last_used_at=now() - timedelta(hours=1)))
+    replica = create_app(components_of(app)[Settings])
+    uses = components_of(replica)[LastUsed]
+    await uses.start()
+    uses.note(tokens["session_state"])
+    await uses.stop()
+    await components_of(replica).close()
+    async with database.read() as session:
+        assert now() - (await session.scalars(select(UserSession.last_used_at))).one() < timedelta(seconds=30)
+
+
 async def test_a_use_that_is_written_late_sets_nothing_back(
     client: httpx.AsyncClient, cast: Cast, database: Database
 ) -> None:

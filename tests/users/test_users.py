@@ -397,6 +397,7 @@ async def test_nobody_subscribes_the_deleted_the_unreachable_or_those_above_them
         (cast.other_developer.id, cast.admin, 404),
         (uuid4(), cast.admin, 404),
         (cast.developer.id, cast.tester, 403),
+        (cast.admin.id, cast.manager, 403),
     ]
     before = len(await messages(database))
     for user_id, person, expected in cases:
