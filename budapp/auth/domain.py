@@ -24,7 +24,7 @@ from budapp.integrations.one_time import OneTimeValues
 from budapp.service_account_ops.authentication import KeyAuthenticator
 from budapp.session_ops.last_used import LastUsed
 from budapp.user_ops.callers import Callers
-from budapp.user_ops.hooks import after_reactivation
+from budapp.user_ops.hooks import after_password_change, after_reactivation
 from budapp.user_ops.keycloak_mirror import KeycloakMirror
 
 
@@ -68,5 +68,5 @@ domain = Domain(
             PasswordResets, lambda c: PasswordResets(c[Settings], c[Database], c[Keycloak], c[Callers], c[RateLimiter])
         ),
     ),
-    hooks=(after_reactivation.register(crud.delete_reset),),
+    hooks=(after_reactivation.register(crud.delete_reset), after_password_change.register(crud.delete_reset)),
 )

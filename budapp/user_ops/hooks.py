@@ -18,3 +18,6 @@ after_revocation = Hook[Callable[[WriteSession, Sequence[str]], Awaitable[None]]
 
 after_reactivation = Hook[Callable[[WriteSession, User], Awaitable[None]]]("after a user is reactivated")
 """Called with the session and each deleted user who is let in again, in that unit of work."""
+
+after_password_change = Hook[Callable[[WriteSession, User], Awaitable[None]]]("after a user's password is changed")
+"""Called with the session and each user who has, or has been given, another password, in that unit of work."""

@@ -154,6 +154,8 @@ async def update_user(
     _apply(user, data, own=user.id == caller.user_id)
     if data.password is not None:
         _record_password(session, user)
+        for clear in hooks_of(session).all(hooks.after_password_change):
+            await clear(session, user)
     await revoke_sessions(session, ended, user)
     await update_subscriber(session, user_id=user.id, email=user.email, name=user.name)
     callers.forget_after_commit(session, user.id)

@@ -145,6 +145,37 @@ async def test_a_known_and_an_unknown_email_are_answered_alike_and_never_sooner(
     assert len(await mails(database)) == 2
 
 
+async def id_of(database: Database, email: str) -> str:
+    async with database.read() as session:
+        return str((await session.scalars(select(User.id).where(User.email == email))).one())
+
+
+async def test_a_link_from_before_a_deletion_counts_no_more(
+    client: httpx.AsyncClient, cast: Cast, someone: str, database: Database
+) -> None:
+    await ask(client, someone)
+    [mail] = await mails(database)
+    path, headers = f"/users/{await id_of(database, someone)}", cast.admin.headers
+    assert (await client.delete(path, headers=headers)).status_code == 200
+    assert (await client.patch(f"{path}/reactivate", headers=headers)).status_code == 200
+    assert (await use(client, mail["token"])).status_code == 400
+
+
+@pytest.mark.parametrize("own", [True, False])
+async def test_a_link_from_before_a_change_of_the_password_counts_no_more(
+    client: httpx.AsyncClient, cast: Cast, someone: str, database: Database, own: bool
+) -> None:
+    tokens = (await login(client, someone, PASSWORD)).json()["token"]
+    await ask(client, someone)
+    [mail] = await mails(database)
+    headers = {"Authorization": f"Bearer {tokens['access_token']}"} if own else cast.admin.headers
+    path = f"/users/{await id_of(database, someone)}"
+    changed = await client.patch(path, json={"password": "Chosen-Horse-3"}, headers=headers)
+    assert changed.status_code == 200, changed.text
+    assert (await use(client, mail["token"])).status_code == 400
+    assert (await login(client, someone, "Chosen-Horse-3")).status_code == 200
+
+
 async def test_a_deleted_user_gets_no_link(client: httpx.AsyncClient, someone: str, database: Database) -> None:
     async with database.write() as session:
         user = (await session.scalars(select(User).where(User.email == someone))).one()
